@@ -1,0 +1,155 @@
+//! The formats that bodies come in, each turned into one JSON value.
+//!
+//! Pure: bytes in, a value or an error out, with limits on depth and number. Whether the bytes may be believed is not
+//! known here; [`crate::authenticate`] and [`crate::decode`] decide that.
+
+mod form;
+mod json;
+mod multipart;
+mod xml;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::config::source::BodyFormat;
+
+pub use form::parse as parse_form;
+
+/// How deep values may be nested: no sender in the field goes beyond a dozen.
+pub const DEPTH_LIMIT: usize = 64;
+
+/// Why a body could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BodyError {
+    /// It is not in the format it should be in.
+    #[error("the body is no readable {format}: {reason}")]
+    Malformed {
+        /// The format.
+        format: &'static str,
+        /// What is wrong with it, without the body's own text.
+        reason: String,
+    },
+    /// Nothing was sent.
+    #[error("the body is empty")]
+    Empty,
+    /// Its content type is not one that this route reads.
+    #[error("content type `{given}` is not read here; send {expected}")]
+    ContentType {
+        /// What was sent.
+        given: String,
+        /// What would be read.
+        expected: &'static str,
+    },
+}
+
+impl BodyError {
+    fn malformed(format: &'static str, reason: impl Into<String>) -> Self {
+        Self::Malformed { format, reason: reason.into() }
+    }
+}
+
+/// Reads a body. `content_type` is the whole header; `query` stands for the body where the source sends none.
+///
+/// # Errors
+///
+/// A [`BodyError`] if it is empty, of another type, not in its format, or nested too deep.
+pub fn parse(format: BodyFormat, content_type: Option<&str>, body: &[u8], query: &str) -> Result<Value, BodyError> {
+    let format = resolve(format, content_type, body)?;
+    if format == Format::Query {
+        return form::parse(query.as_bytes());
+    }
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(BodyError::Empty);
+    }
+    match format {
+        Format::Json => json::parse(body),
+        Format::Form => form::parse(body),
+        Format::Multipart => multipart::parse(body, content_type.unwrap_or("")),
+        Format::Soap => xml::parse_soap(body),
+        Format::Xml => xml::parse(body),
+        Format::Query => Err(BodyError::Empty),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Form,
+    Multipart,
+    Soap,
+    Xml,
+    Query,
+}
+
+fn resolve(wanted: BodyFormat, content_type: Option<&str>, body: &[u8]) -> Result<Format, BodyError> {
+    let essence = content_type.map(|whole| whole.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
+    let essence = essence.as_deref().filter(|essence| !essence.is_empty());
+    let looks_like_json =
+        || body.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|b| matches!(b, b'{' | b'[' | 0xEF));
+    let found = match essence {
+        // curl and many a script send JSON and forget to say so
+        Some("application/x-www-form-urlencoded") if wanted == BodyFormat::Any && looks_like_json() => {
+            Some(Format::Json)
+        }
+        Some("application/x-www-form-urlencoded") => Some(Format::Form),
+        Some("multipart/form-data") => Some(Format::Multipart),
+        Some("application/xml" | "text/xml" | "application/soap+xml") => Some(Format::Xml),
+        // LeadSquared and others send JSON as text/plain
+        Some("application/json" | "text/json" | "text/plain" | "application/csp-report") | None => Some(Format::Json),
+        Some(other) if other.ends_with("+json") => Some(Format::Json),
+        Some(_) => None,
+    };
+    let unexpected = |expected| Err(BodyError::ContentType { given: essence.unwrap_or("none").to_owned(), expected });
+    match (wanted, found) {
+        (BodyFormat::Query, _) => Ok(Format::Query),
+        (BodyFormat::Any, Some(Format::Json)) if body.is_empty() && essence.is_none() => Ok(Format::Query),
+        (BodyFormat::Any, Some(found)) => Ok(found),
+        (BodyFormat::Any, None) if looks_like_json() => Ok(Format::Json),
+        (BodyFormat::Any, None) => unexpected("application/json, a form, or XML"),
+        (BodyFormat::Json, Some(Format::Json)) => Ok(Format::Json),
+        (BodyFormat::Json, _) => unexpected("application/json"),
+        (BodyFormat::Form, Some(Format::Form)) => Ok(Format::Form),
+        (BodyFormat::Form, _) => unexpected("application/x-www-form-urlencoded"),
+        (BodyFormat::Multipart, Some(Format::Multipart)) => Ok(Format::Multipart),
+        (BodyFormat::Multipart, _) => unexpected("multipart/form-data"),
+        (BodyFormat::Soap, Some(Format::Xml)) => Ok(Format::Soap),
+        (BodyFormat::Xml, Some(Format::Xml)) => Ok(Format::Xml),
+        (BodyFormat::Soap | BodyFormat::Xml, _) => unexpected("text/xml"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_content_type_decides_where_the_source_leaves_it_open() {
+        let any = |content_type, body: &str| parse(BodyFormat::Any, content_type, body.as_bytes(), "q=1");
+        assert_eq!(any(Some("application/json; charset=utf-8"), r#"{"a":1}"#), Ok(json!({"a": 1})));
+        assert_eq!(any(Some("text/plain"), r#"{"a":1}"#), Ok(json!({"a": 1})));
+        assert_eq!(any(Some("application/vnd.api+json"), "[1]"), Ok(json!([1])));
+        assert_eq!(any(Some("application/x-www-form-urlencoded"), "a=1"), Ok(json!({"a": "1"})));
+        assert_eq!(any(Some("application/x-www-form-urlencoded"), r#"{"a":1}"#), Ok(json!({"a": 1})));
+        assert_eq!(any(None, ""), Ok(json!({"q": "1"})));
+        assert!(matches!(any(Some("image/png"), "x"), Err(BodyError::ContentType { .. })));
+    }
+
+    #[test]
+    fn another_type_than_the_source_sends_is_refused() {
+        let form = parse(BodyFormat::Json, Some("application/x-www-form-urlencoded"), b"a=1", "");
+        assert!(matches!(form, Err(BodyError::ContentType { .. })));
+        assert_eq!(parse(BodyFormat::Json, Some("application/json"), b" \n", ""), Err(BodyError::Empty));
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_a_parser_panic(body in proptest::collection::vec(any::<u8>(), 0..400), format in 0..4_usize) {
+            let types = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "text/xml"];
+            let content_type = types.get(format).copied();
+            let _ = parse(BodyFormat::Any, content_type, &body, "");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! XML and SOAP 1.1, without DTD and entity expansion (roxmltree refuses both).
+//!
+//! An element becomes an object of its children by local name, a repeated one a list; attributes stand under `@name`;
+//! an element with text alone is that text. `xsi:nil` is null.
+
+use roxmltree::{Document, Node, ParsingOptions};
+use serde_json::{Map, Value};
+
+use super::{BodyError, DEPTH_LIMIT};
+
+/// How many nodes one document may have.
+const NODE_LIMIT: u32 = 50_000;
+
+/// Reads the root element.
+pub fn parse(body: &[u8]) -> Result<Value, BodyError> {
+    with_root(body, |root| value(root, DEPTH_LIMIT))
+}
+
+/// Reads the first element in the envelope's body.
+pub fn parse_soap(body: &[u8]) -> Result<Value, BodyError> {
+    with_root(body, |root| {
+        let child = |parent: Node<'_, '_>, name: &str| {
+            parent.children().find(|n| n.is_element() && n.tag_name().name() == name).map(|n| n.id())
+        };
+        let no_envelope = || BodyError::malformed("SOAP message", "it has no Envelope with a Body");
+        let body = Some(root)
+            .filter(|root| root.tag_name().name() == "Envelope")
+            .and_then(|root| child(root, "Body"))
+            .ok_or_else(no_envelope)?;
+        let body = root.document().get_node(body).ok_or_else(no_envelope)?;
+        let message = body.children().find(Node::is_element).ok_or_else(no_envelope)?;
+        value(message, DEPTH_LIMIT)
+    })
+}
+
+fn with_root(body: &[u8], read: impl FnOnce(Node<'_, '_>) -> Result<Value, BodyError>) -> Result<Value, BodyError> {
+    let text = std::str::from_utf8(body).map_err(|_| BodyError::malformed("XML", "it is not UTF-8"))?;
+    let options = ParsingOptions { allow_dtd: false, nodes_limit: NODE_LIMIT, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(text.trim_start_matches('\u{FEFF}').trim_start(), options)
+        .map_err(|error| BodyError::malformed("XML", error.to_string()))?;
+    read(document.root_element())
+}
+
+fn value(element: Node<'_, '_>, depth: usize) -> Result<Value, BodyError> {
+    if depth == 0 {
+        return Err(BodyError::malformed("XML", format!("nested deeper than {DEPTH_LIMIT}")));
+    }
+    let is_nil = |a: &roxmltree::Attribute<'_, '_>| a.name() == "nil" && a.namespace().is_some();
+    if element.attributes().any(|a| is_nil(&a) && a.value() == "true") {
+        return Ok(Value::Null);
+    }
+    let mut map = Map::new();
+    for attribute in element.attributes().filter(|a| !is_nil(a)) {
+        map.insert(format!("@{}", attribute.name()), Value::from(attribute.value()));
+    }
+    for child in element.children().filter(Node::is_element) {
+        insert(&mut map, child.tag_name().name(), value(child, depth - 1)?);
+    }
+    let text: String = element.children().filter(Node::is_text).filter_map(|n| n.text()).collect();
+    let text = text.trim();
+    if map.is_empty() {
+        return Ok(Value::from(text));
+    }
+    if !text.is_empty() {
+        map.insert("#text".into(), Value::from(text));
+    }
+    Ok(Value::Object(map))
+}
+
+fn insert(map: &mut Map<String, Value>, name: &str, value: Value) {
+    match map.get_mut(name) {
+        None => {
+            map.insert(name.to_owned(), value);
+        }
+        Some(Value::Array(several)) => several.push(value),
+        Some(first) => *first = Value::Array(vec![first.take(), value]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn elements_become_fields_by_their_local_names() {
+        let soap = r#"<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><s:Body><notifications><SessionId xsi:nil="true"/><Notification><Id>04l1</Id></Notification><Notification><Id>04l2</Id></Notification></notifications></s:Body></s:Envelope>"#;
+        assert_eq!(
+            parse_soap(soap.as_bytes()),
+            Ok(json!({"SessionId": null, "Notification": [{"Id": "04l1"}, {"Id": "04l2"}]}))
+        );
+        assert_eq!(
+            parse(b"<Lead Id='7'><Name>Asha</Name>hi</Lead>"),
+            Ok(json!({"@Id": "7", "Name": "Asha", "#text": "hi"}))
+        );
+    }
+
+    #[test]
+    fn dtds_entities_and_deep_nesting_are_refused() {
+        assert!(parse(b"<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>").is_err());
+        let deep = format!("{}{}", "<a>".repeat(1_000), "</a>".repeat(1_000));
+        assert!(parse(deep.as_bytes()).is_err());
+        let huge = format!("<a>{}</a>", "<b/>".repeat(60_000));
+        assert!(parse(huge.as_bytes()).is_err());
+        assert!(parse_soap(b"<a/>").is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! Calls that `try` and `post` make: from a file, from standard input, or from a source's own sample.
+
+use std::io::Read as _;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use crate::call::Call;
+use crate::config::source::{Manner, SampleSpec};
+use crate::config::{File, Written, route::RouteFile};
+use crate::route::example::call_of;
+use crate::route::{Route, check::Checked, manner_of};
+
+/// What both commands take.
+#[derive(Debug, Args)]
+pub struct Input {
+    /// The route.
+    pub route: String,
+    /// A file with a body, `-` for standard input, or the name of one of the source's samples.
+    pub file: String,
+    /// A header, as `X-Shopify-Topic: orders/create`. Repeat it for more.
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// A query parameter, as `source=web`. Repeat it for more.
+    #[arg(long = "query", value_name = "NAME=VALUE")]
+    pub query: Vec<String>,
+}
+
+impl Input {
+    /// The route and the call, unsigned.
+    pub fn call<'a>(&self, checked: &'a Checked) -> anyhow::Result<(&'a Route, Call)> {
+        let (Some(route), Some(file)) = (checked.routes.get(&self.route), checked.written.routes.get(&self.route))
+        else {
+            let known: Vec<&str> = checked.routes.keys().map(String::as_str).collect();
+            bail!("there is no route `{}`; there are: {}", self.route, known.join(", "));
+        };
+        let manner = manner_of(&file.value, &checked.written).unwrap_or_default();
+        let sample = self.sample(file, &checked.written)?;
+        Ok((route, call_of(&sample, &manner_for(&sample, manner))))
+    }
+
+    fn sample(&self, file: &File<RouteFile>, written: &Written) -> anyhow::Result<SampleSpec> {
+        let samples = written.sources.get(&file.value.source).map(|source| &source.value.samples);
+        let mut sample = match samples.and_then(|samples| samples.get(&self.file)) {
+            Some(sample) if !std::path::Path::new(&self.file).exists() => sample.clone(),
+            _ => SampleSpec {
+                body: serde_json::Value::String(
+                    self.read(samples.map(|s| s.keys().cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default())?,
+                ),
+                ..SampleSpec::default()
+            },
+        };
+        for header in &self.headers {
+            let (name, value) =
+                header.split_once(':').with_context(|| format!("`{header}` is no header; write NAME: VALUE"))?;
+            sample.headers.insert(name.trim().to_owned(), value.trim().to_owned());
+        }
+        for pair in &self.query {
+            let (name, value) =
+                pair.split_once('=').with_context(|| format!("`{pair}` is no parameter; write NAME=VALUE"))?;
+            sample.query.insert(name.to_owned(), value.to_owned());
+        }
+        Ok(sample)
+    }
+
+    fn read(&self, samples: String) -> anyhow::Result<String> {
+        let mut text = String::new();
+        if self.file == "-" {
+            std::io::stdin().read_to_string(&mut text).context("standard input")?;
+            return Ok(text);
+        }
+        std::fs::read_to_string(&self.file).with_context(|| {
+            format!("cannot read `{}`; a file is wanted, `-`, or one of the source's samples: {samples}", self.file)
+        })
+    }
+}
+
+/// A given content type decides how a text is taken.
+fn manner_for(sample: &SampleSpec, manner: Manner) -> Manner {
+    let typed = sample.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"));
+    if typed { Manner { body: manner.body.or(None), ..manner } } else { manner }
+}

@@ -1,0 +1,126 @@
+//! The commands. Each has a file of its own with the same two things in it: its arguments, and `run`.
+//!
+//! Results go to standard output, logs and faults to standard error. Exit codes: 0 well, 1 a fault found, 2 misuse.
+
+mod check;
+mod health;
+mod input;
+mod new;
+mod post;
+mod sandbox;
+mod schema;
+mod serve;
+mod sources;
+mod trial;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use annotate_snippets::Renderer;
+use annotate_snippets::renderer::DecorStyle;
+use clap::{Parser, Subcommand};
+
+use crate::config::fault::{Fault, Severity};
+use crate::config::interpolate::Variables;
+use crate::route::check::Checked;
+
+/// Turns the webhooks of CRMs, shops and forms into WhatsApp campaign sends through Serri, and loses none.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    /// The configuration directory.
+    #[arg(long, global = true, env = "SERRI_RELAY_CONFIG", default_value = "config", value_name = "DIR")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the relay.
+    Serve(serve::Arguments),
+    /// Read the whole configuration and report every fault.
+    Check(check::Arguments),
+    /// Show what would be sent for a body, and send nothing.
+    Try(trial::Arguments),
+    /// Send a body to a running relay, signed as its source would sign it.
+    Post(post::Arguments),
+    /// Write a route file to start from.
+    New(new::Arguments),
+    /// Show what is known of each source.
+    Sources(sources::Arguments),
+    /// Run a stand-in for the Serri API.
+    Sandbox(sandbox::Arguments),
+    /// Print a JSON Schema for editors.
+    Schema(schema::Arguments),
+    /// Ask a running relay whether it is ready, for a container's health check.
+    Health(health::Arguments),
+}
+
+/// What every command is given.
+struct Setting {
+    dir: PathBuf,
+    variables: Variables,
+}
+
+/// How a command ended.
+type Ended = anyhow::Result<ExitCode>;
+
+/// Reads the arguments and runs the command they name.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let setting = Setting { dir: arguments.config, variables: Variables::of_process() };
+    let ended = match arguments.command {
+        Command::Serve(arguments) => serve::run(&arguments, &setting),
+        Command::Check(arguments) => check::run(&arguments, &setting),
+        Command::Try(arguments) => trial::run(&arguments, &setting),
+        Command::Post(arguments) => post::run(&arguments, &setting),
+        Command::New(arguments) => new::run(&arguments, &setting),
+        Command::Sources(arguments) => sources::run(&arguments, &setting),
+        Command::Sandbox(arguments) => sandbox::run(&arguments, &setting),
+        Command::Schema(arguments) => schema::run(&arguments, &setting),
+        Command::Health(arguments) => health::run(&arguments, &setting),
+    };
+    ended.unwrap_or_else(|error| {
+        complain(&format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+impl Setting {
+    /// Reads and checks the configuration; shows the faults, and gives nothing if one of them is an error.
+    fn checked(&self) -> Option<Checked> {
+        let (checked, faults) = crate::route::check::check(&self.dir, &self.variables);
+        show(&faults);
+        checked.filter(|_| faults.iter().all(|fault| fault.severity == Severity::Warning))
+    }
+}
+
+/// Shows faults on standard error, each with its line.
+fn show(faults: &[Fault]) {
+    let renderer = if std::io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Ascii);
+    for fault in faults {
+        complain(&format!("{}\n", fault.render(&renderer)));
+    }
+}
+
+/// Writes a line to standard output. Whoever reads it may have gone, as `head` does.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Writes a line to standard error.
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Runs a future to its end, for commands that talk over the network.
+fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(future);
+    // what hangs past the grace must not hold the process
+    runtime.shutdown_background();
+    Ok(result)
+}

@@ -1,0 +1,117 @@
+//! `serri-relay new`: a route file to start from, with the source's own sample as its first example.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use super::schema::{self, Kind};
+use super::{Ended, Setting, say, show};
+use crate::config::auth::{AuthKeyword, AuthSpec};
+use crate::config::fault::did_you_mean;
+use crate::config::source::SourceFile;
+use crate::config::{self, is_name};
+
+/// The arguments of `new`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The route's name: its address is /webhooks/ROUTE.
+    route: String,
+    /// The kind of sender; `serri-relay sources` lists them.
+    #[arg(long)]
+    source: String,
+}
+
+/// Runs it.
+pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
+    let name = &arguments.route;
+    if !is_name(name) {
+        bail!("`{name}` becomes part of an address; use a-z, 0-9, - and _");
+    }
+    let (written, faults) = config::read(&setting.dir, &setting.variables);
+    let Some(written) = written else {
+        show(&faults);
+        return Ok(ExitCode::FAILURE);
+    };
+    let Some(source) = written.sources.get(&arguments.source) else {
+        let known = || written.sources.keys().map(String::as_str);
+        let hint = did_you_mean(&arguments.source, known()).map_or_else(
+            || format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        bail!("there is no source `{}`; {hint}", arguments.source);
+    };
+    let path = setting.dir.join("routes").join(format!("{name}.yaml"));
+    if path.exists() {
+        bail!("`{}` is there already; choose another name, or edit it", path.display());
+    }
+    write(&path, &text(name, &source.name, &source.value))?;
+    let schema = setting.dir.join("schema/route.json");
+    if !schema.exists() {
+        write(&schema, &format!("{}\n", schema::text(Kind::Route)?))?;
+    }
+    let config =
+        if setting.dir == Path::new("config") { String::new() } else { format!(" --config {}", setting.dir.display()) };
+    say(&format!("wrote {}\n\nnext:", path.display()));
+    say("  edit it: the campaign's name, and what stands in its template");
+    say(&format!("  serri-relay{config} check"));
+    if let Some(sample) = source.value.samples.keys().next() {
+        say(&format!("  serri-relay{config} try {name} {sample}     # what would be sent, and nothing sent"));
+        say(&format!("  serri-relay{config} post {name} {sample}    # to a running relay, signed"));
+    }
+    say(&format!("  serri-relay sources {}     # how to set it up at the sender", source.name));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot make `{}`", parent.display()))?;
+    }
+    std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+fn text(route: &str, name: &str, source: &SourceFile) -> String {
+    let variable = format!("{}_SECRET", route.to_uppercase().replace('-', "_"));
+    let mut text = format!(
+        "# yaml-language-server: $schema=../schema/route.json\n# POST /webhooks/{route}: {}\nsource: {name}\n",
+        source.title
+    );
+    if source.manner.auth.is_none() {
+        text.push_str("auth: bearer   # Authorization: Bearer <secret>; other ways: docs/ROUTES.md\n");
+    }
+    let _ = writeln!(
+        text,
+        "secret: ${{{variable}:-{}}}   # shared with the sender; set {variable} to keep it out of this file",
+        secret(source)
+    );
+    let starter = source.starter.as_deref().unwrap_or(GENERIC_STARTER);
+    let _ = write!(text, "sends:\n{}", indented(starter));
+    if let Some(sample) = source.samples.keys().next() {
+        let _ = write!(
+            text,
+            "examples:   # run by `serri-relay check`\n  - name: the source's own sample\n    sample: {sample}\n    sends:\n      - {{ destination: \"+919812345670\" }}\n"
+        );
+    }
+    text
+}
+
+const GENERIC_STARTER: &str = "- name: welcome\n  campaignName: welcome\n  destination: \"{{ contact.phone }}\"\n  userName: \"{{ contact.name | default('there') }}\"\n";
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect()
+}
+
+/// A secret nobody guesses, in the form the source's scheme needs.
+fn secret(source: &SourceFile) -> String {
+    let bytes: Vec<u8> = (0..2).flat_map(|_| uuid::Uuid::new_v4().into_bytes()).take(24).collect();
+    let standard = source.manner.auth.as_ref().is_some_and(|auth| {
+        auth.as_slice().iter().any(|way| matches!(way, AuthSpec::Keyword(AuthKeyword::StandardWebhooks)))
+    });
+    if standard {
+        use base64::Engine as _;
+        return format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(bytes));
+    }
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}

@@ -1,0 +1,60 @@
+//! `serri-relay serve`: run the relay until a signal ends it.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Ended, Setting, block_on};
+use crate::clock::Clock;
+use crate::relay::{self, Listeners};
+use crate::route::check::Checked;
+use crate::telemetry;
+
+/// The arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct Arguments {}
+
+/// Runs it.
+pub fn run(_: &Arguments, setting: &Setting) -> Ended {
+    let Some(checked) = setting.checked() else {
+        anyhow::bail!(
+            "the relay does not start before the faults above are mended; `serri-relay check` shows them again"
+        );
+    };
+    telemetry::init(&setting.variables).map_err(anyhow::Error::msg)?;
+    // every caller and every call needs a file handle; the usual 1,024 are few
+    if let Err(error) = rlimit::increase_nofile_limit(65_536) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+    block_on(serve(checked))?
+}
+
+async fn serve(checked: Checked) -> Ended {
+    let listeners = Listeners::bind(&checked.written.relay.value).await?;
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate()).context("SIGTERM")?, signal(SignalKind::interrupt()).context("SIGINT")?);
+    let told = stop.clone();
+    let signals = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        told.cancel();
+        // a second signal ends it at once
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    tokio::select! {
+        ended = relay::serve(checked, listeners, Clock::system(), stop) => {
+            ended??;
+            Ok(ExitCode::SUCCESS)
+        }
+        () = signals => anyhow::bail!("ended by a second signal; what was in flight is treated as uncertain at the next start"),
+    }
+}

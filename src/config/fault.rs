@@ -1,0 +1,174 @@
+//! Faults of the configuration: what is wrong, where, and what to do about it.
+//!
+//! A fault is found anywhere between reading a file and compiling a template; all are collected, then shown together.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// A text that faults can point into.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file's path, or where else the text stands (`environment variable SERRI_RELAY__...`).
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// A place in a source: a range of bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What it is in.
+    pub source: Arc<Source>,
+    /// From where to where, in bytes.
+    pub range: Range<usize>,
+}
+
+impl Place {
+    /// The beginning of a source.
+    pub fn start_of(source: Arc<Source>) -> Self {
+        Self { source, range: 0..0 }
+    }
+
+    /// Line and column, both from 1, the column in characters.
+    pub fn line_column(&self) -> (usize, usize) {
+        let before = self.source.text.get(..self.range.start).unwrap_or(&self.source.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        (line, column)
+    }
+
+    /// A part of this place: `inner` counts bytes from its start. The whole place if the part does not lie inside it.
+    pub fn part(&self, inner: Range<usize>) -> Self {
+        let range = self.range.start + inner.start..self.range.start + inner.end;
+        if range.end > self.range.end || self.source.text.get(range.clone()).is_none() {
+            return self.clone();
+        }
+        Self { source: Arc::clone(&self.source), range }
+    }
+
+    /// The text at this place.
+    pub fn text(&self) -> &str {
+        self.source.text.get(self.range.clone()).unwrap_or("")
+    }
+}
+
+/// How grave a fault is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing runs until it is mended.
+    Error,
+    /// It runs, and somebody may wish it did not.
+    Warning,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// How grave it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// Where, if it is anywhere in particular.
+    pub place: Option<Place>,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Fault {
+    /// A fault at a place.
+    pub fn at(place: &Place, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), place: Some(place.clone()), hint: None }
+    }
+
+    /// A fault that has no place in a file.
+    pub fn general(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), place: None, hint: None }
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same as a warning.
+    #[must_use]
+    pub fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    /// `file:line:column: message (hint)` on one line, for logs.
+    pub fn one_line(&self) -> String {
+        let mut line = String::new();
+        if let Some(place) = &self.place {
+            let (row, column) = place.line_column();
+            let _ = write!(line, "{}:{row}:{column}: ", place.source.name);
+        }
+        line.push_str(&self.message);
+        if let Some(hint) = &self.hint {
+            let _ = write!(line, " ({hint})");
+        }
+        line
+    }
+
+    /// The fault with the line it stands on, as a compiler would show it.
+    pub fn render(&self, renderer: &Renderer) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut group = level
+            .primary_title(self.message.as_str())
+            .elements(std::iter::empty::<Snippet<'_, annotate_snippets::Annotation<'_>>>());
+        if let Some(place) = &self.place {
+            let text = &place.source.text;
+            let end = place.range.end.min(text.len());
+            let start = place.range.start.min(end);
+            // one line is enough to see it; a block value would show the whole rule
+            let end = text.get(start..end).and_then(|t| t.find('\n')).map_or(end, |n| start + n);
+            group = group.element(
+                Snippet::source(text.as_str())
+                    .path(place.source.name.as_str())
+                    .annotation(AnnotationKind::Primary.span(start..end)),
+            );
+        }
+        if let Some(hint) = &self.hint {
+            group = group.element(Level::HELP.message(hint.as_str()));
+        }
+        renderer.render(&[group])
+    }
+}
+
+/// The nearest of `known` to what was written, if one is near enough to be what was meant.
+pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = written.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&wanted, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 1 + name.chars().count().min(wanted.chars().count()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_is_recognised() {
+        assert_eq!(did_you_mean("templateParms", ["templateParams", "tags"]), Some("templateParams"));
+        assert_eq!(did_you_mean("campaignname", ["campaignName"]), Some("campaignName"));
+        assert_eq!(did_you_mean("colour", ["tags", "source"]), None);
+    }
+
+    #[test]
+    fn a_place_counts_characters_not_bytes() {
+        let source = Arc::new(Source { name: "a.yaml".into(), text: "né: x\n".into() });
+        assert_eq!(Place { source, range: 5..6 }.line_column(), (1, 5));
+    }
+}

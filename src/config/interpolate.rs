@@ -1,0 +1,132 @@
+//! `${VAR}`, `${VAR:-default}` and `${file:/path}` inside the strings of a document.
+//!
+//! Replaced after parsing, so that a `:` or a quote in a secret cannot change the structure. `$${` is a plain `${`,
+//! and `${{` is left alone: there a template begins after a dollar sign.
+
+use std::collections::HashMap;
+
+use super::document::{Kind, Node};
+use super::fault::{Fault, Place};
+
+/// The environment variables that strings may name.
+#[derive(Debug, Clone, Default)]
+pub struct Variables(HashMap<String, String>);
+
+impl Variables {
+    /// Those of this process. Values that are no Unicode are left out.
+    pub fn of_process() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        Self(
+            std::env::vars_os()
+                .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+        )
+    }
+
+    /// Given ones, for tests.
+    pub fn given<const N: usize>(pairs: [(&str, &str); N]) -> Self {
+        Self(pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    }
+
+    /// The value of one.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+/// Replaces what stands in `${}` in every string of the tree; keys are left as they are.
+pub fn interpolate(node: &mut Node, variables: &Variables, faults: &mut Vec<Fault>) {
+    match &mut node.kind {
+        Kind::Text(text) if text.contains("${") => match replace(text, &node.place, variables) {
+            Ok(replaced) => *text = replaced,
+            Err(fault) => faults.push(*fault),
+        },
+        Kind::List(items) => items.iter_mut().for_each(|item| interpolate(item, variables, faults)),
+        Kind::Map(entries) => entries.iter_mut().for_each(|entry| interpolate(&mut entry.value, variables, faults)),
+        _ => {}
+    }
+}
+
+fn replace(text: &str, place: &Place, variables: &Variables) -> Result<String, Box<Fault>> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        if let Some(before) = before.strip_suffix('$') {
+            out.push_str(before);
+            out.push_str("${");
+            rest = after;
+            continue;
+        }
+        out.push_str(before);
+        if after.starts_with('{') {
+            out.push_str("${");
+            rest = after;
+            continue;
+        }
+        let (inside, following) = after.split_once('}').ok_or_else(|| {
+            Box::new(Fault::at(place, "`${` is not closed").hint("close it with `}`, or write `$${` for a plain `${`"))
+        })?;
+        out.push_str(&lookup(inside, place, variables)?);
+        rest = following;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn lookup(inside: &str, place: &Place, variables: &Variables) -> Result<String, Box<Fault>> {
+    if let Some(path) = inside.strip_prefix("file:") {
+        return std::fs::read_to_string(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(
+            |error| {
+                Box::new(
+                    Fault::at(place, format!("cannot read `{path}`: {error}"))
+                        .hint("mount the file, or correct its path"),
+                )
+            },
+        );
+    }
+    let (name, default) = match inside.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (inside, None),
+    };
+    match (variables.get(name).filter(|value| default.is_none() || !value.is_empty()), default) {
+        (Some(value), _) => Ok(value.to_owned()),
+        (None, Some(default)) => Ok(default.to_owned()),
+        (None, None) => {
+            let hint = format!("set it (`export {name}=...`, or in .env), or give a default: `${{{name}:-...}}`");
+            Err(Box::new(Fault::at(place, format!("environment variable `{name}` is not set")).hint(hint)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::fault::Source;
+    use super::*;
+
+    fn filled(text: &str) -> Result<String, String> {
+        let place = Place::start_of(Arc::new(Source { name: "t".into(), text: text.into() }));
+        replace(text, &place, &Variables::given([("KEY", "s:e\"c"), ("EMPTY", "")])).map_err(|fault| fault.message)
+    }
+
+    #[test]
+    fn variables_and_defaults_are_filled_in() {
+        assert_eq!(filled("a ${KEY} b"), Ok("a s:e\"c b".into()));
+        assert_eq!(filled("${NONE:-x}${EMPTY:-y}"), Ok("xy".into()));
+        assert_eq!(filled("${EMPTY}"), Ok(String::new()));
+        assert_eq!(filled("$${KEY} costs ${{ price }}"), Ok("${KEY} costs ${{ price }}".into()));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        assert_eq!(filled("${NONE}"), Err("environment variable `NONE` is not set".into()));
+        assert!(filled("${file:/nowhere/at/all}").is_err_and(|m| m.contains("/nowhere/at/all")));
+        assert!(filled("${KEY").is_err());
+    }
+}

@@ -1,0 +1,170 @@
+//! The configuration as written: files read, variables filled in, shapes checked, every fault with its place.
+//!
+//! What is written here becomes running parts elsewhere ([`crate::route`], [`crate::authenticate`], [`crate::map`]).
+//! Nothing is compiled here, and only this module reads the environment.
+
+pub mod auth;
+pub mod document;
+pub mod fault;
+pub mod interpolate;
+pub mod layers;
+pub mod relay;
+pub mod route;
+pub mod shape;
+pub mod shipped;
+pub mod source;
+pub mod unit;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use document::Node;
+use fault::{Fault, Source};
+use interpolate::{Variables, interpolate};
+use relay::RelayFile;
+use route::RouteFile;
+use source::SourceFile;
+
+/// A file that fits its shape.
+#[derive(Debug, Clone)]
+pub struct File<T> {
+    /// The file's name without `.yaml`.
+    pub name: String,
+    /// What it says.
+    pub value: T,
+    /// The same with places, for faults found later.
+    pub node: Node,
+}
+
+/// The whole configuration as written.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The settings.
+    pub relay: File<RelayFile>,
+    /// Every source, shipped or given, by name.
+    pub sources: BTreeMap<String, File<SourceFile>>,
+    /// Every route that could be read, by name.
+    pub routes: BTreeMap<String, File<RouteFile>>,
+}
+
+/// Reads a configuration directory: `relay.yaml`, `routes/*.yaml`, `sources/*.yaml`.
+///
+/// All faults are collected. `None` only if the settings themselves cannot be used.
+pub fn read(dir: &Path, variables: &Variables) -> (Option<Written>, Vec<Fault>) {
+    let mut faults = Vec::new();
+    if !dir.is_dir() {
+        let fault = Fault::general(format!("there is no configuration directory `{}`", dir.display()));
+        return (None, vec![fault.hint("name it with --config DIR, or run from the directory that holds `config`")]);
+    }
+    let mut sources: BTreeMap<String, File<SourceFile>> = read_all(&dir.join("sources"), variables, &mut faults);
+    for (name, text) in shipped::SOURCES {
+        // a file in the directory stands for the shipped one, even while it has faults
+        if !dir.join("sources").join(format!("{name}.yaml")).exists() {
+            let source = Source { name: format!("config/sources/{name}.yaml (shipped)"), text: (*text).to_owned() };
+            sources.extend(parse(name, source, variables, &mut faults).map(|file| (file.name.clone(), file)));
+        }
+    }
+    let routes = read_all(&dir.join("routes"), variables, &mut faults);
+    let relay = read_relay(&dir.join("relay.yaml"), variables, &mut faults);
+    (relay.map(|relay| Written { relay, sources, routes }), faults)
+}
+
+/// Reads a document of which the text is at hand.
+pub fn parse<T: JsonSchema + DeserializeOwned>(
+    name: &str,
+    source: Source,
+    variables: &Variables,
+    faults: &mut Vec<Fault>,
+) -> Option<File<T>> {
+    match Node::parse(&Arc::new(source)) {
+        Ok(mut node) => {
+            interpolate(&mut node, variables, faults);
+            let value = shape::read(&node, faults)?;
+            Some(File { name: name.to_owned(), value, node })
+        }
+        Err(fault) => {
+            faults.push(fault);
+            None
+        }
+    }
+}
+
+fn read_relay(path: &Path, variables: &Variables, faults: &mut Vec<Fault>) -> Option<File<RelayFile>> {
+    let mut layers = vec![Source { name: "defaults".into(), text: shipped::RELAY.to_owned() }];
+    if path.exists() {
+        layers.push(load(path, faults)?);
+    }
+    let mut documents = Vec::new();
+    for layer in layers {
+        match Node::parse(&Arc::new(layer)) {
+            Ok(mut node) => {
+                interpolate(&mut node, variables, faults);
+                documents.push(node);
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    match layers::lay(documents, variables) {
+        Ok(node) => Some(File { name: "relay".into(), value: shape::read(&node, faults)?, node }),
+        Err(fault) => {
+            faults.push(fault);
+            None
+        }
+    }
+}
+
+fn read_all<T: JsonSchema + DeserializeOwned>(
+    dir: &Path,
+    variables: &Variables,
+    faults: &mut Vec<Fault>,
+) -> BTreeMap<String, File<T>> {
+    let mut paths: Vec<_> =
+        std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.sort();
+    let mut files = BTreeMap::new();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml")) {
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        if !is_name(&name) {
+            faults.push(Fault::general(format!(
+                "`{}`: a file's name becomes part of an address; use a-z, 0-9, - and _",
+                path.display()
+            )));
+            continue;
+        }
+        if files.contains_key(&name) {
+            faults.push(Fault::general(format!(
+                "`{}`: there is a `{name}.yaml` and a `{name}.yml`; keep one",
+                path.display()
+            )));
+            continue;
+        }
+        if let Some(source) = load(path, faults)
+            && let Some(file) = parse(&name, source, variables, faults)
+        {
+            files.insert(name, file);
+        }
+    }
+    files
+}
+
+/// Whether a text can be the name of a route or a source.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+fn load(path: &Path, faults: &mut Vec<Fault>) -> Option<Source> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some(Source { name: path.display().to_string(), text }),
+        Err(error) => {
+            faults.push(
+                Fault::general(format!("cannot read `{}`: {error}", path.display()))
+                    .hint("it must be readable, and UTF-8"),
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `config/relay.yaml` as written: the service, its accounts, its store.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::unit::{Rate, Size, Span};
+use crate::event::OnUncertain;
+
+/// The relay's own settings. Every key is also an environment variable: `server.listen` is `SERRI_RELAY__SERVER__LISTEN`.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct RelayFile {
+    /// The listener that webhooks come to.
+    pub server: ServerSpec,
+    /// The listener for whoever runs the relay.
+    pub admin: AdminSpec,
+    /// Where events and sends are kept.
+    pub store: StoreSpec,
+    /// The Serri projects that sends go through, by name. A route uses `default` unless it says otherwise.
+    pub accounts: BTreeMap<String, AccountSpec>,
+    /// How sends are delivered.
+    pub delivery: DeliverySpec,
+}
+
+/// The listener that webhooks come to.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct ServerSpec {
+    /// Address and port.
+    pub listen: String,
+    /// The URL senders were given, up to the path (`https://hooks.example.com`). Needed where a sender signs the URL; the Host header is never trusted for that.
+    #[serde(default)]
+    pub public_url: Option<String>,
+    /// The largest body taken, also after unpacking gzip; larger ones are answered 413.
+    pub body_limit: Size,
+    /// How long a sender may take for the head of a request.
+    pub header_timeout: Span,
+    /// How long a request may take in all; slower ones are answered 408.
+    pub request_timeout: Span,
+    /// How many requests are worked on at once; more are answered 503 with Retry-After.
+    pub concurrency: u32,
+    /// How long a stopping relay waits for what is in flight.
+    pub shutdown_grace: Span,
+}
+
+/// The listener for whoever runs the relay.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct AdminSpec {
+    /// Address and port. Anything but a loopback address needs a token.
+    pub listen: String,
+    /// What callers put into `Authorization: Bearer ...`; empty: no token is asked for.
+    #[serde(default)]
+    pub token: String,
+}
+
+/// Where events and sends are kept.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct StoreSpec {
+    /// `sqlite:` and a path, relative to the working directory.
+    pub url: String,
+    /// How long a second call with the same event id is taken for a repetition.
+    pub dedup_window: Span,
+    /// The same for sources whose events have no id: there an equal body counts.
+    pub dedup_window_without_id: Span,
+}
+
+/// A Serri project.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct AccountSpec {
+    /// The URL of the campaign API.
+    #[serde(default = "default_endpoint")]
+    pub endpoint: String,
+    /// The project's key, from Manage > API Key. Empty: the in-process sandbox stands in.
+    #[serde(default)]
+    pub api_key: String,
+    /// The country (ISO 3166-1, two letters) of numbers without country code.
+    #[serde(default = "default_country")]
+    pub default_country: String,
+    /// How many sends a second or a minute: `20/s`, `600/m`, `unlimited`.
+    #[serde(default = "default_rate")]
+    pub rate: Rate,
+}
+
+fn default_endpoint() -> String {
+    "https://backend.serri.com/campaign/t1/api/v2".into()
+}
+
+fn default_country() -> String {
+    "IN".into()
+}
+
+fn default_rate() -> Rate {
+    Rate(Some(super::unit::PerSecond { count: 20, every: std::time::Duration::from_secs(1) }))
+}
+
+/// How sends are delivered.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct DeliverySpec {
+    /// How long one call may take.
+    pub timeout: Span,
+    /// How long connecting may take.
+    pub connect_timeout: Span,
+    /// How many calls are under way at once.
+    pub concurrency: u32,
+    /// When a send is tried again.
+    pub retry: RetrySpec,
+    /// What happens to a send of which nobody knows whether it went: `retry` repeats it, `hold` leaves it for a person to decide.
+    pub on_uncertain: OnUncertain,
+}
+
+/// When a send is tried again: exponential backoff with full jitter.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct RetrySpec {
+    /// The longest first wait; it doubles with each attempt.
+    pub initial: Span,
+    /// The longest wait of all; a server's Retry-After is cut to it as well.
+    pub max: Span,
+    /// After this long a send that still fails is given up. Faults of the account or the campaign never use it up.
+    pub give_up_after: Span,
+}

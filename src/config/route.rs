@@ -1,0 +1,128 @@
+//! `config/routes/NAME.yaml` as written: a webhook address and the rules that make sends of its events.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::source::{Manner, OneOrMany};
+
+/// A webhook address, `POST /webhooks/NAME`.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct RouteFile {
+    /// The kind of sender: the name of a source (`serri-relay sources` lists them).
+    pub source: String,
+    /// The secret shared with the sender; a list while it is being changed.
+    #[serde(default)]
+    pub secret: Option<OneOrMany<String>>,
+    /// The account that sends go through; `default` if left out.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// The country of numbers without country code: two letters, or a template; the account's if left out.
+    #[serde(default)]
+    pub default_country: Option<String>,
+    /// What overrides the source for this route.
+    #[serde(flatten)]
+    pub manner: Manner,
+    /// What is sent for which event.
+    pub sends: Vec<RuleSpec>,
+    /// Events and what must come of them; run by `serri-relay check`.
+    #[serde(default)]
+    pub examples: Vec<ExampleSpec>,
+}
+
+/// When this kind of event comes, make this send. Values are Jinja templates; keys are spelled as in Serri's reference.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleSpec {
+    /// The rule's name, for logs and reports.
+    pub name: String,
+    /// A Jinja expression; the rule applies where it is true. Always, if left out.
+    #[serde(default)]
+    pub when: Option<String>,
+    /// A Jinja expression that gives a list: one send for each entry, which templates see as `item`.
+    #[serde(default, rename = "for_each")]
+    pub for_each: Option<String>,
+    /// The country of numbers without country code, for this rule.
+    #[serde(default, rename = "default_country")]
+    pub default_country: Option<String>,
+    /// The exact name of a live API campaign.
+    pub campaign_name: String,
+    /// The person's number.
+    pub destination: String,
+    /// The person's name.
+    pub user_name: String,
+    /// Where the lead comes from, for Serri's segments.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// The media of the template.
+    #[serde(default)]
+    pub media: Option<MediaSpec>,
+    /// The place of a location template.
+    #[serde(default)]
+    pub location: Option<LocationSpec>,
+    /// The values of the template's placeholders, in order. An entry that gives a list stands for all its entries.
+    #[serde(default)]
+    pub template_params: Option<Vec<String>>,
+    /// Tags for the person.
+    #[serde(default)]
+    pub tags: Option<Vec<String>>,
+    /// Attributes to set on the person.
+    #[serde(default)]
+    pub attributes: Option<BTreeMap<String, String>>,
+    /// What a `$FirstName`-like token falls back to.
+    #[serde(default)]
+    pub params_fallback_value: Option<BTreeMap<String, String>>,
+    /// Buttons of one-time-code and dynamic-URL templates.
+    #[serde(default)]
+    pub buttons: Option<Vec<serde_json::Value>>,
+    /// Cards of carousel templates.
+    #[serde(default)]
+    pub carousel_cards: Option<Vec<serde_json::Value>>,
+}
+
+/// The media of a template.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+pub struct MediaSpec {
+    /// A public http(s) URL.
+    pub url: String,
+    /// The file's name as the person sees it.
+    #[serde(default)]
+    pub filename: Option<String>,
+}
+
+/// A place.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+pub struct LocationSpec {
+    /// Degrees north.
+    pub latitude: String,
+    /// Degrees east.
+    pub longitude: String,
+    /// The place's name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The place's address.
+    #[serde(default)]
+    pub address: Option<String>,
+}
+
+/// An event and what must come of it.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct ExampleSpec {
+    /// What it shows.
+    pub name: String,
+    /// A sample of the source that stands for headers, query and body, which then override it.
+    #[serde(default)]
+    pub sample: Option<String>,
+    /// The call's headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The call's query parameters.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+    /// The call's body: keys and values for JSON, or a text that is taken as it stands.
+    #[serde(default)]
+    pub body: Option<serde_json::Value>,
+    /// The sends that must come of it: for each the keys that matter. An empty list: none.
+    pub sends: Vec<BTreeMap<String, serde_json::Value>>,
+}

@@ -1,0 +1,326 @@
+//! Holds a document against the shape of a type, and reports everything that does not fit, each at its place.
+//!
+//! The shape is the type's JSON Schema, the same that editors get, so that there is one truth about what may be
+//! written. serde would stop at the first fault and not know where it stands.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::document::{Entry, Kind, Node};
+use super::fault::{Fault, did_you_mean};
+use super::unit::check_format;
+
+/// Reads a document as a `T`. `None` if it does not fit: then there is at least one fault more.
+pub fn read<T: JsonSchema + DeserializeOwned>(node: &Node, faults: &mut Vec<Fault>) -> Option<T> {
+    let schema = schema_of::<T>();
+    let before = faults.len();
+    let value = Shape { root: &schema }.value(node, &schema, faults);
+    if faults.len() > before {
+        return None;
+    }
+    match serde_path_to_error::deserialize::<_, T>(value) {
+        Ok(read) => Some(read),
+        Err(error) => {
+            let path = error.path().to_string().replace('[', ".").replace(']', "");
+            let steps: Vec<&str> = path.split('.').filter(|step| !step.is_empty()).collect();
+            faults.push(Fault::at(node.place_of(&steps), error.inner().to_string()));
+            None
+        }
+    }
+}
+
+/// The JSON Schema of a type, closed: an object that lists its properties takes no others.
+pub fn schema_of<T: JsonSchema>() -> Value {
+    let mut schema = schemars::SchemaGenerator::default().into_root_schema_for::<T>().to_value();
+    close(&mut schema);
+    schema
+}
+
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if map.get("type") == Some(&Value::from("object"))
+                && map.contains_key("properties")
+                && !map.contains_key("additionalProperties")
+            {
+                map.insert("additionalProperties".into(), Value::Bool(false));
+            }
+            map.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
+struct Shape<'a> {
+    root: &'a Value,
+}
+
+impl<'a> Shape<'a> {
+    fn value(&self, node: &Node, schema: &'a Value, faults: &mut Vec<Fault>) -> Value {
+        let ways = self.ways(schema);
+        if ways.iter().any(|way| is_anything(way)) {
+            return node.to_json();
+        }
+        match &node.kind {
+            Kind::Null if ways.iter().any(|way| takes(way, "null")) => Value::Null,
+            Kind::Null => {
+                faults.push(
+                    Fault::at(&node.place, "a value is missing here")
+                        .hint(format!("write {}, or leave the whole key out", expected(&ways))),
+                );
+                Value::Null
+            }
+            Kind::Bool(flag) if ways.iter().any(|way| takes(way, "boolean")) => Value::Bool(*flag),
+            Kind::Number(number, _)
+                if ways.iter().any(|way| {
+                    takes(way, "number") || (takes(way, "integer") && number.is_i64() | number.is_u64())
+                }) =>
+            {
+                Value::Number(number.clone())
+            }
+            Kind::Bool(flag) => Self::text(node, &flag.to_string(), &ways, faults),
+            Kind::Number(_, written) => Self::text(node, written, &ways, faults),
+            Kind::Text(text) => Self::text(node, text, &ways, faults),
+            Kind::List(items) => match ways.iter().find(|way| takes(way, "array")) {
+                Some(way) => {
+                    let anything = Value::Bool(true);
+                    let schema = way.get("items");
+                    Value::Array(
+                        items
+                            .iter()
+                            .map(|item| {
+                                schema.map_or_else(
+                                    || Shape { root: &anything }.value(item, &anything, &mut Vec::new()),
+                                    |schema| self.value(item, schema, faults),
+                                )
+                            })
+                            .collect(),
+                    )
+                }
+                None => unfit(node, &ways, faults),
+            },
+            Kind::Map(entries) => self.map(node, entries, &ways, faults),
+        }
+    }
+
+    /// The alternatives of a schema, references followed.
+    fn ways(&self, schema: &'a Value) -> Vec<&'a Value> {
+        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+            let target = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+            return target.map_or_else(Vec::new, |target| self.ways(target));
+        }
+        match schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
+            Some(ways) => ways.iter().flat_map(|way| self.ways(way)).collect(),
+            None => vec![schema],
+        }
+    }
+
+    fn text(node: &Node, text: &str, ways: &[&'a Value], faults: &mut Vec<Fault>) -> Value {
+        let fixed: Vec<&str> = ways.iter().flat_map(|way| constants(way)).collect();
+        if fixed.contains(&text) {
+            return Value::from(text);
+        }
+        if let Some(way) = ways.iter().find(|way| takes(way, "string") && constants(way).is_empty()) {
+            if let Some(Err(message)) =
+                way.get("format").and_then(Value::as_str).map(|format| check_format(format, text))
+            {
+                faults.push(Fault::at(&node.place, message));
+            }
+            return Value::from(text);
+        }
+        // what comes from the environment is always text
+        if ways.iter().any(|way| takes(way, "integer"))
+            && let Ok(number) = text.parse::<i64>()
+        {
+            return Value::from(number);
+        }
+        if ways.iter().any(|way| takes(way, "boolean"))
+            && let Ok(flag) = text.parse::<bool>()
+        {
+            return Value::from(flag);
+        }
+        if fixed.is_empty() {
+            return unfit(node, ways, faults);
+        }
+        let fault = Fault::at(&node.place, format!("`{text}` is not known here"));
+        faults.push(fault.hint(suggestion(text, &fixed)));
+        Value::Null
+    }
+
+    fn map(&self, node: &Node, entries: &[Entry], ways: &[&'a Value], faults: &mut Vec<Fault>) -> Value {
+        let objects: Vec<&'a Value> = ways.iter().copied().filter(|way| takes(way, "object")).collect();
+        let has = |key: &str| entries.iter().any(|entry| entry.key == key);
+        let chosen = match objects.as_slice() {
+            [] => return unfit(node, ways, faults),
+            [only] => *only,
+            several => match several.iter().find(|way| required(way).iter().any(|key| has(key))) {
+                Some(way) => *way,
+                None => {
+                    let known: Vec<&str> = several.iter().flat_map(|way| properties(way)).collect();
+                    let (place, written) =
+                        entries.first().map_or((&node.place, ""), |entry| (&entry.place, entry.key.as_str()));
+                    faults.push(
+                        Fault::at(place, format!("`{written}` is not known here")).hint(suggestion(written, &known)),
+                    );
+                    return Value::Null;
+                }
+            },
+        };
+        let mut read = Map::new();
+        for entry in entries {
+            let schema = chosen
+                .pointer("/properties")
+                .and_then(|p| p.get(&entry.key))
+                .or_else(|| chosen.get("additionalProperties").filter(|more| **more != Value::Bool(false)));
+            match schema {
+                Some(schema) => {
+                    read.insert(entry.key.clone(), self.value(&entry.value, schema, faults));
+                }
+                None => {
+                    let fault = Fault::at(&entry.place, format!("unknown field `{}`", entry.key));
+                    faults.push(fault.hint(suggestion(&entry.key, &properties(chosen))));
+                }
+            }
+        }
+        for key in required(chosen).into_iter().filter(|key| !has(key)) {
+            let description = chosen
+                .pointer(&format!("/properties/{key}/description"))
+                .and_then(Value::as_str)
+                .unwrap_or("it has no default");
+            faults.push(
+                Fault::at(&node.place, format!("field `{key}` is missing"))
+                    .hint(format!("write `{key}:` - {}", description.lines().next().unwrap_or(""))),
+            );
+        }
+        Value::Object(read)
+    }
+}
+
+fn suggestion(written: &str, known: &[&str]) -> String {
+    match did_you_mean(written, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("known here: {}", known.join(", ")),
+    }
+}
+
+fn unfit(node: &Node, ways: &[&Value], faults: &mut Vec<Fault>) -> Value {
+    faults.push(Fault::at(&node.place, format!("expected {}, found {}", expected(ways), node.kind.name())));
+    Value::Null
+}
+
+fn expected(ways: &[&Value]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for way in ways {
+        for (kind, name) in [
+            ("string", "a text"),
+            ("integer", "a whole number"),
+            ("number", "a number"),
+            ("boolean", "true or false"),
+            ("array", "a list"),
+            ("object", "keys and values"),
+        ] {
+            if takes(way, kind) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names.join(" or ")
+}
+
+fn is_anything(schema: &Value) -> bool {
+    *schema == Value::Bool(true)
+        || schema
+            .as_object()
+            .is_some_and(|map| ["type", "enum", "const", "properties"].iter().all(|key| !map.contains_key(*key)))
+}
+
+fn takes(schema: &Value, kind: &str) -> bool {
+    match schema.get("type") {
+        Some(Value::String(only)) => only == kind,
+        Some(Value::Array(kinds)) => kinds.iter().any(|k| k == kind),
+        _ => kind == "string" && !constants(schema).is_empty(),
+    }
+}
+
+fn constants(schema: &Value) -> Vec<&str> {
+    match (schema.get("const"), schema.get("enum")) {
+        (Some(Value::String(only)), _) => vec![only],
+        (_, Some(Value::Array(several))) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn properties(schema: &Value) -> Vec<&str> {
+    schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .map(|map| map.keys().map(String::as_str).collect())
+        .unwrap_or_default()
+}
+
+fn required(schema: &Value) -> Vec<&str> {
+    schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|keys| keys.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde::Deserialize;
+
+    use super::super::fault::Source;
+    use super::super::unit::Span;
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+    struct Sample {
+        name: String,
+        wait: Option<Span>,
+        count: Option<u32>,
+        way: Option<Way>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    enum Way {
+        None,
+        Bearer(String),
+        Basic { user: String },
+    }
+
+    fn sample(text: &str) -> Result<Sample, Vec<String>> {
+        let node = Node::parse(&Arc::new(Source { name: "s.yaml".into(), text: text.into() })).expect("YAML");
+        let mut faults = Vec::new();
+        read(&node, &mut faults).ok_or_else(|| faults.iter().map(Fault::one_line).collect())
+    }
+
+    #[test]
+    fn all_faults_are_reported_at_once_and_where_they_stand() {
+        let faults = sample("nam: x\nwait: soon\ncount: many\nway: { baerer: y }\n").expect_err("faults");
+        assert_eq!(
+            faults,
+            [
+                "s.yaml:1:1: unknown field `nam` (did you mean `name`?)",
+                "s.yaml:2:7: `soon` is no length of time: write a number with ms, s, m, h or d, as in 10s or 7d",
+                "s.yaml:3:8: expected a whole number, found a text",
+                "s.yaml:4:8: `baerer` is not known here (did you mean `bearer`?)",
+                "s.yaml:1:1: field `name` is missing (write `name:` - it has no default)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_number_where_a_text_belongs_keeps_its_spelling() {
+        assert_eq!(
+            sample("name: +0123\nway: { basic: { user: 7 } }").map(|s| (s.name, s.way)),
+            Ok(("+0123".into(), Some(Way::Basic { user: "7".into() })))
+        );
+        assert_eq!(sample("name: x\nway: none\ncount: '3'").map(|s| (s.way, s.count)), Ok((Some(Way::None), Some(3))));
+    }
+}

@@ -1,0 +1,248 @@
+//! A source as written: how one kind of sender signs, packs and names its events.
+//!
+//! `config/sources/NAME.yaml` is a [`SourceFile`]; a route may override any key of its [`Manner`].
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::auth::AuthSpec;
+
+/// One value, or a list of them.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// One.
+    One(T),
+    /// Several.
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    /// All of them, in order.
+    pub fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// A kind of sender.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct SourceFile {
+    /// Its name as people know it.
+    pub title: String,
+    /// One paragraph: what it sends, and how to set it up there.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// Where this knowledge comes from.
+    #[serde(default)]
+    pub facts: Option<FactsSpec>,
+    /// How it signs, packs and names its events.
+    #[serde(flatten)]
+    pub manner: Manner,
+    /// Calls as this sender makes them, by name.
+    #[serde(default)]
+    pub samples: BTreeMap<String, SampleSpec>,
+    /// The `sends:` that `serri-relay new` writes, as YAML text.
+    #[serde(default)]
+    pub starter: Option<String>,
+}
+
+/// Where the knowledge of a source comes from.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct FactsSpec {
+    /// The documents and code it was taken from.
+    pub from: Vec<String>,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// How the sender repeats a call that failed.
+    #[serde(default)]
+    pub retries: Option<String>,
+}
+
+/// How sure a fact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// From the vendor's own documents or code.
+    High,
+    /// From independent code.
+    Medium,
+    /// Not verified.
+    Low,
+}
+
+/// How a sender signs, packs and names its events. A route may override each of these for itself.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+pub struct Manner {
+    /// How the body is packed.
+    #[serde(default)]
+    pub body: Option<BodyFormat>,
+    /// A form field or part that holds the event as JSON text.
+    #[serde(default)]
+    pub json_field: Option<String>,
+    /// The HTTP methods it uses; POST if left out.
+    #[serde(default)]
+    pub methods: Option<Vec<Method>>,
+    /// How it proves who it is. A list: any of them will do.
+    #[serde(default)]
+    pub auth: Option<OneOrMany<AuthSpec>>,
+    /// Where an event says what it is.
+    #[serde(default)]
+    pub event: Option<EventSpec>,
+    /// Where an event says whom it is about.
+    #[serde(default)]
+    pub contact: Option<ContactSpec>,
+    /// What it wants to hear when all went well.
+    #[serde(default)]
+    pub answer: Option<AnswerSpec>,
+    /// The status that makes it try again later: 503 or 429.
+    #[serde(default)]
+    pub overload: Option<u16>,
+    /// Calls that are no events, and how they are answered.
+    #[serde(default)]
+    pub handshake: Option<HandshakeSpec>,
+}
+
+/// How a body is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BodyFormat {
+    /// A JSON object, or an array with an event in each entry; whatever the content type says.
+    Json,
+    /// `application/x-www-form-urlencoded`, with brackets as PHP writes them.
+    Form,
+    /// `multipart/form-data`, text parts.
+    Multipart,
+    /// SOAP: the event is what stands in the envelope's body.
+    Soap,
+    /// XML.
+    Xml,
+    /// No body: the event is the query string.
+    Query,
+    /// By the content type.
+    #[default]
+    Any,
+}
+
+/// An HTTP method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Head,
+}
+
+/// Where an event says what it is: Jinja expressions over `event`, `headers` and `query`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+pub struct EventSpec {
+    /// An id that the sender's own repetitions share and other events do not.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// What kind of event it is.
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+}
+
+/// Where an event says whom it is about: Jinja expressions; of several the first that is not empty.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+pub struct ContactSpec {
+    /// The number.
+    #[serde(default)]
+    pub phone: Option<OneOrMany<String>>,
+    /// The whole name.
+    #[serde(default)]
+    pub name: Option<OneOrMany<String>>,
+    /// The given name.
+    #[serde(default)]
+    pub first_name: Option<OneOrMany<String>>,
+    /// The family name.
+    #[serde(default)]
+    pub last_name: Option<OneOrMany<String>>,
+    /// The e-mail address.
+    #[serde(default)]
+    pub email: Option<OneOrMany<String>>,
+    /// The country, two letters.
+    #[serde(default)]
+    pub country: Option<OneOrMany<String>>,
+}
+
+/// What a sender wants to hear.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+pub struct AnswerSpec {
+    /// The status; 200 if left out.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// The body; a JSON report if left out.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// The body's content type.
+    #[serde(default)]
+    pub content_type: Option<String>,
+}
+
+/// Calls that are no events.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum HandshakeSpec {
+    /// There are none.
+    Keyword(NoHandshake),
+    /// Any of these.
+    Several(Vec<HandshakeForm>),
+}
+
+/// There are no handshakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NoHandshake {
+    /// There are none.
+    None,
+}
+
+/// A call that is no event.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HandshakeForm {
+    /// An unsigned call to see whether somebody is there.
+    Ping(PingSpec),
+}
+
+/// An unsigned call to see whether somebody is there. All that is named must be so.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct PingSpec {
+    /// Its method.
+    pub method: Method,
+    /// A header that it lacks, and that every event has.
+    #[serde(default)]
+    pub without_header: Option<String>,
+    /// A regular expression that the whole body matches.
+    #[schemars(extend("format" = "relay-regex"))]
+    pub body: String,
+    /// What is answered.
+    #[serde(default)]
+    pub answer: AnswerSpec,
+}
+
+/// A call as a sender makes it.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+pub struct SampleSpec {
+    /// What it shows.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Headers besides the signature's. `{{ uuid }}` is a new id each time.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Query parameters.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+    /// The body: keys and values for JSON, or a text that is sent as it stands.
+    pub body: serde_json::Value,
+}

@@ -1,0 +1,115 @@
+//! An account's rate: how many sends may go now, and when the next may.
+//!
+//! The generic cell rate algorithm. Our own few lines instead of a rate-limiting crate, because the deliverer has to ask
+//! "how many?" before it claims, and because time is given, not read.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::config::unit::{PerSecond, Rate};
+
+/// How much of a second's allowance may go at once after a pause.
+const BURST: Duration = Duration::from_millis(100);
+
+/// One account's pace.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// Microseconds between sends; `None`: no limit.
+    interval_us: Option<i64>,
+    burst_us: i64,
+    /// When the allowance would be full again, in microseconds.
+    full_at_us: i64,
+}
+
+impl Pace {
+    /// A pace with its whole burst at hand.
+    pub fn new(rate: Rate) -> Self {
+        let interval_us = rate.0.map(|PerSecond { count, every }| {
+            i64::try_from(every.as_micros()).unwrap_or(i64::MAX) / i64::from(count.max(1))
+        });
+        let burst_us = interval_us.unwrap_or(0).max(i64::try_from(BURST.as_micros()).unwrap_or(0));
+        Self { interval_us: interval_us.map(|interval| interval.max(1)), burst_us, full_at_us: 0 }
+    }
+
+    /// How many may go now.
+    pub fn available(&self, now: Timestamp) -> usize {
+        let Some(interval) = self.interval_us else { return usize::MAX };
+        let now_us = now.0.saturating_mul(1_000);
+        let used = self.full_at_us.saturating_sub(now_us).max(0);
+        usize::try_from((self.burst_us - used) / interval).unwrap_or(0)
+    }
+
+    /// Uses up some.
+    pub fn take(&mut self, count: usize, now: Timestamp) {
+        let Some(interval) = self.interval_us else { return };
+        let used = interval.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX));
+        self.full_at_us = self.full_at_us.max(now.0.saturating_mul(1_000)).saturating_add(used);
+    }
+
+    /// When the next may go; now, if one may.
+    pub fn next(&self, now: Timestamp) -> Timestamp {
+        let Some(interval) = self.interval_us else { return now };
+        let at_us = self.full_at_us.saturating_sub(self.burst_us).saturating_add(interval);
+        Timestamp(now.0.max(at_us.div_euclid(1_000) + i64::from(at_us.rem_euclid(1_000) > 0)))
+    }
+
+    /// A clock that was set back must not hold sends up for as long as it was ahead.
+    pub fn forgive(&mut self, now: Timestamp) {
+        let latest = now.0.saturating_mul(1_000).saturating_add(self.burst_us);
+        self.full_at_us = self.full_at_us.min(latest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn drained(rate: &str, seconds: i64) -> usize {
+        let mut pace = Pace::new(rate.parse().expect("rate"));
+        let (mut now, mut sent) = (Timestamp(0), 0);
+        while now.0 < seconds * 1_000 {
+            let count = pace.available(now).min(100);
+            pace.take(count, now);
+            sent += count;
+            now = pace.next(now);
+        }
+        sent
+    }
+
+    #[test]
+    fn a_backlog_goes_at_the_rate() {
+        for (rate, seconds, expected) in
+            [("20/s", 100, 2_000), ("1/s", 60, 60), ("30/m", 600, 300), ("500/s", 10, 5_000)]
+        {
+            let sent = drained(rate, seconds);
+            assert!(sent.abs_diff(expected) * 20 <= expected, "{rate}: {sent} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn without_a_limit_all_may_go() {
+        let pace = Pace::new(Rate(None));
+        assert_eq!(pace.available(Timestamp(0)), usize::MAX);
+        assert_eq!(pace.next(Timestamp(5)), Timestamp(5));
+    }
+
+    proptest! {
+        #[test]
+        fn after_the_next_moment_one_may_go(count in 1_u32..2_000, taken in 0_usize..500, at in 0_i64..1_000_000) {
+            let mut pace = Pace::new(Rate(Some(PerSecond { count, every: Duration::from_secs(1) })));
+            pace.take(taken, Timestamp(at));
+            let next = pace.next(Timestamp(at));
+            prop_assert!(pace.available(next) >= 1);
+        }
+
+        #[test]
+        fn a_clock_set_back_costs_no_more_than_the_burst(ahead in 0_i64..10_000_000) {
+            let mut pace = Pace::new("20/s".parse().expect("rate"));
+            pace.take(50, Timestamp(ahead));
+            pace.forgive(Timestamp(0));
+            prop_assert!(pace.next(Timestamp(0)).0 <= 100);
+        }
+    }
+}

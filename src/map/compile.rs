@@ -1,0 +1,187 @@
+//! From a rule as written to one that can be applied; every fault at its place.
+
+use serde_json::Value as Json;
+
+use super::rule::{LocationRule, Rule, Tree};
+use super::template::{Broken, Expression, Template};
+use super::{media, phone, text};
+use crate::config::document::Node;
+use crate::config::fault::Fault;
+use crate::config::route::RuleSpec;
+
+/// Where a rule stands in its file, for faults.
+#[derive(Debug, Clone, Copy)]
+pub struct RulePlace<'a> {
+    /// The whole file.
+    pub file: &'a Node,
+    /// The rule's position in `sends`.
+    pub index: usize,
+}
+
+/// The fields of a rule compile one by one; all faults are kept.
+struct Compiler<'a> {
+    place: RulePlace<'a>,
+    faults: Vec<Fault>,
+}
+
+impl Compiler<'_> {
+    fn fault(&mut self, path: &[&str], broken: Broken, source: &str) {
+        let index = self.place.index.to_string();
+        let path: Vec<&str> = ["sends", &index].into_iter().chain(path.iter().copied()).collect();
+        let place = self.place.file.place_of(&path);
+        // inside quotes or a block the template does not begin where its value does
+        let lead = place.text().find(source).unwrap_or(0);
+        let place = match broken.range {
+            Some(range) => place.part(lead + range.start..lead + range.end),
+            None => place.clone(),
+        };
+        let fault = Fault::at(&place, broken.message);
+        self.faults.push(match broken.hint {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        });
+    }
+
+    fn template(&mut self, path: &[&str], source: &str) -> Template {
+        match Template::compile(source) {
+            Ok(template) => template,
+            Err(broken) => {
+                self.fault(path, broken, source);
+                Template::Fixed(String::new())
+            }
+        }
+    }
+
+    fn optional(&mut self, path: &[&str], source: Option<&String>) -> Option<Template> {
+        source.map(|source| self.template(path, source))
+    }
+
+    fn expression(&mut self, path: &[&str], source: Option<&String>) -> Option<Expression> {
+        let source = source?;
+        match Expression::compile(source) {
+            Ok(expression) => Some(expression),
+            Err(broken) => {
+                self.fault(path, broken, source);
+                None
+            }
+        }
+    }
+
+    fn list(&mut self, key: &str, sources: &[String]) -> Vec<Template> {
+        sources.iter().enumerate().map(|(index, source)| self.template(&[key, &index.to_string()], source)).collect()
+    }
+
+    fn map<'m>(
+        &mut self,
+        key: &str,
+        sources: impl IntoIterator<Item = (&'m String, &'m String)>,
+    ) -> Vec<(String, Template)> {
+        sources.into_iter().map(|(name, source)| (name.clone(), self.template(&[key, name], source))).collect()
+    }
+
+    fn tree(&mut self, path: &[&str], json: &Json) -> Tree {
+        match json {
+            Json::String(source) => Tree::Text(self.template(path, source)),
+            Json::Array(items) => Tree::List(
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, item)| self.tree(&[path, &[&index.to_string()]].concat(), item))
+                    .collect(),
+            ),
+            Json::Object(map) => Tree::Map(
+                map.iter()
+                    .map(|(key, item)| (key.clone(), self.tree(&[path, &[key.as_str()]].concat(), item)))
+                    .collect(),
+            ),
+            leaf => Tree::Leaf(leaf.clone()),
+        }
+    }
+
+    fn trees(&mut self, key: &str, items: Option<&Vec<Json>>) -> Vec<Tree> {
+        items
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .map(|(index, item)| self.tree(&[key, &index.to_string()], item))
+            .collect()
+    }
+}
+
+impl Rule {
+    /// Compiles a rule. `country` is the route's, `account` the one its sends go through.
+    ///
+    /// # Errors
+    ///
+    /// Every fault, each at its place.
+    pub fn compile(
+        spec: &RuleSpec,
+        place: RulePlace<'_>,
+        account: &str,
+        country: Option<&String>,
+    ) -> Result<Self, Vec<Fault>> {
+        let mut c = Compiler { place, faults: Vec::new() };
+        let rule = Self {
+            name: spec.name.clone(),
+            account: account.to_owned(),
+            when: c.expression(&["when"], spec.when.as_ref()),
+            for_each: c.expression(&["for_each"], spec.for_each.as_ref()),
+            country: c.optional(&["default_country"], spec.default_country.as_ref().or(country)),
+            campaign: c.template(&["campaignName"], &spec.campaign_name),
+            destination: c.template(&["destination"], &spec.destination),
+            user_name: c.template(&["userName"], &spec.user_name),
+            source: c.optional(&["source"], spec.source.as_ref()),
+            media: spec.media.as_ref().map(|media| {
+                (c.template(&["media", "url"], &media.url), c.optional(&["media", "filename"], media.filename.as_ref()))
+            }),
+            location: spec.location.as_ref().map(|location| LocationRule {
+                latitude: c.template(&["location", "latitude"], &location.latitude),
+                longitude: c.template(&["location", "longitude"], &location.longitude),
+                name: c.optional(&["location", "name"], location.name.as_ref()),
+                address: c.optional(&["location", "address"], location.address.as_ref()),
+            }),
+            params: spec.template_params.as_ref().map(|params| c.list("templateParams", params)),
+            tags: c.list("tags", spec.tags.as_deref().unwrap_or_default()),
+            attributes: c.map("attributes", spec.attributes.iter().flatten()),
+            fallbacks: c.map("paramsFallbackValue", spec.params_fallback_value.iter().flatten()),
+            buttons: c.trees("buttons", spec.buttons.as_ref()),
+            cards: c.trees("carouselCards", spec.carousel_cards.as_ref()),
+        };
+        let mut faults = c.faults;
+        rule.check_fixed(place, &mut faults);
+        if faults.is_empty() { Ok(rule) } else { Err(faults) }
+    }
+
+    /// What can be known to be wrong before any event comes.
+    fn check_fixed(&self, place: RulePlace<'_>, faults: &mut Vec<Fault>) {
+        let index = place.index.to_string();
+        let at = |path: &[&str]| {
+            place.file.place_of(&["sends", &index].into_iter().chain(path.iter().copied()).collect::<Vec<_>>()).clone()
+        };
+        for (key, template) in
+            [("campaignName", &self.campaign), ("destination", &self.destination), ("userName", &self.user_name)]
+        {
+            if matches!(template, Template::Fixed(text) if text::is_blank(text)) && faults.is_empty() {
+                faults
+                    .push(Fault::at(&at(&[key]), format!("`{key}` is empty")).hint("Serri refuses a send without it"));
+            }
+        }
+        if let Some(Template::Fixed(country)) = &self.country
+            && !country.trim().is_empty()
+            && !phone::is_country(country)
+        {
+            faults.push(
+                Fault::at(&at(&["default_country"]), format!("`{country}` is no country"))
+                    .hint("two letters, ISO 3166-1: IN, US, AE"),
+            );
+        }
+        if let Some((Template::Fixed(url), _)) = &self.media
+            && let Err(error) = media::check(url)
+        {
+            faults.push(
+                Fault::at(&at(&["media", "url"]), error.to_string())
+                    .hint("Serri's servers fetch the file: it needs a public address"),
+            );
+        }
+    }
+}

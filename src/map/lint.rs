@@ -1,0 +1,213 @@
+//! What minijinja would notice only while running: names of filters, tests, functions and variables that do not exist.
+//!
+//! It reads tokens, not meaning: a name after `|` is a filter, one after `is` a test, one before `(` a function.
+
+use std::collections::HashSet;
+
+use minijinja::machinery::{Token, tokenize};
+use minijinja::syntax::SyntaxConfig;
+
+use super::filters;
+use super::template::Broken;
+use crate::config::fault::did_you_mean;
+
+/// minijinja's own filters, with the features we build it with.
+const BUILTIN_FILTERS: [&str; 47] = [
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+];
+
+/// minijinja's own tests that are written as words.
+const BUILTIN_TESTS: [&str; 35] = [
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "escaped",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "safe",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+    "undefined",
+    "upper",
+];
+
+/// Functions.
+const FUNCTIONS: [&str; 2] = ["range", "dict"];
+
+/// What a template sees.
+const VARIABLES: [&str; 7] = ["event", "contact", "meta", "headers", "query", "item", "loop"];
+
+const CONTACT: [&str; 6] = ["phone", "name", "first_name", "last_name", "email", "country"];
+const META: [&str; 5] = ["id", "type", "source", "route", "received_at"];
+
+/// Whether every filter, test and function is one that exists.
+pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {
+    let tokens: Vec<_> = tokenize(source, in_expression, SyntaxConfig::default()).map_while(Result::ok).collect();
+    for (index, (token, span)) in tokens.iter().enumerate() {
+        let Token::Ident(name) = token else { continue };
+        let before = |back: usize| index.checked_sub(back).and_then(|i| tokens.get(i)).map(|(token, _)| token);
+        let called = matches!(tokens.get(index + 1), Some((Token::ParenOpen, _)));
+        let after_is = matches!(before(1), Some(Token::Ident("is")))
+            || (matches!(before(1), Some(Token::Ident("not"))) && matches!(before(2), Some(Token::Ident("is"))));
+        let (kind, known): (&str, Vec<&str>) = match before(1) {
+            Some(Token::Pipe) => ("filter", filter_names().collect()),
+            Some(Token::Dot) => continue,
+            _ if after_is && *name != "not" => ("test", BUILTIN_TESTS.to_vec()),
+            _ if called
+                && !matches!(
+                    *name,
+                    "if" | "else" | "and" | "or" | "not" | "in" | "is" | "elif" | "for" | "set" | "with"
+                ) =>
+            {
+                ("function", FUNCTIONS.to_vec())
+            }
+            _ => continue,
+        };
+        if !known.contains(name) {
+            let at = |position: u32| usize::try_from(position).unwrap_or(usize::MAX);
+            return Err(Broken {
+                message: format!("there is no {kind} `{name}`"),
+                range: Some(at(span.start_offset)..at(span.end_offset)),
+                hint: Some(suggestion(name, &known)),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The names of all filters, ours and minijinja's.
+pub fn filter_names() -> impl Iterator<Item = &'static str> {
+    BUILTIN_FILTERS.into_iter().chain(filters::ALL.iter().map(|filter| filter.name))
+}
+
+/// Whether every variable is one that templates see, and every field of `contact` and `meta` one they have.
+pub fn variables(used: HashSet<String>, source: &str) -> Result<(), Broken> {
+    let mut used: Vec<String> = used.into_iter().collect();
+    used.sort();
+    for path in used {
+        let mut steps = path.split('.');
+        let root = steps.next().unwrap_or("");
+        check(root, &VARIABLES, "variable", source)?;
+        match (root, steps.next()) {
+            ("contact", Some(field)) => check(field, &CONTACT, "field of `contact`", source)?,
+            ("meta", Some(field)) => check(field, &META, "field of `meta`", source)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn check(name: &str, known: &[&str], kind: &str, source: &str) -> Result<(), Broken> {
+    // globals are no variables of ours, but no mistake either
+    if known.contains(&name) || FUNCTIONS.contains(&name) {
+        return Ok(());
+    }
+    let range = source.find(name).map(|start| start..start + name.len());
+    Err(Broken { message: format!("there is no {kind} `{name}`"), range, hint: Some(suggestion(name, known)) })
+}
+
+fn suggestion(written: &str, known: &[&str]) -> String {
+    did_you_mean(written, known.iter().copied())
+        .map_or_else(|| format!("there are: {}", known.join(", ")), |meant| format!("did you mean `{meant}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_name_what_minijinja_has() {
+        let mut environment = minijinja::Environment::new();
+        filters::register(&mut environment);
+        for name in filter_names() {
+            let error = environment.render_str(&format!("{{{{ 1|{name} }}}}"), ()).err();
+            assert!(error.is_none_or(|e| e.kind() != minijinja::ErrorKind::UnknownFilter), "{name}");
+        }
+        for name in BUILTIN_TESTS {
+            let error = environment.render_str(&format!("{{{{ 1 is {name} }}}}"), ()).err();
+            assert!(error.is_none_or(|e| e.kind() != minijinja::ErrorKind::UnknownTest), "{name}");
+        }
+    }
+
+    #[test]
+    fn loops_and_conditions_are_no_functions() {
+        assert_eq!(
+            names(
+                "{% for a in (event.b) %}{% if (a) and not (a is none) %}{{ a.keys() }}{% endif %}{% endfor %}",
+                false
+            ),
+            Ok(())
+        );
+        assert!(names("{{ now() }}", false).is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! From an event to its sends, by the rules of its route.
+//!
+//! Pure: no network, no disk, no clock. The same functions serve the webhook, `try`, `check` and a later replay. What
+//! an event cannot be mapped by a rule costs that send only, with a reason that names rule, key and field.
+
+mod compile;
+pub mod filters;
+pub mod lint;
+pub mod media;
+mod money;
+mod names;
+pub mod phone;
+mod rule;
+pub mod template;
+pub mod text;
+
+pub use compile::RulePlace;
+pub use names::first_name;
+pub use rule::Rule;
+
+use minijinja::Value;
+use serde_json::Value as Json;
+
+use crate::clock::Timestamp;
+use crate::event::{Envelope, Event};
+use template::to_value;
+
+/// Everything that templates see of one event.
+#[derive(Debug, Clone)]
+pub struct Scope(Value);
+
+impl Scope {
+    /// The scope of source expressions, before contact, id and type are known.
+    pub fn of_value(value: &Json, envelope: &Scope) -> Self {
+        Self(minijinja::context! { event => to_value(value), ..envelope.0.clone() })
+    }
+
+    /// Headers and query, which all events of a call share.
+    pub fn of_envelope(envelope: &Envelope) -> Self {
+        let map = |map: &serde_json::Map<String, Json>| {
+            Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), to_value(value))))
+        };
+        Self(minijinja::context! { headers => map(&envelope.headers), query => map(&envelope.query) })
+    }
+
+    /// The same with what the source knows of the event.
+    #[must_use]
+    pub fn with_event(&self, event: &Event, route: &str, source: &str, received_at: Timestamp) -> Self {
+        let known = |text: &str| if text.is_empty() { Value::UNDEFINED } else { Value::from(text) };
+        let contact = &event.contact;
+        let contact = minijinja::context! {
+            phone => known(&contact.phone),
+            name => known(&contact.name),
+            first_name => known(&contact.first_name),
+            last_name => known(&contact.last_name),
+            email => known(&contact.email),
+            country => known(&contact.country),
+        };
+        let meta = minijinja::context! { id => event.id.as_str(), type => known(&event.kind), source, route, received_at => received_at.to_string() };
+        Self(minijinja::context! { contact, meta, ..self.0.clone() })
+    }
+
+    /// The same inside `for_each`.
+    #[must_use]
+    pub fn with_item(&self, item: Value) -> Self {
+        Self(minijinja::context! { item, ..self.0.clone() })
+    }
+
+    /// As templates take it.
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+}

@@ -1,0 +1,248 @@
+//! One rule: compiled when the route is loaded, applied to each of its events.
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+use serde_json::{Map, Value as Json};
+use thiserror::Error;
+
+use super::template::{EvalError, Expression, Rendered, Template};
+use super::{Scope, media, phone, text};
+use crate::event::{Content, NewSend};
+use crate::serri::payload::{Location, Media, Payload};
+
+/// How many sends one rule may make of one event.
+const SEND_LIMIT: usize = 1_000;
+
+/// A rule, ready to be applied.
+#[derive(Debug)]
+pub struct Rule {
+    pub(super) name: String,
+    pub(super) account: String,
+    pub(super) when: Option<Expression>,
+    pub(super) for_each: Option<Expression>,
+    pub(super) country: Option<Template>,
+    pub(super) campaign: Template,
+    pub(super) destination: Template,
+    pub(super) user_name: Template,
+    pub(super) source: Option<Template>,
+    pub(super) media: Option<(Template, Option<Template>)>,
+    pub(super) location: Option<LocationRule>,
+    pub(super) params: Option<Vec<Template>>,
+    pub(super) tags: Vec<Template>,
+    pub(super) attributes: Vec<(String, Template)>,
+    pub(super) fallbacks: Vec<(String, Template)>,
+    pub(super) buttons: Vec<Tree>,
+    pub(super) cards: Vec<Tree>,
+}
+
+#[derive(Debug)]
+pub struct LocationRule {
+    pub(super) latitude: Template,
+    pub(super) longitude: Template,
+    pub(super) name: Option<Template>,
+    pub(super) address: Option<Template>,
+}
+
+/// JSON in which every text is a template.
+#[derive(Debug)]
+pub enum Tree {
+    Leaf(Json),
+    Text(Template),
+    List(Vec<Tree>),
+    Map(Vec<(String, Tree)>),
+}
+
+/// Why a rule made no send.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("rule `{rule}`, `{key}`: {reason}")]
+struct MapError {
+    rule: String,
+    key: String,
+    reason: String,
+}
+
+impl Rule {
+    /// The rule's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Applies the rule to an event: nothing if it does not apply, else a send for each person, or the reason why not.
+    pub fn apply(&self, scope: &Scope, account_country: &str) -> Vec<NewSend> {
+        let send = |content: Result<Content, MapError>| NewSend {
+            rule: self.name.clone(),
+            account: self.account.clone(),
+            content: content.map_err(|error| error.to_string()),
+        };
+        if let Some(when) = &self.when {
+            match when.eval(scope.value()) {
+                Ok(value) if value.is_true() => {}
+                Ok(_) => return Vec::new(),
+                Err(error) => return vec![send(Err(self.error("when", &error)))],
+            }
+        }
+        let Some(for_each) = &self.for_each else { return vec![send(self.content(scope, account_country))] };
+        let items = match for_each.eval(scope.value()) {
+            Ok(value) if value.kind() == ValueKind::Seq => value
+                .try_iter()
+                .map(Iterator::collect::<Vec<Value>>)
+                .map_err(|error| EvalError::Failed(error.to_string())),
+            Ok(value) if value.is_undefined() || value.is_none() => Ok(Vec::new()),
+            Ok(value) => Err(EvalError::Failed(format!("it gives {}, not a list", value.kind()))),
+            Err(error) => Err(error),
+        };
+        match items {
+            Ok(items) if items.len() > SEND_LIMIT => vec![send(Err(self.error(
+                "for_each",
+                &EvalError::Failed(format!("it gives {} entries; {SEND_LIMIT} is the most", items.len())),
+            )))],
+            Ok(items) => {
+                items.into_iter().map(|item| send(self.content(&scope.with_item(item), account_country))).collect()
+            }
+            Err(error) => vec![send(Err(self.error("for_each", &error)))],
+        }
+    }
+
+    fn error(&self, key: &str, reason: &impl ToString) -> MapError {
+        MapError { rule: self.name.clone(), key: key.to_owned(), reason: reason.to_string() }
+    }
+
+    fn content(&self, scope: &Scope, account_country: &str) -> Result<Content, MapError> {
+        let payload = Payload {
+            campaign_name: self.required("campaignName", &self.campaign, scope)?,
+            destination: self.destination(scope, account_country)?,
+            user_name: self.required("userName", &self.user_name, scope)?,
+            source: self.optional("source", self.source.as_ref(), scope)?,
+            media: self.media(scope)?,
+            location: self.location(scope)?,
+            template_params: self.params(scope)?,
+            tags: self.entries("tags", &self.tags, scope)?,
+            attributes: self.pairs("attributes", &self.attributes, scope)?,
+            params_fallback_value: self.pairs("paramsFallbackValue", &self.fallbacks, scope)?,
+            buttons: self.trees("buttons", &self.buttons, scope)?,
+            carousel_cards: self.trees("carouselCards", &self.cards, scope)?,
+        };
+        let written = serde_json::to_string(&payload).map_err(|error| self.error("payload", &error))?;
+        Ok(Content { campaign: payload.campaign_name, destination: payload.destination, payload: written })
+    }
+
+    fn required(&self, key: &str, template: &Template, scope: &Scope) -> Result<String, MapError> {
+        let text = template.text(scope.value()).map_err(|error| self.error(key, &error))?;
+        let text = text::one_line(&text);
+        if text.is_empty() { Err(self.error(key, &"it comes out empty")) } else { Ok(text) }
+    }
+
+    /// What names something that is not there, or comes out empty, is left out.
+    fn optional(&self, key: &str, template: Option<&Template>, scope: &Scope) -> Result<Option<String>, MapError> {
+        match template.map(|template| template.text(scope.value())) {
+            None | Some(Err(EvalError::Missing(_))) => Ok(None),
+            Some(Ok(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text::is_blank(text))),
+            Some(Err(error)) => Err(self.error(key, &error)),
+        }
+    }
+
+    fn destination(&self, scope: &Scope, account_country: &str) -> Result<String, MapError> {
+        let number = self.required("destination", &self.destination, scope)?;
+        let country = self.optional("default_country", self.country.as_ref(), scope)?;
+        // a country that an event brings may be anything (`India`); then the account's is the better guess
+        let country =
+            country.filter(|country| phone::is_country(country)).unwrap_or_else(|| account_country.to_owned());
+        phone::normalise(&number, &country).map_err(|error| self.error("destination", &error))
+    }
+
+    fn media(&self, scope: &Scope) -> Result<Option<Media>, MapError> {
+        let Some((url, filename)) = &self.media else { return Ok(None) };
+        let Some(url) = self.optional("media.url", Some(url), scope)? else { return Ok(None) };
+        media::check(&url).map_err(|error| self.error("media.url", &error))?;
+        Ok(Some(Media { url, filename: self.optional("media.filename", filename.as_ref(), scope)? }))
+    }
+
+    fn location(&self, scope: &Scope) -> Result<Option<Location>, MapError> {
+        let Some(rule) = &self.location else { return Ok(None) };
+        let degrees = |key: &str, template: &Template, most: f64| -> Result<Option<f64>, MapError> {
+            let Some(text) = self.optional(key, Some(template), scope)? else { return Ok(None) };
+            let value = text.parse::<f64>().ok().filter(|value| value.abs() <= most);
+            value.map(Some).ok_or_else(|| self.error(key, &format!("`{text}` is no number of degrees up to {most}")))
+        };
+        let (latitude, longitude) = (
+            degrees("location.latitude", &rule.latitude, 90.0)?,
+            degrees("location.longitude", &rule.longitude, 180.0)?,
+        );
+        let (Some(latitude), Some(longitude)) = (latitude, longitude) else { return Ok(None) };
+        let name = self.optional("location.name", rule.name.as_ref(), scope)?;
+        Ok(Some(Location {
+            latitude,
+            longitude,
+            name,
+            address: self.optional("location.address", rule.address.as_ref(), scope)?,
+        }))
+    }
+
+    fn params(&self, scope: &Scope) -> Result<Option<Vec<String>>, MapError> {
+        let Some(templates) = &self.params else { return Ok(None) };
+        let mut params = Vec::with_capacity(templates.len());
+        for (index, template) in templates.iter().enumerate() {
+            let key = || format!("templateParams[{index}]");
+            let texts = match template.render(scope.value()).map_err(|error| self.error(&key(), &error))? {
+                Rendered::Text(text) => vec![text],
+                Rendered::List(items) => items.iter().map(|item| text::text_of(item).unwrap_or_default()).collect(),
+            };
+            for text in texts {
+                let fit = text::fit_param(&text);
+                if fit.is_empty() {
+                    return Err(self.error(&key(), &"it comes out empty"));
+                }
+                params.push(fit);
+            }
+        }
+        Ok(Some(params))
+    }
+
+    fn entries(&self, key: &str, templates: &[Template], scope: &Scope) -> Result<Vec<String>, MapError> {
+        let mut entries = Vec::with_capacity(templates.len());
+        for (index, template) in templates.iter().enumerate() {
+            match template.render(scope.value()) {
+                Ok(Rendered::Text(text)) => entries.push(text),
+                Ok(Rendered::List(items)) => entries.extend(items.iter().filter_map(text::text_of)),
+                Err(EvalError::Missing(_)) => {}
+                Err(error) => return Err(self.error(&format!("{key}[{index}]"), &error)),
+            }
+        }
+        Ok(entries.iter().map(|text| text::one_line(text)).filter(|text| !text.is_empty()).collect())
+    }
+
+    fn pairs(&self, key: &str, templates: &[(String, Template)], scope: &Scope) -> Result<Map<String, Json>, MapError> {
+        let mut pairs = Map::new();
+        for (name, template) in templates {
+            if let Some(text) = self.optional(&format!("{key}.{name}"), Some(template), scope)? {
+                pairs.insert(name.clone(), Json::String(text));
+            }
+        }
+        Ok(pairs)
+    }
+
+    fn trees(&self, key: &str, trees: &[Tree], scope: &Scope) -> Result<Vec<Json>, MapError> {
+        trees
+            .iter()
+            .enumerate()
+            .map(|(index, tree)| tree.fill(scope).map_err(|error| self.error(&format!("{key}[{index}]"), &error)))
+            .collect()
+    }
+}
+
+impl Tree {
+    fn fill(&self, scope: &Scope) -> Result<Json, EvalError> {
+        Ok(match self {
+            Self::Leaf(json) => json.clone(),
+            Self::Text(template) => Json::String(text::fit_param(&template.text(scope.value())?)),
+            Self::List(items) => Json::Array(items.iter().map(|item| item.fill(scope)).collect::<Result<_, _>>()?),
+            Self::Map(entries) => {
+                Json::Object(entries.iter().map(|(key, item)| Ok((key.clone(), item.fill(scope)?))).collect::<Result<
+                    _,
+                    EvalError,
+                >>(
+                )?)
+            }
+        })
+    }
+}

@@ -1,0 +1,370 @@
+//! Jinja as the rules use it: texts with `{{ }}`, and expressions that keep their types.
+//!
+//! A text is cut into its pieces when it is loaded, so that a value that is not there can be named exactly as it was
+//! written. Evaluation is bounded in steps, depth and size. `null` counts as not there.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use minijinja::machinery::{Token, tokenize};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use thiserror::Error;
+
+use super::{filters, lint, text};
+
+/// How many steps one evaluation may take; a real rule takes some dozens.
+const FUEL: u64 = 50_000;
+
+/// How deep templates may recurse.
+const RECURSION: usize = 50;
+
+/// How long one text may become, in bytes: 64 times what WhatsApp takes.
+const OUTPUT_LIMIT: usize = 64 * 1_024;
+
+/// A template's fault when it is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// What is wrong.
+    pub message: String,
+    /// Where in the template, in bytes.
+    pub range: Option<Range<usize>>,
+    /// What may have been meant.
+    pub hint: Option<String>,
+}
+
+/// Why a template gave no value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EvalError {
+    /// It names something that is not there, or empty.
+    #[error("`{0}` is not there, or empty")]
+    Missing(String),
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The one environment: our filters over minijinja's, bounded.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(RECURSION);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_formatter(|out, _, value| {
+        let shown = text::text_of(value).filter(|shown| value.is_safe() || !text::is_blank(shown));
+        let shown = shown.ok_or_else(|| Error::from(ErrorKind::UndefinedError))?;
+        out.write_str(&shown).map_err(Error::from)
+    });
+    environment.remove_global("debug");
+    environment.remove_global("namespace");
+    filters::register(&mut environment);
+    environment
+});
+
+/// An expression: `meta.type == "orders/create"`, `event.line_items`.
+#[derive(Debug)]
+pub struct Expression {
+    compiled: minijinja::Expression<'static, 'static>,
+    source: String,
+}
+
+impl Expression {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and where.
+    pub fn compile(source: &str) -> Result<Self, Broken> {
+        lint::names(source, true)?;
+        let compiled = ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| broken(&error))?;
+        lint::variables(compiled.undeclared_variables(true), source)?;
+        Ok(Self { compiled, source: source.to_owned() })
+    }
+
+    /// Its value.
+    ///
+    /// # Errors
+    ///
+    /// [`EvalError::Failed`] where a filter or an operator does.
+    pub fn eval(&self, scope: &Value) -> Result<Value, EvalError> {
+        self.compiled.eval(scope.clone()).map_err(|error| failed(&error))
+    }
+
+    /// Its text; `None` if it is not there or empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Expression::eval`].
+    pub fn text(&self, scope: &Value) -> Result<Option<String>, EvalError> {
+        let value = self.eval(scope)?;
+        Ok(text::text_of(&value).filter(|text| value.is_safe() || !text::is_blank(text)))
+    }
+}
+
+/// A text with `{{ }}` in it.
+#[derive(Debug)]
+pub enum Template {
+    /// No braces at all.
+    Fixed(String),
+    /// Texts and values in turn.
+    Pieces(Vec<Piece>),
+    /// One with `{% %}` in it, which minijinja renders as a whole.
+    Script(String),
+}
+
+/// A part of a template.
+#[derive(Debug)]
+pub enum Piece {
+    /// A text.
+    Text(String),
+    /// A value.
+    Value(Expression),
+}
+
+/// What a template gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rendered {
+    /// A text.
+    Text(String),
+    /// The entries of a list, where the template is one value and that is a list.
+    List(Vec<Value>),
+}
+
+impl Template {
+    /// Compiles a template.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and where.
+    pub fn compile(source: &str) -> Result<Self, Broken> {
+        if !source.contains("{{") && !source.contains("{%") && !source.contains("{#") {
+            return Ok(Self::Fixed(source.to_owned()));
+        }
+        let mut pieces = Vec::new();
+        let mut opened = 0;
+        for token in tokenize(source, false, SyntaxConfig::default()) {
+            let (token, span) = token.map_err(|error| broken(&error))?;
+            let (start, end) = (offset(span.start_offset), offset(span.end_offset));
+            match token {
+                Token::TemplateData(text) => pieces.push(Piece::Text(text.to_owned())),
+                Token::VariableStart => opened = end,
+                Token::VariableEnd => {
+                    let inside = source.get(opened..start).unwrap_or("");
+                    let lead = inside.len() - inside.trim_start().len();
+                    let value = Expression::compile(inside.trim()).map_err(|broken| broken.moved(opened + lead))?;
+                    pieces.push(Piece::Value(value));
+                }
+                Token::BlockStart => return Self::script(source),
+                _ => {}
+            }
+        }
+        // an unclosed brace is found by the parser, not by the tokenizer
+        ENVIRONMENT.template_from_str(source).map_err(|error| broken(&error)).map(drop)?;
+        Ok(Self::Pieces(pieces))
+    }
+
+    fn script(source: &str) -> Result<Self, Broken> {
+        lint::names(source, false)?;
+        let compiled = ENVIRONMENT.template_from_str(source).map_err(|error| broken(&error))?;
+        lint::variables(compiled.undeclared_variables(true), source)?;
+        Ok(Self::Script(source.to_owned()))
+    }
+
+    /// Renders it.
+    ///
+    /// # Errors
+    ///
+    /// [`EvalError::Missing`] with the value that is not there or empty (`| default('')` says that this is meant),
+    /// [`EvalError::Failed`] where a filter fails or a bound is reached.
+    pub fn render(&self, scope: &Value) -> Result<Rendered, EvalError> {
+        match self {
+            Self::Fixed(text) => Ok(Rendered::Text(text.clone())),
+            Self::Script(source) => script_text(source, scope).map(Rendered::Text),
+            Self::Pieces(pieces) => {
+                if let [Piece::Value(only)] = pieces.as_slice() {
+                    let value = only.eval(scope)?;
+                    if value.kind() == ValueKind::Seq {
+                        return Ok(Rendered::List(value.try_iter().map_err(|error| failed(&error))?.collect()));
+                    }
+                    return value_text(only, &value).map(Rendered::Text);
+                }
+                let mut out = String::new();
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(text) => out.push_str(text),
+                        Piece::Value(expression) => out.push_str(&value_text(expression, &expression.eval(scope)?)?),
+                    }
+                    if out.len() > OUTPUT_LIMIT {
+                        return Err(EvalError::Failed(format!("it becomes longer than {OUTPUT_LIMIT} bytes")));
+                    }
+                }
+                Ok(Rendered::Text(out))
+            }
+        }
+    }
+
+    /// Renders it as one text; a list becomes JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`Template::render`].
+    pub fn text(&self, scope: &Value) -> Result<String, EvalError> {
+        match self.render(scope)? {
+            Rendered::Text(text) => Ok(text),
+            Rendered::List(items) => Ok(text::text_of(&Value::from(items)).unwrap_or_default()),
+        }
+    }
+}
+
+impl Broken {
+    fn moved(self, by: usize) -> Self {
+        Self { range: self.range.map(|range| range.start + by..range.end + by), ..self }
+    }
+}
+
+fn value_text(expression: &Expression, value: &Value) -> Result<String, EvalError> {
+    let text = text::text_of(value).filter(|text| value.is_safe() || !text::is_blank(text));
+    let text = text.ok_or_else(|| EvalError::Missing(expression.source.clone()))?;
+    if text.len() > OUTPUT_LIMIT {
+        Err(EvalError::Failed(format!("`{}` is longer than {OUTPUT_LIMIT} bytes", expression.source)))
+    } else {
+        Ok(text)
+    }
+}
+
+fn script_text(source: &str, scope: &Value) -> Result<String, EvalError> {
+    let template = ENVIRONMENT.template_from_str(source).map_err(|error| failed(&error))?;
+    let mut out = Bounded(Vec::new());
+    match template.render_captured_to(scope.clone(), &mut out) {
+        Ok(_) => String::from_utf8(out.0).map_err(|_| EvalError::Failed("it is no text".into())),
+        Err(error) if error.kind() == ErrorKind::UndefinedError => {
+            let field =
+                error.range().and_then(|range| source.get(range)).unwrap_or(source).trim_matches(['{', '}', '-', ' ']);
+            Err(EvalError::Missing(field.to_owned()))
+        }
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// A writer that refuses to grow beyond the limit.
+struct Bounded(Vec<u8>);
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > OUTPUT_LIMIT {
+            return Err(std::io::Error::other(format!("it becomes longer than {OUTPUT_LIMIT} bytes")));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn offset(position: u32) -> usize {
+    usize::try_from(position).unwrap_or(usize::MAX)
+}
+
+fn broken(error: &Error) -> Broken {
+    Broken { message: describe(error), range: error.range(), hint: None }
+}
+
+fn failed(error: &Error) -> EvalError {
+    match error.kind() {
+        ErrorKind::OutOfFuel => {
+            EvalError::Failed(format!("it takes more than {FUEL} steps: is there a loop without end?"))
+        }
+        _ => EvalError::Failed(describe(error)),
+    }
+}
+
+fn describe(error: &Error) -> String {
+    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    format!("{}{source}", error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned))
+}
+
+/// A JSON value as templates see it: `null` is not there, a number without fraction is a whole one.
+pub fn to_value(json: &serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+    match json {
+        Json::Null => Value::UNDEFINED,
+        Json::Bool(flag) => Value::from(*flag),
+        Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(whole), _, _) => Value::from(whole),
+            (_, Some(whole), _) => Value::from(whole),
+            (_, _, Some(fraction)) => Value::from(fraction),
+            _ => Value::UNDEFINED,
+        },
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Array(items) => items.iter().map(to_value).collect(),
+        Json::Object(map) => Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), to_value(value)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn render(template: &str, event: serde_json::Value) -> Result<String, EvalError> {
+        let scope = to_value(&json!({ "event": event, "contact": {"name": "Asha"} }));
+        Template::compile(template).map_err(|broken| EvalError::Failed(broken.message))?.text(&scope)
+    }
+
+    #[test]
+    fn values_fill_texts() {
+        assert_eq!(
+            render(
+                "Hi {{ contact.name }}, {{ event.total }} {{ event['k k'] }}!",
+                json!({"total": 1499.5, "k k": true})
+            ),
+            Ok("Hi Asha, 1499.5 true!".into())
+        );
+        assert_eq!(render("no braces", json!({})), Ok("no braces".into()));
+        assert_eq!(render("{% if event.a %}yes{% else %}no{% endif %}", json!({"a": 1})), Ok("yes".into()));
+        assert_eq!(render("{{ event.big }}", json!({"big": u64::MAX})), Ok(u64::MAX.to_string()));
+    }
+
+    #[test]
+    fn nobody_gets_hi_comma() {
+        let missing = |field: &str| Err(EvalError::Missing(field.into()));
+        assert_eq!(render("Hi {{ event.name }},", json!({})), missing("event.name"));
+        assert_eq!(render("Hi {{ event.name }},", json!({"name": null})), missing("event.name"));
+        assert_eq!(render("Hi {{ event.name }},", json!({"name": "  "})), missing("event.name"));
+        assert_eq!(render("Hi {{ event.name | upper }},", json!({"name": ""})), missing("event.name | upper"));
+        assert_eq!(render("{% if true %}Hi {{ event.name }},{% endif %}", json!({})), missing("event.name"));
+        assert_eq!(render("Hi {{ event.name | default('there') }},", json!({"name": ""})), Ok("Hi there,".into()));
+        assert_eq!(render("Hi{{ event.name | default('') }},", json!({})), Ok("Hi,".into()));
+    }
+
+    #[test]
+    fn evaluation_is_bounded() {
+        for endless in [
+            "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
+            "{% for a in range(9000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}",
+            "{{ 'x' * 1000000000 }}",
+        ] {
+            assert!(matches!(render(endless, json!({})), Err(EvalError::Failed(_))), "{endless}");
+        }
+    }
+
+    #[test]
+    fn a_broken_template_says_what_and_where() {
+        let broken = Template::compile("Hi {{ contact.name | titel }}").expect_err("no such filter");
+        assert_eq!((broken.message.as_str(), broken.range.clone()), ("there is no filter `titel`", Some(21..26)));
+        assert_eq!(broken.hint.as_deref(), Some("did you mean `title`?"));
+        assert!(Template::compile("{{ a").is_err());
+        assert!(
+            Template::compile("{{ contact.phon }}").is_err_and(|b| b.hint.as_deref() == Some("did you mean `phone`?"))
+        );
+        assert!(
+            Template::compile("{{ evnt.name }}").is_err_and(|b| b.hint.as_deref() == Some("did you mean `event`?"))
+        );
+        assert!(Expression::compile("event.a is defned").is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! Takes webhooks: look the route up, read, authenticate, decode and map, store, wake the deliverer, answer.
+//!
+//! A webhook never waits for Serri: nothing here knows it. A 2xx is given only for what is on disk.
+
+mod problem;
+mod read;
+mod stack;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::call::Call;
+use crate::clock::Clock;
+use crate::event::{Kept, NewEvent};
+use crate::route::{Route, Routes};
+use crate::source::Answer;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use problem::ReceiveError;
+
+pub use problem::Problem;
+pub use stack::{Bounds, router};
+
+/// What the receiver works with.
+pub struct Receiver {
+    /// The routes, by name.
+    pub routes: Routes,
+    /// Where events are kept.
+    pub store: Arc<dyn Store>,
+    /// Told when something was stored.
+    pub wake: Arc<Notify>,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The largest body.
+    pub body_limit: usize,
+}
+
+/// What came of a call, for the log and the count; it travels with the response.
+#[derive(Debug, Clone, Default)]
+struct Report {
+    route: Option<String>,
+    outcome: &'static str,
+    events: usize,
+    sends: usize,
+    unmapped: usize,
+    reason: Option<String>,
+}
+
+async fn webhook(State(receiver): State<Arc<Receiver>>, Path(name): Path<String>, request: Request) -> Response {
+    let Some(route) = receiver.routes.get(&name) else {
+        return ReceiveError::NoSuchRoute.respond(None);
+    };
+    match receiver.receive(route, request).await {
+        Ok(response) => response,
+        Err(error) => error.respond(Some(route)),
+    }
+}
+
+impl Receiver {
+    async fn receive(&self, route: &Route, request: Request) -> Result<Response, ReceiveError> {
+        let call = read::call(request, self.body_limit).await?;
+        if let Some(answer) = route.knowledge.handshake(&call) {
+            return Ok(respond(answer, route, "handshake", &[], &[]));
+        }
+        check_method(route, &call)?;
+        let now = self.clock.now();
+        let authentic = route.authentication.prove(call, now)?;
+        let events = match route.read(&authentic, now) {
+            Ok(events) => events,
+            Err(error) => {
+                self.store.append(vec![route.undecodable(&authentic, &error, now)]).await?;
+                return Err(error.into());
+            }
+        };
+        let shown: Vec<Shown> = events.iter().map(Shown::of).collect();
+        let kept = self.store.append(events).await?;
+        self.wake.notify_one();
+        Ok(respond(&route.knowledge.answer, route, "", &shown, &kept))
+    }
+}
+
+/// What the answer tells of an event.
+struct Shown {
+    id: String,
+    sends: usize,
+    problem: Option<String>,
+}
+
+impl Shown {
+    fn of(event: &NewEvent) -> Self {
+        let problem = event.sends.iter().find_map(|send| send.content.as_ref().err().cloned());
+        Self { id: event.id.clone(), sends: event.sends.iter().filter(|send| send.content.is_ok()).count(), problem }
+    }
+}
+
+fn check_method(route: &Route, call: &Call) -> Result<(), ReceiveError> {
+    if route.knowledge.methods.contains(&call.method) {
+        return Ok(());
+    }
+    let allowed: Vec<&str> = route.knowledge.methods.iter().map(http::Method::as_str).collect();
+    Err(ReceiveError::Method(allowed.join(", ")))
+}
+
+fn respond(answer: &Answer, route: &Route, outcome: &'static str, shown: &[Shown], kept: &[Kept]) -> Response {
+    let fresh: Vec<&Shown> =
+        shown.iter().zip(kept).filter(|(_, kept)| **kept == Kept::New).map(|(shown, _)| shown).collect();
+    let (sends, unmapped) =
+        (fresh.iter().map(|shown| shown.sends).sum(), fresh.iter().filter(|shown| shown.problem.is_some()).count());
+    let status = match outcome {
+        "" if fresh.is_empty() && !shown.is_empty() => "duplicate",
+        "" if sends == 0 && unmapped == 0 => "ignored",
+        "" => "accepted",
+        other => other,
+    };
+    let reason = fresh.iter().find_map(|shown| shown.problem.clone());
+    let code = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = match &answer.body {
+        Some((body, kind)) => {
+            let mut response = (code, body.clone()).into_response();
+            if let Ok(kind) = HeaderValue::from_str(kind) {
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            }
+            response
+        }
+        None => {
+            let sends_of = |shown: &Shown, kept: Kept| if kept == Kept::New { shown.sends } else { 0 };
+            let events: Vec<_> = shown
+                .iter()
+                .zip(kept)
+                .map(|(shown, kept)| json!({ "id": shown.id, "sends": sends_of(shown, *kept) }))
+                .collect();
+            (code, Json(json!({ "status": status, "events": events }))).into_response()
+        }
+    };
+    response.extensions_mut().insert(Report {
+        route: Some(route.name.clone()),
+        outcome: status,
+        events: shown.len(),
+        sends,
+        unmapped,
+        reason,
+    });
+    response
+}

@@ -1,0 +1,135 @@
+//! The layers around the webhooks: request id, span and log line, time, number, panics.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::error_handling::HandleErrorLayer;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use http::{Request, StatusCode, Uri};
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::load_shed::LoadShedLayer;
+use tower::{BoxError, ServiceBuilder};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+
+use super::problem::overload_status;
+use super::{Problem, Receiver, Report, webhook};
+use crate::telemetry::CallLabels;
+
+/// How long a store may take to prove that it can write.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The bounds of what is worked on.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// How long a request may take in all.
+    pub request_timeout: Duration,
+    /// How many are worked on at once.
+    pub concurrency: usize,
+}
+
+/// The webhook listener's router.
+pub fn router(receiver: &Arc<Receiver>, bounds: Bounds) -> Router {
+    let (observer, shedder) = (Arc::clone(receiver), Arc::clone(receiver));
+    let layers = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_request(())
+                .on_response(move |response: &Response, took: Duration, _: &Span| observe(&observer, response, took))
+                .on_failure(()),
+        )
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .map_response(IntoResponse::into_response)
+        .layer(CatchPanicLayer::custom(panicked))
+        .map_response(timed_out)
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, bounds.request_timeout))
+        .layer(HandleErrorLayer::new(move |uri: Uri, _: BoxError| std::future::ready(overloaded(&shedder, &uri))))
+        .layer(LoadShedLayer::new())
+        .layer(GlobalConcurrencyLimitLayer::new(bounds.concurrency));
+    let webhooks = Router::new().route("/webhooks/{route}", any(webhook)).layer(layers);
+    let health = Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).fallback(nothing_here);
+    webhooks.merge(health).with_state(Arc::clone(receiver))
+}
+
+fn span<B>(request: &Request<B>) -> Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or("");
+    // the path alone: a query may hold secrets
+    tracing::info_span!("request", request_id = id, method = %request.method(), path = request.uri().path())
+}
+
+fn observe(receiver: &Receiver, response: &Response, took: Duration) {
+    let status = response.status().as_u16();
+    let unreported = Report { outcome: unreported(response.status()), ..Report::default() };
+    let report = response.extensions().get::<Report>().unwrap_or(&unreported);
+    let route = report.route.as_deref().unwrap_or("-");
+    receiver.metrics.calls.get_or_create(&CallLabels { route: route.to_owned(), outcome: report.outcome }).inc();
+    receiver.metrics.call_seconds.observe(took.as_secs_f64());
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let Report { outcome, events, sends, unmapped, reason, .. } = report;
+    let reason = reason.as_deref();
+    if status >= 500 || *unmapped > 0 {
+        tracing::error!(route, status, outcome, events, sends, unmapped, reason, took_ms, "webhook received");
+    } else if status >= 400 {
+        tracing::warn!(route, status, outcome, events, sends, reason, took_ms, "webhook received");
+    } else {
+        tracing::info!(route, status, outcome, events, sends, took_ms, "webhook received");
+    }
+}
+
+fn unreported(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::REQUEST_TIMEOUT => "timed_out",
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "overloaded",
+        StatusCode::INTERNAL_SERVER_ERROR => "panicked",
+        _ => "other",
+    }
+}
+
+/// The timeout layer answers without a body.
+fn timed_out(response: Response) -> Response {
+    if response.status() != StatusCode::REQUEST_TIMEOUT {
+        return response;
+    }
+    Problem { status: StatusCode::REQUEST_TIMEOUT, detail: "the request took too long".into() }.into_response()
+}
+
+fn overloaded(receiver: &Receiver, uri: &Uri) -> Response {
+    let route = uri.path().strip_prefix("/webhooks/").and_then(|name| receiver.routes.get(name));
+    Problem { status: overload_status(route), detail: "too many calls at once; send it again later".into() }
+        .into_response()
+}
+
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    Problem { status: StatusCode::INTERNAL_SERVER_ERROR, detail: "the relay failed; send it again later".into() }
+        .into_response()
+}
+
+async fn nothing_here() -> Problem {
+    Problem {
+        status: StatusCode::NOT_FOUND,
+        detail: "there is nothing here; webhooks come to /webhooks/{route}".into(),
+    }
+}
+
+async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Ready: the configuration is loaded, or there would be no listener, and the store can be written to.
+async fn ready(State(receiver): State<Arc<Receiver>>) -> Response {
+    let reason = match tokio::time::timeout(PROBE_TIMEOUT, receiver.store.probe()).await {
+        Ok(Ok(())) => return "ready\n".into_response(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the store does not answer".into(),
+    };
+    Problem { status: StatusCode::SERVICE_UNAVAILABLE, detail: reason }.into_response()
+}

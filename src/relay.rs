@@ -1,0 +1,218 @@
+//! A whole relay: from a checked configuration and its listeners to running, and to an orderly end.
+//!
+//! The caller hands in the listeners and says when to stop; nothing here reads signals or the environment.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::relay::{AccountSpec, RelayFile};
+use crate::deliver::{Account, Deliverer, Policy, Settings};
+use crate::receive::{Bounds, Receiver};
+use crate::route::check::Checked;
+use crate::secret::Secret;
+use crate::serri::sandbox::{self, Sandbox};
+use crate::serri::{Client, ClientError, Limits};
+use crate::store::{OpenError, SqliteStore, Store};
+use crate::telemetry::Metrics;
+use crate::{admin, listen, receive};
+
+/// The sockets a relay listens on.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For webhooks.
+    pub webhooks: TcpListener,
+    /// For whoever runs it.
+    pub admin: TcpListener,
+}
+
+/// Why a relay cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address is taken or not ours.
+    #[error(
+        "cannot listen on {0}: {1}; is another relay running? server.listen and admin.listen in relay.yaml say where"
+    )]
+    Listen(String, std::io::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The HTTP client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// Why a relay ended badly.
+#[derive(Debug, Error)]
+#[error(
+    "not everything in flight came to its end within {0:?}; the rest is treated as uncertain at the next start (delivery.on_uncertain)"
+)]
+pub struct GraceExceeded(Duration);
+
+impl Listeners {
+    /// Listens where the settings say.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Listen`] if an address is taken.
+    pub async fn bind(settings: &RelayFile) -> Result<Self, StartError> {
+        let bind = async |address: &str| {
+            TcpListener::bind(address).await.map_err(|error| StartError::Listen(address.to_owned(), error))
+        };
+        Ok(Self { webhooks: bind(&settings.server.listen).await?, admin: bind(&settings.admin.listen).await? })
+    }
+}
+
+/// Runs a relay until told to stop; then lets everything in flight come to its end.
+///
+/// # Errors
+///
+/// [`StartError`] if it cannot start; [`GraceExceeded`] if the end took too long.
+pub async fn serve(
+    checked: Checked,
+    listeners: Listeners,
+    clock: Clock,
+    stop: CancellationToken,
+) -> Result<Result<(), GraceExceeded>, StartError> {
+    let settings = checked.written.relay.value;
+    let concurrency = usize::try_from(settings.delivery.concurrency).unwrap_or(usize::MAX);
+    let store = Arc::new(SqliteStore::open(&settings.store.url)?);
+    let limits = Limits {
+        timeout: settings.delivery.timeout.0,
+        connect_timeout: settings.delivery.connect_timeout.0,
+        connections: concurrency,
+    };
+    let client = Client::new(limits, clock.clone())?;
+    let metrics = Arc::new(Metrics::new());
+    let wake = Arc::new(Notify::new());
+    let tasks = TaskTracker::new();
+    let sandbox = if settings.accounts.values().any(uses_sandbox) {
+        Some(start_sandbox(&clock, &tasks, &stop).await?)
+    } else {
+        None
+    };
+    let receiver = Arc::new(Receiver {
+        routes: checked.routes,
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        wake: Arc::clone(&wake),
+        clock: clock.clone(),
+        metrics: Arc::clone(&metrics),
+        body_limit: settings.server.body_limit.0,
+    });
+    let retry = &settings.delivery.retry;
+    let policy = Policy {
+        initial: retry.initial.0,
+        max: retry.max.0,
+        give_up_after: retry.give_up_after.0,
+        on_uncertain: settings.delivery.on_uncertain,
+    };
+    let deliverer = Deliverer {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        client,
+        accounts: accounts(&settings.accounts, sandbox.as_ref().map(|(_, address)| *address)),
+        settings: Settings { concurrency, timeout: settings.delivery.timeout.0, policy },
+        clock,
+        wake,
+        metrics: Arc::clone(&metrics),
+    };
+    announce(&settings, &receiver, &listeners, sandbox.is_some());
+
+    let header_timeout = settings.server.header_timeout.0;
+    let bounds = Bounds {
+        request_timeout: settings.server.request_timeout.0,
+        concurrency: usize::try_from(settings.server.concurrency).unwrap_or(usize::MAX),
+    };
+    let admin =
+        admin::router(metrics, sandbox.as_ref().map(|(sandbox, _)| sandbox), Secret::new(settings.admin.token.trim()));
+    tasks.spawn(listen::serve(listeners.webhooks, receive::router(&receiver, bounds), header_timeout, stop.clone()));
+    tasks.spawn(listen::serve(listeners.admin, admin, header_timeout, stop.clone()));
+    tasks.spawn(deliverer.run(stop.clone()));
+    tasks.close();
+    stop.cancelled().await;
+    Ok(end(&tasks, store, settings.server.shutdown_grace.0).await)
+}
+
+async fn end(tasks: &TaskTracker, store: Arc<SqliteStore>, grace: Duration) -> Result<(), GraceExceeded> {
+    tracing::info!("stopping: nothing new is taken, what is in flight comes to its end");
+    let all = async {
+        tasks.wait().await;
+        // closing waits for the disk
+        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    };
+    match tokio::time::timeout(grace, all).await {
+        Ok(()) => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        Err(_) => Err(GraceExceeded(grace)),
+    }
+}
+
+fn uses_sandbox(account: &AccountSpec) -> bool {
+    account.api_key.trim().is_empty()
+}
+
+/// The sandbox gets a port of its own on loopback: deliveries then go the same way as to Serri.
+async fn start_sandbox(
+    clock: &Clock,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<(Sandbox, SocketAddr), StartError> {
+    let sandbox = Sandbox::new(clock.clone());
+    let failed = |error| StartError::Listen("127.0.0.1:0".into(), error);
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    tasks.spawn(listen::serve(listener, sandbox.router(), Duration::from_secs(10), stop.clone()));
+    Ok((sandbox, address))
+}
+
+fn accounts(specs: &BTreeMap<String, AccountSpec>, sandbox: Option<SocketAddr>) -> BTreeMap<String, Account> {
+    let account = |(name, spec): (&String, &AccountSpec)| {
+        let (endpoint, key) = match sandbox.filter(|_| uses_sandbox(spec)) {
+            Some(address) => (format!("http://{address}{}", sandbox::PATH), sandbox::KEY.to_owned()),
+            None => (spec.endpoint.clone(), spec.api_key.trim().to_owned()),
+        };
+        // `check` has seen to it that it is a URL
+        let endpoint = endpoint.parse::<Url>().ok()?;
+        Some((name.clone(), Account { endpoint, key: Secret::new(key), rate: spec.rate }))
+    };
+    specs.iter().filter_map(account).collect()
+}
+
+/// Tells a newcomer where things are.
+fn announce(settings: &RelayFile, receiver: &Receiver, listeners: &Listeners, sandbox: bool) {
+    let address = |listener: &TcpListener| listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    let (webhooks, admin) = (address(&listeners.webhooks), address(&listeners.admin));
+    for name in receiver.routes.keys() {
+        tracing::info!(
+            route = name,
+            "route ready: POST http://{}/webhooks/{name}",
+            webhooks.replace("0.0.0.0", "localhost")
+        );
+    }
+    if receiver.routes.is_empty() {
+        tracing::warn!("there are no routes yet; `serri-relay new NAME --source SOURCE` writes one");
+    }
+    if sandbox {
+        let names: Vec<&str> = settings
+            .accounts
+            .iter()
+            .filter(|(_, account)| uses_sandbox(account))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        tracing::warn!(
+            accounts = names.join(", "),
+            "SANDBOX: there is no Serri API key (SERRI_API_KEY), so no message reaches anybody; see what would have been sent at http://{admin}/sandbox/messages"
+        );
+    }
+    tracing::info!(webhooks, admin, store = settings.store.url, "serri-relay is running");
+}

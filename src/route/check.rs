@@ -1,0 +1,146 @@
+//! Everything that can be known to be wrong before the first call comes.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::{Routes, compile, example};
+use crate::config::fault::{Fault, Place, did_you_mean};
+use crate::config::interpolate::Variables;
+use crate::config::{self, Written};
+use crate::map::phone;
+
+/// Secrets shorter than this are guessed sooner or later.
+const SHORT_SECRET: usize = 16;
+
+/// A configuration that was read, compiled and checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// As written.
+    pub written: Written,
+    /// The routes, ready to take calls.
+    pub routes: Routes,
+}
+
+/// Reads, compiles and checks a configuration directory, examples included. Warnings are among the faults.
+pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>) {
+    let (written, mut faults) = config::read(dir, variables);
+    let Some(written) = written else { return (None, faults) };
+    settings(&written, &mut faults);
+    let routes = compile(&written, &mut faults);
+    for (name, route) in &routes {
+        if let Some(file) = written.routes.get(name) {
+            example::run(route, file, &written, &mut faults);
+            exposure(file, &written, route, &mut faults);
+        }
+    }
+    // two ways of one list may have the same fault
+    faults.dedup();
+    (Some(Checked { written, routes }), faults)
+}
+
+/// A name that is not known, with what it may have meant.
+pub fn unknown<'a>(place: &Place, kind: &str, name: &str, known: impl IntoIterator<Item = &'a String>) -> Fault {
+    let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+    let hint = did_you_mean(name, known.iter().copied())
+        .map_or_else(|| format!("there are: {}", known.join(", ")), |meant| format!("did you mean `{meant}`?"));
+    Fault::at(place, format!("there is no {kind} `{name}`")).hint(hint)
+}
+
+fn settings(written: &Written, faults: &mut Vec<Fault>) {
+    let (relay, node) = (&written.relay.value, &written.relay.node);
+    let address = |path: &[&str], text: &str, faults: &mut Vec<Fault>| match text.parse::<SocketAddr>() {
+        Ok(address) => Some(address),
+        Err(_) => {
+            faults.push(
+                Fault::at(node.place_of(path), format!("`{text}` is no address and port"))
+                    .hint("as 0.0.0.0:8080, 127.0.0.1:8081 or [::]:8080"),
+            );
+            None
+        }
+    };
+    address(&["server", "listen"], &relay.server.listen, faults);
+    let admin = address(&["admin", "listen"], &relay.admin.listen, faults);
+    if admin.is_some_and(|admin| !admin.ip().is_loopback()) && relay.admin.token.trim().is_empty() {
+        let fault = Fault::at(
+            node.place_of(&["admin", "listen"]),
+            "the admin listener can be reached from outside, and has no token",
+        );
+        faults.push(fault.hint("set SERRI_RELAY_ADMIN_TOKEN, or listen on 127.0.0.1"));
+    }
+    if let Some(url) = relay.server.public_url.as_deref().filter(|url| !url.is_empty())
+        && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none())
+    {
+        faults.push(
+            Fault::at(node.place_of(&["server", "public_url"]), format!("`{url}` is no URL"))
+                .hint("the part of the webhook's URL before /webhooks, as https://hooks.example.com"),
+        );
+    }
+    for (path, value) in [
+        (["server", "concurrency"], relay.server.concurrency),
+        (["delivery", "concurrency"], relay.delivery.concurrency),
+    ] {
+        if value == 0 {
+            faults.push(Fault::at(node.place_of(&path), "with 0 nothing would ever be done").hint("write 1 or more"));
+        }
+    }
+    let retry = &relay.delivery.retry;
+    if retry.initial.0.is_zero() || retry.max.0 < retry.initial.0 {
+        faults.push(Fault::at(
+            node.place_of(&["delivery", "retry"]),
+            "`initial` must be more than nothing, and `max` no less than `initial`",
+        ));
+    }
+    if !relay.store.url.starts_with("sqlite:") {
+        faults.push(
+            Fault::at(node.place_of(&["store", "url"]), format!("`{}` is no store", relay.store.url))
+                .hint("write sqlite: and a path, as sqlite:data/relay.db"),
+        );
+    }
+    for (name, account) in &relay.accounts {
+        if !phone::is_country(&account.default_country) {
+            let place = node.place_of(&["accounts", name, "default_country"]);
+            faults.push(
+                Fault::at(place, format!("`{}` is no country", account.default_country))
+                    .hint("two letters, ISO 3166-1: IN, US, AE"),
+            );
+        }
+        if !url::Url::parse(&account.endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+            let place = node.place_of(&["accounts", name, "endpoint"]);
+            faults.push(
+                Fault::at(place, format!("`{}` is no URL", account.endpoint))
+                    .hint("https://backend.serri.com/campaign/t1/api/v2"),
+            );
+        }
+    }
+}
+
+/// Who could call a route besides its sender.
+fn exposure(
+    file: &config::File<config::route::RouteFile>,
+    written: &Written,
+    route: &super::Route,
+    faults: &mut Vec<Fault>,
+) {
+    let relay = &written.relay.value;
+    let account = relay.accounts.get(file.value.account.as_deref().unwrap_or("default"));
+    let real = account.is_some_and(|account| !account.api_key.trim().is_empty());
+    if route.authentication.is_open() {
+        let fault = Fault::at(
+            file.node.place_of(&["auth"]),
+            format!("anybody who knows the address of `{}` can start messages", file.name),
+        );
+        faults.push(fault.hint("give it a secret, unless it can be reached from your own network alone").warning());
+    }
+    let short = file
+        .value
+        .secret
+        .as_ref()
+        .is_some_and(|secret| secret.as_slice().iter().any(|secret| secret.len() < SHORT_SECRET));
+    if short && real {
+        let fault =
+            Fault::at(file.node.place_of(&["secret"]), format!("the secret is shorter than {SHORT_SECRET} characters"));
+        faults.push(
+            fault.hint("messages cost money, and somebody will try: openssl rand -hex 24 gives a good one").warning(),
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! `examples:` of a route file: calls and what must come of them, run by `check` and by tests.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use serde_json::Value;
+
+use super::Route;
+use crate::call::Call;
+use crate::clock::Timestamp;
+use crate::config::fault::Fault;
+use crate::config::route::{ExampleSpec, RouteFile};
+use crate::config::source::{BodyFormat, Manner, SampleSpec};
+use crate::config::{File, Written};
+use crate::event::NewSend;
+
+/// When examples happen: a fixed moment, so that `meta.received_at` is the same every time.
+const WHEN: Timestamp = Timestamp(1_767_085_200_000);
+
+/// Runs a route's examples; each that does not come out as it says is a fault.
+pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
+    let Some(manner) = super::manner_of(&file.value, written) else { return };
+    let samples = written.sources.get(&file.value.source).map(|source| &source.value.samples);
+    for (index, example) in file.value.examples.iter().enumerate() {
+        let index = index.to_string();
+        let place = |path: &[&str]| {
+            file.node
+                .place_of(&["examples", &index].into_iter().chain(path.iter().copied()).collect::<Vec<_>>())
+                .clone()
+        };
+        let sample = example.sample.as_ref().map(|name| samples.and_then(|samples| samples.get(name)).ok_or(name));
+        if let Some(Err(name)) = sample {
+            let known: Vec<&String> = samples.map(|samples| samples.keys().collect()).unwrap_or_default();
+            faults.push(super::check::unknown(&place(&["sample"]), "sample", name, known));
+            continue;
+        }
+        let call = call_of(&merged(example, sample.and_then(Result::ok)), &manner);
+        match outcome(route, call) {
+            Ok(sends) => compare(example, &sends, &place, faults),
+            Err(reason) => faults.push(Fault::at(&place(&[]), format!("example `{}`: {reason}", example.name))),
+        }
+    }
+}
+
+/// The sends of a call, as JSON with the rule's name, or why there is one too few.
+fn outcome(route: &Route, call: Call) -> Result<Vec<Value>, String> {
+    let authentic = route.authentication.assume(call);
+    let events = route.read(&authentic, WHEN).map_err(|error| error.to_string())?;
+    Ok(events.iter().flat_map(|event| event.sends.iter().map(shown)).collect())
+}
+
+/// A send as `try` shows it and examples expect it.
+pub fn shown(send: &NewSend) -> Value {
+    let mut shown = serde_json::Map::new();
+    shown.insert("rule".into(), Value::from(send.rule.as_str()));
+    match &send.content {
+        Ok(content) => {
+            if let Ok(Value::Object(payload)) = serde_json::from_str(&content.payload) {
+                shown.extend(payload);
+            }
+        }
+        Err(reason) => drop(shown.insert("error".into(), Value::from(reason.as_str()))),
+    }
+    Value::Object(shown)
+}
+
+fn compare(
+    example: &ExampleSpec,
+    sends: &[Value],
+    place: &dyn Fn(&[&str]) -> crate::config::fault::Place,
+    faults: &mut Vec<Fault>,
+) {
+    if sends.len() != example.sends.len() {
+        let came: Vec<String> = sends
+            .iter()
+            .map(|send| send.get("error").and_then(Value::as_str).map_or_else(|| send.to_string(), ToOwned::to_owned))
+            .collect();
+        let came = if came.is_empty() { "none came".to_owned() } else { format!("these came: {}", came.join("; ")) };
+        faults.push(
+            Fault::at(
+                &place(&["sends"]),
+                format!("example `{}` expects {} send(s), and {} came", example.name, example.sends.len(), sends.len()),
+            )
+            .hint(came),
+        );
+        return;
+    }
+    for (position, (expected, given)) in example.sends.iter().zip(sends).enumerate() {
+        for (key, wanted) in expected {
+            let came = given.get(key).unwrap_or(&Value::Null);
+            if !alike(wanted, came) {
+                let hint = given.get("error").map_or_else(|| format!("it is {came}"), ToString::to_string);
+                faults.push(
+                    Fault::at(
+                        &place(&["sends", &position.to_string(), key]),
+                        format!("example `{}`: `{key}` does not come out as {wanted}", example.name),
+                    )
+                    .hint(hint),
+                );
+            }
+        }
+    }
+}
+
+/// Equal, where YAML may have written a text as a number.
+fn alike(wanted: &Value, came: &Value) -> bool {
+    match (wanted, came) {
+        (Value::Number(number), Value::String(text)) => number.to_string() == *text,
+        (Value::Bool(flag), Value::String(text)) => flag.to_string() == *text,
+        (Value::Array(wanted), Value::Array(came)) => {
+            wanted.len() == came.len() && wanted.iter().zip(came).all(|(a, b)| alike(a, b))
+        }
+        (Value::Object(wanted), Value::Object(came)) => {
+            wanted.len() == came.len() && wanted.iter().all(|(key, a)| came.get(key).is_some_and(|b| alike(a, b)))
+        }
+        _ => wanted == came,
+    }
+}
+
+fn merged(example: &ExampleSpec, sample: Option<&SampleSpec>) -> SampleSpec {
+    let mut merged = sample.cloned().unwrap_or_default();
+    merged.headers.extend(example.headers.clone());
+    merged.query.extend(example.query.clone());
+    if let Some(body) = &example.body {
+        merged.body = body.clone();
+    }
+    merged
+}
+
+/// A sample as the call its sender would make, unsigned.
+pub fn call_of(sample: &SampleSpec, manner: &Manner) -> Call {
+    let (body, content_type) = encode(&sample.body, manner.body.unwrap_or_default());
+    let mut headers = HeaderMap::new();
+    if let Some(kind) = content_type {
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    for (name, value) in &sample.headers {
+        let value = value.replace("{{ uuid }}", &uuid::Uuid::new_v4().to_string());
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&sample.query).finish();
+    let uri = if query.is_empty() { "/".to_owned() } else { format!("/?{query}") };
+    let method = manner
+        .methods
+        .as_ref()
+        .and_then(|methods| methods.first())
+        .map_or(Method::POST, |method| crate::source::method_of(*method));
+    Call { method, uri: uri.parse().unwrap_or_else(|_| Uri::from_static("/")), headers, body, packed: None }
+}
+
+/// A body as written in YAML, as bytes: a text as it stands, keys and values in the source's format.
+fn encode(body: &Value, format: BodyFormat) -> (Bytes, Option<&'static str>) {
+    let form = format == BodyFormat::Form;
+    match body {
+        Value::Null => (Bytes::new(), None),
+        Value::String(text) => {
+            let kind = match format {
+                BodyFormat::Form => "application/x-www-form-urlencoded",
+                BodyFormat::Soap | BodyFormat::Xml => "text/xml; charset=utf-8",
+                BodyFormat::Any if !text.trim_start().starts_with(['{', '[', '<']) => {
+                    "application/x-www-form-urlencoded"
+                }
+                BodyFormat::Any if text.trim_start().starts_with('<') => "text/xml; charset=utf-8",
+                _ => "application/json",
+            };
+            (Bytes::from(text.clone()), Some(kind))
+        }
+        Value::Object(map) if form => {
+            let mut pairs = BTreeMap::new();
+            map.iter().for_each(|(key, value)| flatten(key, value, &mut pairs));
+            let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            (Bytes::from(text), Some("application/x-www-form-urlencoded"))
+        }
+        other => (Bytes::from(other.to_string()), Some("application/json")),
+    }
+}
+
+fn flatten(key: &str, value: &Value, pairs: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(inner, value)| flatten(&format!("{key}[{inner}]"), value, pairs)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| flatten(&format!("{key}[{index}]"), value, pairs));
+        }
+        Value::String(text) => drop(pairs.insert(key.to_owned(), text.clone())),
+        Value::Null => {}
+        other => drop(pairs.insert(key.to_owned(), other.to_string())),
+    }
+}

@@ -1,0 +1,192 @@
+//! A route at work: a webhook address with its source's knowledge, its authentication and its rules, compiled.
+//!
+//! From a proven, decoded call it makes what is stored. Pure, like [`crate::map`]: `try`, `check` and the webhook use
+//! the same.
+
+pub mod check;
+pub mod example;
+
+use std::collections::BTreeMap;
+
+use crate::authenticate::{self, Authentic, Authentication, Given};
+use crate::clock::Timestamp;
+use crate::config::fault::Fault;
+use crate::config::route::RouteFile;
+use crate::config::source::Manner;
+use crate::config::{File, Written};
+use crate::decode::{DecodeError, Decoded, decode, hash};
+use crate::event::{Envelope, NewEvent};
+use crate::map::{Rule, RulePlace, Scope};
+use crate::source::{Knowledge, Windows, hash_id, override_manner};
+
+/// A webhook address, ready to take calls.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name, the last step of its address.
+    pub name: String,
+    /// Its source's name.
+    pub source: String,
+    /// How its calls are proven.
+    pub authentication: Authentication,
+    /// What its source knows.
+    pub knowledge: Knowledge,
+    rules: Vec<Rule>,
+    account_country: String,
+    windows: Windows,
+}
+
+/// All routes, by name.
+pub type Routes = BTreeMap<String, Route>;
+
+/// Compiles every route of a configuration.
+pub fn compile(written: &Written, faults: &mut Vec<Fault>) -> Routes {
+    let mut routes = Routes::new();
+    for (name, file) in &written.routes {
+        match Route::compile(file, written) {
+            Ok(route) => {
+                routes.insert(name.clone(), route);
+            }
+            Err(more) => faults.extend(more),
+        }
+    }
+    routes
+}
+
+/// A route's manner: its source's, with its own over it. `None` if there is no such source.
+pub fn manner_of(file: &RouteFile, written: &Written) -> Option<Manner> {
+    written.sources.get(&file.source).map(|source| override_manner(&source.value.manner, &file.manner))
+}
+
+impl Route {
+    /// Compiles one.
+    ///
+    /// # Errors
+    ///
+    /// Every fault, each at its place.
+    pub fn compile(file: &File<RouteFile>, written: &Written) -> Result<Self, Vec<Fault>> {
+        let spec = &file.value;
+        let mut faults = Vec::new();
+        let Some(source) = written.sources.get(&spec.source) else {
+            return Err(vec![check::unknown(
+                file.node.place_of(&["source"]),
+                "source",
+                &spec.source,
+                written.sources.keys(),
+            )]);
+        };
+        let relay = &written.relay.value;
+        let account_name = spec.account.as_deref().unwrap_or("default");
+        let account = relay.accounts.get(account_name);
+        if account.is_none() {
+            let place = file.node.place_of(&["account"]);
+            faults.push(check::unknown(place, "account", account_name, relay.accounts.keys()));
+        }
+        let manner = override_manner(&source.value.manner, &spec.manner);
+        let place =
+            file.node.get("secret").or_else(|| file.node.get("auth")).map_or(&file.node.place, |node| &node.place);
+        let given = Given {
+            auth: manner.auth.as_ref(),
+            secret: spec.secret.as_ref(),
+            format: manner.body.unwrap_or_default(),
+            public_url: relay.server.public_url.as_deref(),
+            place,
+        };
+        let authentication = authenticate::compile(&given).map_err(|more| faults.extend(more)).ok();
+        let knowledge =
+            Knowledge::compile(&manner, &[&file.node, &source.node]).map_err(|more| faults.extend(more)).ok();
+        let rules = rules(file, account_name, &mut faults);
+        let (Some(authentication), Some(knowledge), Some(account), true) =
+            (authentication, knowledge, account, faults.is_empty())
+        else {
+            return Err(faults);
+        };
+        Ok(Self {
+            name: file.name.clone(),
+            source: spec.source.clone(),
+            authentication,
+            knowledge,
+            rules,
+            account_country: account.default_country.clone(),
+            windows: Windows { with_id: relay.store.dedup_window.0, without_id: relay.store.dedup_window_without_id.0 },
+        })
+    }
+
+    /// Reads a proven call and makes of it what is stored.
+    ///
+    /// # Errors
+    ///
+    /// A [`DecodeError`] if the body is not what the source sends; [`Route::undecodable`] keeps it all the same.
+    pub fn read(&self, authentic: &Authentic, at: Timestamp) -> Result<Vec<NewEvent>, DecodeError> {
+        let Decoded { values, hashes, envelope } = decode(authentic, &self.knowledge.packing)?;
+        let shared = Scope::of_envelope(&envelope);
+        let envelope = written_envelope(&envelope);
+        let events = values.into_iter().zip(&hashes).map(|(value, hash)| {
+            let (event, scope) = self.knowledge.describe(value, hash, &shared, self.windows);
+            let scope = scope.with_event(&event, &self.name, &self.source, at);
+            let sends = self.rules.iter().flat_map(|rule| rule.apply(&scope, &self.account_country)).collect();
+            NewEvent {
+                route: self.name.clone(),
+                source: self.source.clone(),
+                fingerprint: self.fingerprint(&event.id),
+                body: event.value.to_string().into_bytes(),
+                id: event.id,
+                kind: event.kind,
+                window: event.window,
+                received_at: at,
+                envelope: envelope.clone(),
+                fault: None,
+                sends,
+            }
+        });
+        Ok(events.collect())
+    }
+
+    /// What is stored of a proven call that could not be decoded: the raw body and the reason.
+    pub fn undecodable(&self, authentic: &Authentic, error: &DecodeError, at: Timestamp) -> NewEvent {
+        let body = authentic.call().body.to_vec();
+        let id = hash_id(&hash(&body));
+        NewEvent {
+            route: self.name.clone(),
+            source: self.source.clone(),
+            fingerprint: self.fingerprint(&id),
+            id,
+            kind: String::new(),
+            window: self.windows.without_id,
+            received_at: at,
+            body,
+            envelope: written_envelope(&crate::decode::envelope(authentic)),
+            fault: Some(error.to_string()),
+            sends: Vec::new(),
+        }
+    }
+
+    fn fingerprint(&self, id: &str) -> [u8; 16] {
+        let whole = hash(format!("{}\0{id}", self.name).as_bytes());
+        let mut first = [0; 16];
+        first.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+        first
+    }
+}
+
+fn written_envelope(envelope: &Envelope) -> String {
+    serde_json::to_string(envelope).unwrap_or_else(|_| "{}".into())
+}
+
+fn rules(file: &File<RouteFile>, account: &str, faults: &mut Vec<Fault>) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for (index, spec) in file.value.sends.iter().enumerate() {
+        let place = RulePlace { file: &file.node, index };
+        if rules.iter().any(|rule| rule.name() == spec.name) {
+            let place = file.node.place_of(&["sends", &index.to_string(), "name"]);
+            faults.push(
+                Fault::at(place, format!("there are two rules named `{}`", spec.name))
+                    .hint("give each its own name: logs and reports tell them apart by it"),
+            );
+        }
+        match Rule::compile(spec, place, account, file.value.default_country.as_ref()) {
+            Ok(rule) => rules.push(rule),
+            Err(more) => faults.extend(more),
+        }
+    }
+    rules
+}

@@ -1,0 +1,59 @@
+//! Values that must not be seen: compared in constant time, never printed, wiped when dropped.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// A secret text. Its `Debug` shows nothing, and it has no `Display`.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Takes a text into keeping.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(SecretString::from(text.into()))
+    }
+
+    /// The text itself, for the one place that needs it: a key, a header, the body of a call.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Whether nothing was given.
+    pub fn is_empty(&self) -> bool {
+        self.expose().trim().is_empty()
+    }
+
+    /// Whether `given` is this secret, in a time that does not tell how much of it was right.
+    pub fn matches(&self, given: &[u8]) -> bool {
+        !self.is_empty() && equal(self.expose().as_bytes(), given)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
+}
+
+/// Compares two byte strings in a time that depends on their lengths alone.
+pub fn equal(left: &[u8], right: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(left, right).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_secret_matches_nothing_not_even_nothing() {
+        assert!(!Secret::new("").matches(b""));
+        assert!(Secret::new("s3cret").matches(b"s3cret"));
+        assert!(!Secret::new("s3cret").matches(b"s3cre"));
+    }
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        assert_eq!(format!("{:?}", Secret::new("s3cret")), "Secret(hidden)");
+    }
+}

@@ -1,0 +1,11 @@
+//! The Serri campaign API, all of it: what is sent, what its answers mean, and a sandbox that gives them.
+//!
+//! It knows nothing of routes, events or schedules. Where an answer's text has to be read, it is read here and nowhere
+//! else.
+
+pub mod answer;
+pub mod client;
+pub mod payload;
+pub mod sandbox;
+
+pub use client::{Client, ClientError, Exchange, Limits};

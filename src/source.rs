@@ -1,0 +1,329 @@
+//! What a source knows of its events: id, type, contact; how it wants to be answered; which calls are no events.
+//!
+//! The definitions are YAML (`config/sources/`), compiled here. There is no code for any one sender.
+
+use std::time::Duration;
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+use regex_lite::Regex;
+use serde_json::Value as Json;
+
+use crate::call::Call;
+use crate::config::document::Node;
+use crate::config::fault::Fault;
+use crate::config::source::{
+    AnswerSpec, ContactSpec, EventSpec, HandshakeForm, HandshakeSpec, Manner, Method, OneOrMany, PingSpec,
+};
+use crate::decode::Packing;
+use crate::event::{Contact, Event};
+use crate::map::template::{Broken, Expression};
+use crate::map::{Scope, first_name, text};
+
+/// A source's knowledge, compiled; a route's own keys have overridden the source's.
+#[derive(Debug)]
+pub struct Knowledge {
+    /// How events are packed.
+    pub packing: Packing,
+    /// The methods it calls with.
+    pub methods: Vec<http::Method>,
+    /// What it wants to hear when all went well.
+    pub answer: Answer,
+    /// The status that makes it try again later.
+    pub overload: u16,
+    id: Option<Expression>,
+    kind: Option<Expression>,
+    contact: ContactRules,
+    pings: Vec<Ping>,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The body and its content type; a report as JSON if there is none.
+    pub body: Option<(String, String)>,
+}
+
+/// How long repetitions of an event count as the same.
+#[derive(Debug, Clone, Copy)]
+pub struct Windows {
+    /// Where the event has an id.
+    pub with_id: Duration,
+    /// Where its bytes have to serve.
+    pub without_id: Duration,
+}
+
+#[derive(Debug)]
+struct ContactRules {
+    phone: Vec<Expression>,
+    name: Vec<Expression>,
+    first_name: Vec<Expression>,
+    last_name: Vec<Expression>,
+    email: Vec<Expression>,
+    country: Vec<Expression>,
+}
+
+#[derive(Debug)]
+struct Ping {
+    method: http::Method,
+    without_header: Option<String>,
+    body: Regex,
+    answer: Answer,
+}
+
+/// A source's manner with a route's own over it: key by key, in `event` and `contact` too.
+pub fn override_manner(source: &Manner, route: &Manner) -> Manner {
+    let pick = |own: &Option<OneOrMany<String>>, base: &Option<OneOrMany<String>>| own.clone().or_else(|| base.clone());
+    let event = match (&route.event, &source.event) {
+        (Some(own), Some(base)) => Some(EventSpec {
+            id: own.id.clone().or_else(|| base.id.clone()),
+            kind: own.kind.clone().or_else(|| base.kind.clone()),
+        }),
+        (own, base) => own.clone().or_else(|| base.clone()),
+    };
+    let contact = match (&route.contact, &source.contact) {
+        (Some(own), Some(base)) => Some(ContactSpec {
+            phone: pick(&own.phone, &base.phone),
+            name: pick(&own.name, &base.name),
+            first_name: pick(&own.first_name, &base.first_name),
+            last_name: pick(&own.last_name, &base.last_name),
+            email: pick(&own.email, &base.email),
+            country: pick(&own.country, &base.country),
+        }),
+        (own, base) => own.clone().or_else(|| base.clone()),
+    };
+    Manner {
+        body: route.body.or(source.body),
+        json_field: route.json_field.clone().or_else(|| source.json_field.clone()),
+        methods: route.methods.clone().or_else(|| source.methods.clone()),
+        auth: route.auth.clone().or_else(|| source.auth.clone()),
+        event,
+        contact,
+        answer: route.answer.clone().or_else(|| source.answer.clone()),
+        overload: route.overload.or(source.overload),
+        handshake: route.handshake.clone().or_else(|| source.handshake.clone()),
+    }
+}
+
+impl Knowledge {
+    /// Compiles a manner. `files` are the documents it was written in, the nearest first, to show faults in.
+    ///
+    /// # Errors
+    ///
+    /// Every fault, each at its place.
+    pub fn compile(manner: &Manner, files: &[&Node]) -> Result<Self, Vec<Fault>> {
+        let mut c = Compiler { files, faults: Vec::new() };
+        let event = manner.event.clone().unwrap_or_default();
+        let contact = manner.contact.clone().unwrap_or_default();
+        let knowledge = Self {
+            packing: Packing { format: manner.body.unwrap_or_default(), json_field: manner.json_field.clone() },
+            methods: manner.methods.as_ref().map_or_else(
+                || vec![http::Method::POST],
+                |methods| methods.iter().map(|method| method_of(*method)).collect(),
+            ),
+            answer: c.answer(&["answer"], &manner.answer.clone().unwrap_or_default()),
+            overload: c.overload(manner.overload),
+            id: c.one(&["event", "id"], event.id.as_ref()),
+            kind: c.one(&["event", "type"], event.kind.as_ref()),
+            contact: ContactRules {
+                phone: c.several(&["contact", "phone"], contact.phone.as_ref()),
+                name: c.several(&["contact", "name"], contact.name.as_ref()),
+                first_name: c.several(&["contact", "first_name"], contact.first_name.as_ref()),
+                last_name: c.several(&["contact", "last_name"], contact.last_name.as_ref()),
+                email: c.several(&["contact", "email"], contact.email.as_ref()),
+                country: c.several(&["contact", "country"], contact.country.as_ref()),
+            },
+            pings: c.pings(manner.handshake.as_ref()),
+        };
+        if c.faults.is_empty() { Ok(knowledge) } else { Err(c.faults) }
+    }
+
+    /// Tells what an event is and whom it is about. `hash` serves as id where the source gives none.
+    pub fn describe(&self, value: Json, hash: &[u8; 32], envelope: &Scope, windows: Windows) -> (Event, Scope) {
+        let scope = Scope::of_value(&value, envelope);
+        let text = |expression: &Option<Expression>| {
+            expression.as_ref().and_then(|expression| expression.text(scope.value()).ok().flatten()).unwrap_or_default()
+        };
+        let own_id = text(&self.id).trim().to_owned();
+        let (id, window) =
+            if own_id.is_empty() { (hash_id(hash), windows.without_id) } else { (own_id, windows.with_id) };
+        let event = Event { id, kind: text(&self.kind), contact: self.contact.find(scope.value()), value, window };
+        (event, scope)
+    }
+
+    /// The answer to a call that is no event, if this is one.
+    pub fn handshake(&self, call: &Call) -> Option<&Answer> {
+        let fits = |ping: &&Ping| {
+            let lacks = ping.without_header.as_ref().is_none_or(|name| !call.headers.contains_key(name));
+            call.method == ping.method
+                && lacks
+                && std::str::from_utf8(&call.body).is_ok_and(|body| ping.body.is_match(body))
+        };
+        self.pings.iter().find(fits).map(|ping| &ping.answer)
+    }
+}
+
+impl ContactRules {
+    fn find(&self, scope: &Value) -> Contact {
+        let mut contact = Contact {
+            phone: first(&self.phone, scope),
+            name: first(&self.name, scope),
+            first_name: first(&self.first_name, scope),
+            last_name: first(&self.last_name, scope),
+            email: first(&self.email, scope),
+            country: first(&self.country, scope),
+        };
+        if contact.name.is_empty() {
+            contact.name = format!("{} {}", contact.first_name, contact.last_name).trim().to_owned();
+        }
+        if contact.first_name.is_empty() {
+            contact.first_name = first_name(&contact.name).to_owned();
+        }
+        contact
+    }
+}
+
+fn first(expressions: &[Expression], scope: &Value) -> String {
+    let found = expressions.iter().find_map(|expression| {
+        let value = expression.eval(scope).ok()?;
+        let text = if value.kind() == ValueKind::Map { composed_phone(&value) } else { text::text_of(&value) };
+        text.filter(|text| !text::is_blank(text))
+    });
+    found.map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+/// Form builders send a number as `{"full": ...}` or in parts.
+fn composed_phone(value: &Value) -> Option<String> {
+    let part = |key: &str| value.get_attr(key).ok().and_then(|value| text::text_of(&value));
+    part("full")
+        .or_else(|| part("value"))
+        .or_else(|| Some(["country", "area", "phone"].iter().filter_map(|key| part(key)).collect::<Vec<_>>().join(" ")))
+}
+
+/// An id made of a hash.
+pub fn hash_id(hash: &[u8; 32]) -> String {
+    hash.iter().take(16).fold("sha256:".to_owned(), |id, byte| format!("{id}{byte:02x}"))
+}
+
+struct Compiler<'a> {
+    files: &'a [&'a Node],
+    faults: Vec<Fault>,
+}
+
+impl Compiler<'_> {
+    /// Where a path is written: in the nearest file that has it.
+    fn place(&self, path: &[&str]) -> crate::config::fault::Place {
+        let has = |node: &&&Node| {
+            let mut node = **node;
+            path.iter().all(|step| {
+                match step.parse::<usize>().ok().and_then(|index| node.entry(index)).or_else(|| node.get(step)) {
+                    Some(next) => {
+                        node = next;
+                        true
+                    }
+                    None => false,
+                }
+            })
+        };
+        let file = self.files.iter().find(has).or_else(|| self.files.first());
+        file.map_or_else(
+            || {
+                crate::config::fault::Place::start_of(std::sync::Arc::new(crate::config::fault::Source {
+                    name: String::new(),
+                    text: String::new(),
+                }))
+            },
+            |file| file.place_of(path).clone(),
+        )
+    }
+
+    fn broken(&mut self, path: &[&str], broken: Broken, source: &str) {
+        let place = self.place(path);
+        let lead = place.text().find(source).unwrap_or(0);
+        let fault = Fault::at(
+            &broken.range.map_or_else(|| place.clone(), |range| place.part(lead + range.start..lead + range.end)),
+            broken.message,
+        );
+        self.faults.push(match broken.hint {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        });
+    }
+
+    fn one(&mut self, path: &[&str], source: Option<&String>) -> Option<Expression> {
+        let source = source?;
+        Expression::compile(source).map_err(|broken| self.broken(path, broken, source)).ok()
+    }
+
+    fn several(&mut self, path: &[&str], sources: Option<&OneOrMany<String>>) -> Vec<Expression> {
+        let sources = sources.map(OneOrMany::as_slice).unwrap_or_default();
+        let expression = |(index, source): (usize, &String)| {
+            let index = index.to_string();
+            let path: Vec<&str> =
+                if sources.len() == 1 { path.to_vec() } else { path.iter().copied().chain([index.as_str()]).collect() };
+            self.one(&path, Some(source))
+        };
+        sources.iter().enumerate().filter_map(expression).collect()
+    }
+
+    fn answer(&mut self, path: &[&str], spec: &AnswerSpec) -> Answer {
+        let status = spec.status.unwrap_or(200);
+        if !(200..300).contains(&status) {
+            self.faults.push(
+                Fault::at(&self.place(path), format!("{status} is no status for a call that went well"))
+                    .hint("200 suits nearly every sender"),
+            );
+        }
+        let kind = spec.content_type.clone().unwrap_or_else(|| "text/plain; charset=utf-8".into());
+        Answer { status, body: spec.body.clone().map(|body| (body, kind)) }
+    }
+
+    fn overload(&mut self, status: Option<u16>) -> u16 {
+        let status = status.unwrap_or(503);
+        if !matches!(status, 429 | 503) {
+            self.faults.push(
+                Fault::at(&self.place(&["overload"]), format!("{status} does not tell a sender to try again"))
+                    .hint("503 or 429"),
+            );
+        }
+        status
+    }
+
+    fn pings(&mut self, spec: Option<&HandshakeSpec>) -> Vec<Ping> {
+        let forms = match spec {
+            Some(HandshakeSpec::Several(forms)) => forms.as_slice(),
+            _ => &[],
+        };
+        forms.iter().filter_map(|HandshakeForm::Ping(ping)| self.ping(ping)).collect()
+    }
+
+    fn ping(&mut self, spec: &PingSpec) -> Option<Ping> {
+        let answer = self.answer(&["handshake"], &spec.answer);
+        match Regex::new(&format!("^(?:{})$", spec.body)) {
+            Ok(body) => {
+                Some(Ping { method: method_of(spec.method), without_header: spec.without_header.clone(), body, answer })
+            }
+            Err(error) => {
+                self.faults.push(Fault::at(
+                    &self.place(&["handshake"]),
+                    format!("`{}` is no regular expression: {error}", spec.body),
+                ));
+                None
+            }
+        }
+    }
+}
+
+/// A method as written, as HTTP has it.
+pub fn method_of(method: Method) -> http::Method {
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
+        Method::Head => http::Method::HEAD,
+    }
+}

@@ -1,0 +1,104 @@
+//! What is asked of the writer thread: appends and everything else, in two queues, so that a flood of the one cannot
+//! starve the other.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::{ClaimRequest, Claims, StoreError};
+use crate::clock::Timestamp;
+use crate::event::{Kept, NewEvent, OnUncertain, SendId, Settlement};
+
+/// Where an answer goes.
+pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Events to be kept.
+pub struct Append {
+    pub events: Vec<NewEvent>,
+    pub reply: Reply<Vec<Kept>>,
+}
+
+/// Anything that is not an append.
+pub enum Request {
+    Claim(ClaimRequest, Reply<Claims>),
+    Settle(Vec<Settlement>, Reply<()>),
+    Release(Vec<SendId>, Reply<()>),
+    Recover(Timestamp, OnUncertain, Reply<usize>),
+    Probe(Reply<()>),
+}
+
+/// What one transaction takes on.
+#[derive(Default)]
+pub struct Batch {
+    pub appends: Vec<Append>,
+    pub requests: Vec<Request>,
+}
+
+/// The two queues.
+#[derive(Default)]
+pub struct Inbox {
+    queues: Mutex<Queues>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct Queues {
+    appends: VecDeque<Append>,
+    requests: VecDeque<Request>,
+    closed: bool,
+}
+
+impl Inbox {
+    /// Adds an append; gives it back if the store is closed.
+    pub fn append(&self, append: Append) {
+        let mut queues = self.lock();
+        if !queues.closed {
+            queues.appends.push_back(append);
+            self.filled.notify_one();
+        }
+    }
+
+    /// Adds a request.
+    pub fn request(&self, request: Request) {
+        let mut queues = self.lock();
+        if !queues.closed {
+            queues.requests.push_back(request);
+            self.filled.notify_one();
+        }
+    }
+
+    /// No more is taken; what is there is still worked off.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_one();
+    }
+
+    /// Waits for work and takes it: all requests, and appends of at most `events` events (but one at least). `None`
+    /// once closed and empty.
+    pub fn take(&self, events: usize) -> Option<Batch> {
+        let mut queues = self.lock();
+        loop {
+            if !queues.requests.is_empty() || !queues.appends.is_empty() {
+                break;
+            }
+            if queues.closed {
+                return None;
+            }
+            queues = self.filled.wait(queues).unwrap_or_else(PoisonError::into_inner);
+        }
+        let mut batch = Batch { appends: Vec::new(), requests: queues.requests.drain(..).collect() };
+        let mut taken = 0;
+        while taken < events
+            && let Some(append) = queues.appends.pop_front()
+        {
+            taken += append.events.len();
+            batch.appends.push(append);
+        }
+        Some(batch)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

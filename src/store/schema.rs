@@ -1,0 +1,42 @@
+//! The schema's versions, applied in order; `PRAGMA user_version` says how far a file has come.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_events_and_sends.sql")];
+
+/// Brings a file to the newest version. An interrupted migration leaves the file as it was.
+///
+/// # Errors
+///
+/// SQLite's error, or a text if the file was written by a newer relay.
+pub fn migrate(connection: &mut Connection) -> Result<(), Problem> {
+    let version: usize = connection
+        .query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+        .map(|version| usize::try_from(version).unwrap_or(usize::MAX))?;
+    if version > MIGRATIONS.len() {
+        return Err(Problem::Newer { found: version, known: MIGRATIONS.len() });
+    }
+    for (index, sql) in MIGRATIONS.iter().enumerate().skip(version) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// SQLite says so.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// The file is of a later version.
+    #[error("the file has schema version {found}, this relay knows {known}: it was written by a newer relay")]
+    Newer {
+        /// The file's version.
+        found: usize,
+        /// The newest this program knows.
+        known: usize,
+    },
+}

@@ -1,0 +1,198 @@
+//! The embedded store: one SQLite file, one process.
+//!
+//! A second process on the same file would deliver everything twice; a lock file beside it keeps that from happening.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use futures_util::future::BoxFuture;
+use rusqlite::{Connection, OpenFlags};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use super::inbox::{Append, Inbox, Reply, Request};
+use super::schema::{Problem, migrate};
+use super::writer::Writer;
+use super::{ClaimRequest, Claims, Store, StoreError};
+use crate::clock::Timestamp;
+use crate::event::{Kept, NewEvent, OnUncertain, SendId, Settlement};
+
+/// How the file is used, and why.
+const PRAGMAS: &str = "
+    PRAGMA journal_mode = WAL;            -- readers never wait, and a commit is one write to one file
+    PRAGMA synchronous = FULL;            -- a commit is on disk when it returns: a 2xx depends on it
+    PRAGMA busy_timeout = 1000;           -- another program's short lock is waited for; a sender waits some seconds at most
+    PRAGMA wal_autocheckpoint = 4000;     -- 16 MiB of log before it is worked into the file
+    PRAGMA journal_size_limit = 67108864; -- a log that once grew is cut back to 64 MiB
+    PRAGMA cache_size = -8000;            -- 8 MiB of pages
+    PRAGMA temp_store = MEMORY;           -- no files beside the one
+";
+
+/// Why a store cannot be opened at all, now or later.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The URL is not one of this store.
+    #[error("`{0}` is no store: write sqlite: and a path, as sqlite:data/relay.db")]
+    Url(String),
+    /// The directory cannot be made.
+    #[error("the directory `{0}` cannot be made: {1}")]
+    Directory(PathBuf, std::io::Error),
+    /// Another relay works on the same file.
+    #[error("another relay is using `{0}`; stop it, or give this one a file of its own (store.url)")]
+    InUse(PathBuf),
+    /// The lock file cannot be used.
+    #[error("the lock file `{0}` cannot be used: {1}")]
+    Lock(PathBuf, std::io::Error),
+    /// The writer thread cannot be started.
+    #[error("the store's thread cannot be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Where the file is.
+#[derive(Debug, Clone)]
+pub struct Location {
+    pub path: PathBuf,
+}
+
+impl Location {
+    /// Reads `sqlite:PATH`.
+    pub fn parse(url: &str) -> Result<Self, OpenError> {
+        let path = url
+            .strip_prefix("sqlite:")
+            .map(|rest| rest.strip_prefix("//").unwrap_or(rest))
+            .filter(|path| !path.is_empty() && !path.starts_with(':'));
+        path.map(|path| Self { path: PathBuf::from(path) }).ok_or_else(|| OpenError::Url(url.to_owned()))
+    }
+
+    /// Which file stands at the path; `None` if there is none.
+    #[cfg(unix)]
+    pub fn inode(&self) -> Option<u64> {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::metadata(&self.path).ok().map(|file| file.ino())
+    }
+
+    /// Elsewhere a file in use cannot be removed.
+    #[cfg(not(unix))]
+    pub fn inode(&self) -> Option<u64> {
+        Some(0)
+    }
+}
+
+/// Opens the file, sets it up and brings it to the newest schema.
+pub fn open(location: &Location) -> Result<Connection, Problem> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(&location.path, flags)?;
+    db.execute_batch(PRAGMAS)?;
+    db.set_prepared_statement_cache_capacity(64);
+    migrate(&mut db)?;
+    Ok(db)
+}
+
+/// The store of one relay: a handle to the thread that writes.
+pub struct SqliteStore {
+    inbox: Arc<Inbox>,
+    healthy: Arc<AtomicBool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the store of a URL (`sqlite:PATH`) and starts its thread.
+    ///
+    /// A file that cannot be used *at present* is no error: it is logged, every call hears so, and it is tried again.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] for what only a person can mend.
+    pub fn open(url: &str) -> Result<Self, OpenError> {
+        let location = Location::parse(url)?;
+        if let Some(parent) = location.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|error| OpenError::Directory(parent.to_owned(), error))?;
+        }
+        let lock = lock(&location.path)?;
+        let (inbox, healthy) = (Arc::new(Inbox::default()), Arc::new(AtomicBool::new(true)));
+        let mut writer = Writer::new(location, Arc::clone(&inbox), Arc::clone(&healthy));
+        // the writer logs what is wrong and keeps trying
+        let _ = writer.try_open();
+        let thread =
+            std::thread::Builder::new().name("store".into()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
+        Ok(Self { inbox, healthy, thread: Mutex::new(Some(thread)), _lock: lock })
+    }
+
+    /// Whether the last write worked.
+    pub fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Finishes what was asked for and closes the file. Waits for the disk: call it where waiting is allowed.
+    pub fn close(&self) {
+        self.inbox.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.request(request(reply));
+        Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Store for SqliteStore {
+    fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Kept>, StoreError>> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.append(Append { events, reply });
+        Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
+    }
+
+    fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claims, StoreError>> {
+        self.ask(|reply| Request::Claim(request, reply))
+    }
+
+    fn settle(&self, settlements: Vec<Settlement>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.ask(|reply| Request::Settle(settlements, reply))
+    }
+
+    fn release(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.ask(|reply| Request::Release(ids, reply))
+    }
+
+    fn recover(&self, now: Timestamp, on_uncertain: OnUncertain) -> BoxFuture<'_, Result<usize, StoreError>> {
+        self.ask(|reply| Request::Recover(now, on_uncertain, reply))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.ask(Request::Probe)
+    }
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| OpenError::Lock(path.clone(), error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.with_extension(""))),
+        Err(TryLockError::Error(error)) => Err(OpenError::Lock(path, error)),
+    }
+}

@@ -1,0 +1,251 @@
+//! The SQL of the SQLite store: one function a job, all inside the writer's transaction.
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Result, params};
+
+use super::{ClaimRequest, Claims};
+use crate::clock::Timestamp;
+use crate::event::{Claimed, Content, Fate, Kept, NewEvent, OnUncertain, SendId, Settlement};
+
+const READY: i64 = 0;
+const WAITING: i64 = 1;
+const SENDING: i64 = 2;
+const BEHIND: i64 = 3;
+const SENT: i64 = 10;
+const FAILED: i64 = 11;
+const UNCERTAIN: i64 = 12;
+
+/// How many waiting sends become ready in one transaction: the rest follow in the next.
+const PROMOTE_LIMIT: i64 = 5_000;
+
+/// Keeps events; adds to `ready` how many sends are ready by it.
+pub fn append(db: &Connection, events: &[NewEvent], ready: &mut i64) -> Result<Vec<Kept>> {
+    let mut seen = db.prepare_cached(
+        "INSERT INTO seen (fingerprint, expires_at, event) VALUES (?1, ?2, ?3)
+         ON CONFLICT (fingerprint) DO UPDATE SET expires_at = ?2, event = ?3 WHERE expires_at <= ?4",
+    )?;
+    let mut event_row = db.prepare_cached("INSERT INTO events (seq, route, source, id, type, received_at, envelope, body, fault) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+    let mut send_row = db.prepare_cached(
+        "INSERT INTO sends (event, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at, reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?8, ?8, ?9)",
+    )?;
+    let mut next: i64 =
+        db.prepare_cached("SELECT coalesce(max(seq), 0) + 1 FROM events")?.query_row([], |row| row.get(0))?;
+    let mut kept = Vec::with_capacity(events.len());
+    for event in events {
+        let at = event.received_at;
+        if seen.execute(params![event.fingerprint, at.after(event.window).0, next, at.0])? == 0 {
+            kept.push(Kept::Duplicate);
+            continue;
+        }
+        event_row.execute(params![
+            next,
+            event.route,
+            event.source,
+            event.id,
+            event.kind,
+            at.0,
+            event.envelope,
+            event.body,
+            event.fault
+        ])?;
+        for send in &event.sends {
+            match &send.content {
+                Ok(Content { campaign, destination, payload }) => {
+                    send_row.execute(params![
+                        next,
+                        send.rule,
+                        send.account,
+                        campaign,
+                        destination,
+                        payload,
+                        READY,
+                        at.0,
+                        None::<&str>
+                    ])?;
+                    *ready += 1;
+                }
+                Err(reason) => {
+                    send_row.execute(params![next, send.rule, send.account, "", "", "", FAILED, at.0, reason])?;
+                }
+            }
+        }
+        next += 1;
+        kept.push(Kept::New);
+    }
+    Ok(kept)
+}
+
+/// Hands out due sends; takes from `ready` how many are no longer ready.
+pub fn claim(db: &Connection, request: &ClaimRequest, ready: &mut i64) -> Result<Claims> {
+    expire_leases(db, request.now, request.on_uncertain, ready)?;
+    *ready += promote(db, request.now)?;
+    let mut sends = Vec::new();
+    for want in &request.wants {
+        sends.extend(claim_of(db, want, request.lease_until, ready)?);
+    }
+    let next_due: Option<i64> =
+        db.prepare_cached("SELECT min(due_at) FROM sends WHERE state = 1")?.query_row([], |row| row.get(0))?;
+    Ok(Claims { sends, next_due: next_due.map(Timestamp) })
+}
+
+fn promote(db: &Connection, now: Timestamp) -> Result<i64> {
+    let mut statement = db.prepare_cached("UPDATE sends SET state = 0 WHERE id IN (SELECT id FROM sends WHERE state = 1 AND due_at <= ?1 ORDER BY due_at LIMIT ?2)")?;
+    Ok(i64::try_from(statement.execute(params![now.0, PROMOTE_LIMIT])?).unwrap_or(0))
+}
+
+fn claim_of(db: &Connection, want: &(String, usize), lease_until: Timestamp, ready: &mut i64) -> Result<Vec<Claimed>> {
+    let (account, wanted) = want;
+    let mut sends = Vec::new();
+    let mut select = db.prepare_cached("SELECT id, campaign, destination, payload, created_at, attempts FROM sends WHERE state = 0 AND account = ?1 ORDER BY id LIMIT ?2")?;
+    let mut busy = db.prepare_cached("SELECT 1 FROM sends WHERE state = 2 AND account = ?1 AND destination = ?2")?;
+    let mut take = db.prepare_cached("UPDATE sends SET state = ?2, due_at = ?3 WHERE id = ?1")?;
+    let mut left = *wanted;
+    while left > 0 {
+        let rows = candidates(&mut select, account, left)?;
+        let found = rows.len();
+        for send in rows {
+            *ready -= 1;
+            // a second send to a person who is being sent to steps aside until that one is settled
+            if busy.exists(params![account, send.destination])? {
+                take.execute(params![send.id.0, BEHIND, 0])?;
+            } else {
+                take.execute(params![send.id.0, SENDING, lease_until.0])?;
+                sends.push(send);
+                left -= 1;
+            }
+        }
+        if found == 0 {
+            break;
+        }
+    }
+    Ok(sends)
+}
+
+fn candidates(select: &mut CachedStatement<'_>, account: &str, limit: usize) -> Result<Vec<Claimed>> {
+    let rows = select.query_map(params![account, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        Ok(Claimed {
+            id: SendId(row.get(0)?),
+            account: account.to_owned(),
+            campaign: row.get(1)?,
+            destination: row.get(2)?,
+            payload: row.get(3)?,
+            created_at: Timestamp(row.get(4)?),
+            attempts: row.get(5)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// Writes down attempts and what follows from them.
+pub fn settle(db: &Connection, settlements: &[Settlement], ready: &mut i64) -> Result<()> {
+    let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    // one whose lease ran out meanwhile is no longer ours to change
+    let mut update = db.prepare_cached(
+        "UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7
+         WHERE id = ?1 AND state = 2 AND attempts = ?2 - 1 RETURNING account, destination",
+    )?;
+    for Settlement { id, number, attempt, fate } in settlements {
+        let took_ms = i64::try_from(attempt.took.as_millis()).unwrap_or(i64::MAX);
+        attempt_row.execute(params![
+            id.0,
+            number,
+            attempt.at.0,
+            took_ms,
+            attempt.status,
+            attempt.outcome.name(),
+            attempt.outcome.reason(),
+            attempt.answer
+        ])?;
+        let (state, due, reason, message_id) = match fate {
+            Fate::Sent { message_id } => (SENT, 0, None, message_id.as_deref()),
+            Fate::Retry { due, reason } => (WAITING, due.0, Some(reason), None),
+            Fate::Failed { reason } => (FAILED, 0, Some(reason), None),
+            Fate::Held { reason } => (UNCERTAIN, 0, Some(reason), None),
+        };
+        let changed_at = attempt.at.after(attempt.took).0;
+        let person: Option<(String, String)> = update
+            .query_row(params![id.0, number, state, due, changed_at, reason, message_id], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        if let Some((account, destination)) = person {
+            *ready += next_in_line(db, &account, &destination)?;
+        }
+    }
+    Ok(())
+}
+
+/// The next send to a person whose send was settled is ready again.
+fn next_in_line(db: &Connection, account: &str, destination: &str) -> Result<i64> {
+    let mut first = db.prepare_cached(
+        "SELECT id FROM sends WHERE state = 3 AND account = ?1 AND destination = ?2 ORDER BY id LIMIT 1",
+    )?;
+    let Some(id) = first.query_row(params![account, destination], |row| row.get::<_, i64>(0)).optional()? else {
+        return Ok(0);
+    };
+    db.prepare_cached("UPDATE sends SET state = 0 WHERE id = ?1")?.execute([id])?;
+    Ok(1)
+}
+
+/// Takes back claimed sends.
+pub fn release(db: &Connection, ids: &[SendId], ready: &mut i64) -> Result<()> {
+    let mut update = db.prepare_cached("UPDATE sends SET state = 0 WHERE id = ?1 AND state = 2")?;
+    for id in ids {
+        *ready += i64::try_from(update.execute([id.0])?).unwrap_or(0);
+    }
+    Ok(())
+}
+
+/// Treats everything in flight as uncertain, and lets nobody stand behind anybody.
+pub fn recover(db: &Connection, now: Timestamp, policy: OnUncertain, ready: &mut i64) -> Result<usize> {
+    let lost: Vec<i64> = db
+        .prepare_cached("SELECT id FROM sends WHERE state = 2")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for id in &lost {
+        *ready += lose(db, *id, now, policy)?;
+    }
+    let freed = db.execute("UPDATE sends SET state = 0 WHERE state = 3", [])?;
+    *ready += i64::try_from(freed).unwrap_or(0);
+    Ok(lost.len())
+}
+
+fn expire_leases(db: &Connection, now: Timestamp, policy: OnUncertain, ready: &mut i64) -> Result<()> {
+    let mut expired = db.prepare_cached(
+        "SELECT id, account, destination FROM sends INDEXED BY sends_sending WHERE state = 2 AND due_at <= ?1",
+    )?;
+    let lost: Vec<(i64, String, String)> =
+        expired.query_map([now.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_>>()?;
+    for (id, account, destination) in lost {
+        *ready += lose(db, id, now, policy)?;
+        *ready += next_in_line(db, &account, &destination)?;
+    }
+    Ok(())
+}
+
+/// A send whose caller died: nobody knows whether it went.
+fn lose(db: &Connection, id: i64, now: Timestamp, policy: OnUncertain) -> Result<i64> {
+    let (state, ready) = match policy {
+        OnUncertain::Retry => (READY, 1),
+        OnUncertain::Hold => (UNCERTAIN, 0),
+    };
+    let reason = "the relay stopped while the call was under way";
+    db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) SELECT id, attempts + 1, ?2, 0, NULL, 'uncertain', ?3, '' FROM sends WHERE id = ?1")?
+        .execute(params![id, now.0, reason])?;
+    db.prepare_cached(
+        "UPDATE sends SET state = ?2, attempts = attempts + 1, changed_at = ?3, reason = ?4 WHERE id = ?1",
+    )?
+    .execute(params![id, state, now.0, reason])?;
+    Ok(ready)
+}
+
+/// Writes without changing anything.
+pub fn probe(db: &Connection) -> Result<()> {
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    db.pragma_update(None, "user_version", version)
+}
+
+/// How many sends are ready.
+pub fn count_ready(db: &Connection) -> Result<i64> {
+    db.query_row("SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = 0", [], |row| row.get(0))
+}

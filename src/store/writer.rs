@@ -1,0 +1,236 @@
+//! The one thread that writes: whatever was asked for meanwhile shares one transaction, and so one sync (group commit).
+//!
+//! When the file cannot be used, callers hear so at once; the thread opens it anew until that works.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::inbox::{Append, Batch, Inbox, Request};
+use super::sqlite::{Location, open};
+use super::{Claims, StoreError, statements};
+use crate::clock::Stopwatch;
+use crate::event::Kept;
+
+/// How many events share a transaction.
+const BATCH: usize = 512;
+
+/// The same when many sends are waiting to go: accepting must not starve delivering.
+const BATCH_BEHIND: usize = 64;
+
+/// How many ready sends are "many".
+const BEHIND: i64 = 1_000;
+
+/// How often a broken file is tried again, and a sound one checked for having been moved away.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The writer's state.
+pub struct Writer {
+    location: Location,
+    inbox: Arc<Inbox>,
+    healthy: Arc<AtomicBool>,
+    open: Option<Open>,
+    tried: Option<Stopwatch>,
+}
+
+struct Open {
+    db: Connection,
+    ready: i64,
+    checked: Stopwatch,
+    inode: Option<u64>,
+}
+
+impl Writer {
+    pub fn new(location: Location, inbox: Arc<Inbox>, healthy: Arc<AtomicBool>) -> Self {
+        Self { location, inbox, healthy, open: None, tried: None }
+    }
+
+    /// Opens the file now, so that a first start can say at once what is wrong.
+    pub fn try_open(&mut self) -> Result<(), StoreError> {
+        match open_checked(&self.location) {
+            Ok(open) => {
+                self.open = Some(open);
+                self.healthy.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => {
+                self.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Works until the inbox is closed and empty.
+    pub fn run(mut self) {
+        loop {
+            let behind = self.open.as_ref().is_some_and(|open| open.ready > BEHIND);
+            let Some(batch) = self.inbox.take(if behind { BATCH_BEHIND } else { BATCH }) else { return };
+            self.serve(batch);
+        }
+    }
+
+    fn serve(&mut self, batch: Batch) {
+        if let Err(error) = self.make_ready() {
+            return refuse(batch, &error);
+        }
+        let Some(open) = &mut self.open else { return };
+        let mut ready = open.ready;
+        match transact(&open.db, &batch, &mut ready) {
+            Ok(results) => {
+                open.ready = ready;
+                if !self.healthy.swap(true, Ordering::Relaxed) {
+                    tracing::info!(file = %self.location.path.display(), "the store works again");
+                }
+                results.give(batch);
+            }
+            Err(error) => {
+                if !is_passing(&error) {
+                    self.open = None;
+                }
+                let error = unavailable(&error);
+                self.failed(&error);
+                refuse(batch, &error);
+            }
+        }
+    }
+
+    /// Makes sure that there is an open file, and that it is still the one at its path.
+    fn make_ready(&mut self) -> Result<(), StoreError> {
+        if let Some(open) = &mut self.open
+            && open.checked.elapsed() > PAUSE
+        {
+            open.checked = Stopwatch::start();
+            if self.location.inode() != open.inode {
+                self.open = None;
+                self.tried = None;
+                let error = StoreError::Unavailable("the file was moved or removed while it was in use".into());
+                self.failed(&error);
+            }
+        }
+        if self.open.is_some() {
+            return Ok(());
+        }
+        if self.tried.is_some_and(|tried| tried.elapsed() < PAUSE) {
+            return Err(StoreError::Unavailable("the file could not be opened; it is tried again".into()));
+        }
+        self.tried = Some(Stopwatch::start());
+        match open_checked(&self.location) {
+            Ok(open) => {
+                self.open = Some(open);
+                self.tried = None;
+                Ok(())
+            }
+            Err(error) => {
+                self.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn failed(&self, error: &StoreError) {
+        if self.healthy.swap(false, Ordering::Relaxed) {
+            tracing::error!(file = %self.location.path.display(), %error, "nothing can be stored: webhooks are answered 503 until this is mended; free the disk, or restore the file");
+        } else {
+            tracing::debug!(%error, "still nothing can be stored");
+        }
+    }
+}
+
+/// The results of one transaction, in the order of the batch.
+struct Results {
+    appends: Vec<Vec<Kept>>,
+    claims: Vec<Claims>,
+    counts: Vec<usize>,
+}
+
+impl Results {
+    /// Answers whoever asked. They may have gone; that is theirs to decide.
+    fn give(self, batch: Batch) {
+        let (mut claims, mut counts) = (self.claims.into_iter(), self.counts.into_iter());
+        for request in batch.requests {
+            match request {
+                Request::Claim(_, reply) => drop(claims.next().map(|claims| reply.send(Ok(claims)))),
+                Request::Recover(_, _, reply) => drop(counts.next().map(|count| reply.send(Ok(count)))),
+                Request::Settle(_, reply) | Request::Release(_, reply) | Request::Probe(reply) => {
+                    drop(reply.send(Ok(())));
+                }
+            }
+        }
+        for (append, kept) in batch.appends.into_iter().zip(self.appends) {
+            drop(append.reply.send(Ok(kept)));
+        }
+    }
+}
+
+fn transact(db: &Connection, batch: &Batch, ready: &mut i64) -> rusqlite::Result<Results> {
+    // IMMEDIATE: somebody else's lock is met here, and not half-way
+    db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let done =
+        carry_out(db, batch, ready).and_then(|results| db.prepare_cached("COMMIT")?.execute([]).map(|_| results));
+    if done.is_err() && !db.is_autocommit() {
+        let _ = db.execute("ROLLBACK", []);
+    }
+    done
+}
+
+/// Settlements first, claims last, so that a claim sees what was freed and what has come.
+fn carry_out(db: &Connection, batch: &Batch, ready: &mut i64) -> rusqlite::Result<Results> {
+    let mut results =
+        Results { appends: Vec::with_capacity(batch.appends.len()), claims: Vec::new(), counts: Vec::new() };
+    for request in &batch.requests {
+        match request {
+            Request::Settle(settlements, _) => statements::settle(db, settlements, ready)?,
+            Request::Release(ids, _) => statements::release(db, ids, ready)?,
+            Request::Recover(now, policy, _) => results.counts.push(statements::recover(db, *now, *policy, ready)?),
+            Request::Probe(_) => statements::probe(db)?,
+            Request::Claim(..) => {}
+        }
+    }
+    for Append { events, .. } in &batch.appends {
+        results.appends.push(statements::append(db, events, ready)?);
+    }
+    for request in &batch.requests {
+        if let Request::Claim(request, _) = request {
+            results.claims.push(statements::claim(db, request, ready)?);
+        }
+    }
+    Ok(results)
+}
+
+fn refuse(batch: Batch, error: &StoreError) {
+    for append in batch.appends {
+        drop(append.reply.send(Err(error.clone())));
+    }
+    for request in batch.requests {
+        match request {
+            Request::Claim(_, reply) => drop(reply.send(Err(error.clone()))),
+            Request::Recover(_, _, reply) => drop(reply.send(Err(error.clone()))),
+            Request::Settle(_, reply) | Request::Release(_, reply) | Request::Probe(reply) => {
+                drop(reply.send(Err(error.clone())));
+            }
+        }
+    }
+}
+
+fn open_checked(location: &Location) -> Result<Open, StoreError> {
+    let db = open(location).map_err(|problem| StoreError::Unavailable(problem.to_string()))?;
+    let ready = statements::count_ready(&db).map_err(|error| unavailable(&error))?;
+    Ok(Open { db, ready, checked: Stopwatch::start(), inode: location.inode() })
+}
+
+/// Whether the same connection may work again: the disk is full or somebody holds a lock.
+fn is_passing(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull))
+}
+
+fn unavailable(error: &rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full".into(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds a lock on the file".into(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => format!("the file is damaged: {error}"),
+        Some(ErrorCode::ReadOnly) => "the file is read-only".into(),
+        _ => error.to_string(),
+    })
+}

@@ -1,0 +1,105 @@
+//! Logs and metrics: how they are set up and what is counted.
+//!
+//! The lines themselves are written where things are decided: one a call (`webhook received`), one an attempt
+//! (`delivery attempted`).
+
+use std::io::IsTerminal as _;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::interpolate::Variables;
+
+/// What is logged if nobody says otherwise.
+const DEFAULT_FILTER: &str = "info";
+
+/// Sets up logs to standard error: for people on a terminal, JSON otherwise.
+///
+/// `SERRI_RELAY_LOG` filters (`debug`, `serri_relay=debug,warn`), `SERRI_RELAY_LOG_FORMAT` is `human` or `json`.
+///
+/// # Errors
+///
+/// A text if one of the two cannot be read.
+pub fn init(variables: &Variables) -> Result<(), String> {
+    let filter = variables.get("SERRI_RELAY_LOG").filter(|filter| !filter.is_empty()).unwrap_or(DEFAULT_FILTER);
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| format!("SERRI_RELAY_LOG: {error}; write a level, as info or debug"))?;
+    let human = match variables.get("SERRI_RELAY_LOG_FORMAT").unwrap_or("") {
+        "" => std::io::stderr().is_terminal(),
+        "human" => true,
+        "json" => false,
+        other => return Err(format!("SERRI_RELAY_LOG_FORMAT is `{other}`; write human or json")),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let set = if human {
+        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+    } else {
+        builder.json().flatten_event(true).with_span_list(false).try_init()
+    };
+    set.map_err(|error| error.to_string())
+}
+
+/// A webhook call's labels.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CallLabels {
+    /// The route; `-` where there is none.
+    pub route: String,
+    /// What came of it, in one word.
+    pub outcome: &'static str,
+}
+
+/// An attempt's labels.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AttemptLabels {
+    /// The account.
+    pub account: String,
+    /// What came of it, in one word.
+    pub outcome: &'static str,
+}
+
+/// What is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Webhook calls by route and outcome (`accepted`, `duplicate`, `refused_wrong`, ...).
+    pub calls: Family<CallLabels, Counter>,
+    /// Seconds until a webhook call was answered.
+    pub call_seconds: Histogram,
+    /// Attempts by account and outcome.
+    pub attempts: Family<AttemptLabels, Counter>,
+    /// Seconds an attempt took.
+    pub attempt_seconds: Histogram,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let seconds = || Histogram::new([0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
+        let (calls, attempts) = (Family::default(), Family::default());
+        let (call_seconds, attempt_seconds) = (seconds(), seconds());
+        let mut registry = Registry::with_prefix("serri_relay");
+        registry.register("webhooks", "Webhook calls by route and outcome", Family::clone(&calls));
+        registry.register("webhook_seconds", "Seconds until a webhook call was answered", call_seconds.clone());
+        registry.register("attempts", "Delivery attempts by account and outcome", Family::clone(&attempts));
+        registry.register("attempt_seconds", "Seconds a delivery attempt took", attempt_seconds.clone());
+        Self { registry, calls, call_seconds, attempts, attempt_seconds }
+    }
+
+    /// The OpenMetrics text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // writing into a String cannot fail
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
