@@ -10,7 +10,7 @@ use std::time::Duration;
 use reqwest::Url;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -107,6 +107,7 @@ pub async fn serve(
         clock: clock.clone(),
         metrics: Arc::clone(&metrics),
         body_limit: settings.server.body_limit.0,
+        working: Semaphore::new(receive::WORKING),
     });
     let retry = &settings.delivery.retry;
     let policy = Policy {

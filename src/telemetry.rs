@@ -38,7 +38,7 @@ pub fn init(variables: &Variables) -> Result<(), String> {
     let set = if human {
         builder.with_ansi(std::io::stderr().is_terminal()).try_init()
     } else {
-        builder.json().flatten_event(true).with_span_list(false).try_init()
+        builder.json().flatten_event(true).with_span_list(false).with_current_span(false).try_init()
     };
     set.map_err(|error| error.to_string())
 }

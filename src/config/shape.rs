@@ -11,16 +11,15 @@ use super::document::{Entry, Kind, Node};
 use super::fault::{Fault, did_you_mean};
 use super::unit::check_format;
 
-/// Reads a document as a `T`. `None` if it does not fit: then there is at least one fault more.
+/// Reads a document as a `T`. What does not fit is a fault and left out; `None` if nothing can be made of the rest.
 pub fn read<T: JsonSchema + DeserializeOwned>(node: &Node, faults: &mut Vec<Fault>) -> Option<T> {
     let schema = schema_of::<T>();
     let before = faults.len();
     let value = Shape { root: &schema }.value(node, &schema, faults);
-    if faults.len() > before {
-        return None;
-    }
     match serde_path_to_error::deserialize::<_, T>(value) {
         Ok(read) => Some(read),
+        // it cannot be read because of what was reported
+        Err(_) if faults.len() > before => None,
         Err(error) => {
             let path = error.path().to_string().replace('[', ".").replace(']', "");
             let steps: Vec<&str> = path.split('.').filter(|step| !step.is_empty()).collect();
@@ -297,7 +296,8 @@ mod tests {
     fn sample(text: &str) -> Result<Sample, Vec<String>> {
         let node = Node::parse(&Arc::new(Source { name: "s.yaml".into(), text: text.into() })).expect("YAML");
         let mut faults = Vec::new();
-        read(&node, &mut faults).ok_or_else(|| faults.iter().map(Fault::one_line).collect())
+        let sample = read(&node, &mut faults);
+        sample.filter(|_| faults.is_empty()).ok_or_else(|| faults.iter().map(Fault::one_line).collect())
     }
 
     #[test]

@@ -24,7 +24,7 @@ const LEASE_MARGIN: Duration = Duration::from_secs(60);
 const MOST_SHARES: usize = 4;
 
 /// What was to be written, and whether it was.
-type Written = (Vec<Settlement>, Result<(), StoreError>);
+type Written = (Arc<Vec<Settlement>>, Result<(), StoreError>);
 
 /// The state of a run.
 pub struct Run {
@@ -123,18 +123,18 @@ impl Run {
         if self.is_settling || self.settled.is_empty() || self.is_paused() {
             return;
         }
-        let settlements = std::mem::take(&mut self.settled);
+        let settlements = Arc::new(std::mem::take(&mut self.settled));
         let store = Arc::clone(&self.deliverer.store);
         self.is_settling = true;
         self.settling = async move {
-            let result = store.settle(settlements.clone()).await;
+            let result = store.settle(Arc::clone(&settlements)).await;
             (settlements, result)
         }
         .boxed()
         .fuse();
     }
 
-    fn settle_ended(&mut self, settlements: Vec<Settlement>, result: Result<(), StoreError>) {
+    fn settle_ended(&mut self, settlements: Arc<Vec<Settlement>>, result: Result<(), StoreError>) {
         self.is_settling = false;
         match result {
             Ok(()) => {
@@ -149,7 +149,7 @@ impl Run {
                 self.next_due = self.next_due.into_iter().chain(soonest).min();
             }
             Err(_) => {
-                self.settled.splice(0..0, settlements);
+                self.settled.splice(0..0, Arc::unwrap_or_clone(settlements));
                 self.pause_until = Some(self.deliverer.clock.now().after(STORE_PAUSE));
             }
         }
@@ -163,24 +163,30 @@ impl Run {
         }
         let now = self.deliverer.clock.now();
         let settings = self.deliverer.settings;
+        let room = self.room();
         let wants = self.wants(now);
         if wants.is_empty() {
             return;
         }
+        let eager = wants.iter().map(|(_, count)| count).sum::<usize>() == room;
         let lease_until = now.after(settings.timeout.saturating_mul(4).saturating_add(LEASE_MARGIN));
         let request =
-            ClaimRequest { now, lease_until, wants: wants.clone(), on_uncertain: settings.policy.on_uncertain };
+            ClaimRequest { now, lease_until, wants: wants.clone(), eager, on_uncertain: settings.policy.on_uncertain };
         let store = Arc::clone(&self.deliverer.store);
         self.hungry = false;
         self.asked = Some(wants);
         self.claiming = async move { store.claim(request).await }.boxed().fuse();
     }
 
+    fn room(&self) -> usize {
+        (2 * self.deliverer.settings.concurrency).saturating_sub(self.under_way.len() + self.queue.len())
+    }
+
     /// How many of which account: as many again as can be under way, so that calls need not wait for the disk, and of
     /// several accounts none so many that one that hangs could stop the others.
     fn wants(&mut self, now: Timestamp) -> Vec<(String, usize)> {
         let all = 2 * self.deliverer.settings.concurrency;
-        let mut room = all.saturating_sub(self.under_way.len() + self.queue.len());
+        let mut room = self.room();
         let most = (all / self.paces.len().clamp(1, MOST_SHARES)).max(1);
         let mut wants = Vec::new();
         let from = self.first % self.paces.len().max(1);
@@ -276,9 +282,9 @@ impl Run {
     }
 
     async fn settle_now(&mut self) {
-        let settlements = std::mem::take(&mut self.settled);
-        if self.deliverer.store.settle(settlements.clone()).await.is_err() {
-            self.settled = settlements;
+        let settlements = Arc::new(std::mem::take(&mut self.settled));
+        if self.deliverer.store.settle(Arc::clone(&settlements)).await.is_err() {
+            self.settled = Arc::unwrap_or_clone(settlements);
             tokio::time::sleep(STORE_PAUSE).await;
         }
     }

@@ -92,7 +92,7 @@ pub const ALL: &[Filter] = &[
     Filter {
         name: "one_line",
         about: "line breaks, tabs and long runs of spaces as single spaces",
-        examples: &[("'call\n me' | one_line", "call me")],
+        examples: &[("'call      me' | one_line", "call me")],
     },
     Filter {
         name: "mask",

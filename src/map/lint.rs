@@ -157,10 +157,10 @@ pub fn variables(used: HashSet<String>, source: &str) -> Result<(), Broken> {
     for path in used {
         let mut steps = path.split('.');
         let root = steps.next().unwrap_or("");
-        check(root, &VARIABLES, "variable", source)?;
+        check(root, &VARIABLES, "there is no variable", source)?;
         match (root, steps.next()) {
-            ("contact", Some(field)) => check(field, &CONTACT, "field of `contact`", source)?,
-            ("meta", Some(field)) => check(field, &META, "field of `meta`", source)?,
+            ("contact", Some(field)) => check(field, &CONTACT, "`contact` has no field", source)?,
+            ("meta", Some(field)) => check(field, &META, "`meta` has no field", source)?,
             _ => {}
         }
     }
@@ -173,7 +173,7 @@ fn check(name: &str, known: &[&str], kind: &str, source: &str) -> Result<(), Bro
         return Ok(());
     }
     let range = source.find(name).map(|start| start..start + name.len());
-    Err(Broken { message: format!("there is no {kind} `{name}`"), range, hint: Some(suggestion(name, known)) })
+    Err(Broken { message: format!("{kind} `{name}`"), range, hint: Some(suggestion(name, known)) })
 }
 
 fn suggestion(written: &str, known: &[&str]) -> String {

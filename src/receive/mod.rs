@@ -13,7 +13,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::call::Call;
 use crate::clock::Clock;
@@ -41,7 +41,13 @@ pub struct Receiver {
     pub metrics: Arc<Metrics>,
     /// The largest body.
     pub body_limit: usize,
+    /// How many calls are worked on at once, see [`WORKING`].
+    pub working: Semaphore,
 }
+
+/// How many calls are authenticated, mapped and stored at once; those beyond wait their turn. More would not be faster,
+/// since each shares a commit with the others, and they would keep the processor from delivering.
+pub const WORKING: usize = 64;
 
 /// What came of a call, for the log and the count; it travels with the response.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +77,7 @@ impl Receiver {
             return Ok(respond(answer, route, "handshake", &[], &[]));
         }
         check_method(route, &call)?;
+        let _turn = self.working.acquire().await;
         let now = self.clock.now();
         let authentic = route.authentication.prove(call, now)?;
         let events = match route.read(&authentic, now) {

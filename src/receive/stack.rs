@@ -62,8 +62,7 @@ pub fn router(receiver: &Arc<Receiver>, bounds: Bounds) -> Router {
 
 fn span<B>(request: &Request<B>) -> Span {
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or("");
-    // the path alone: a query may hold secrets
-    tracing::info_span!("request", request_id = id, method = %request.method(), path = request.uri().path())
+    tracing::info_span!("request", id)
 }
 
 fn observe(receiver: &Receiver, response: &Response, took: Duration) {
@@ -75,13 +74,25 @@ fn observe(receiver: &Receiver, response: &Response, took: Duration) {
     receiver.metrics.call_seconds.observe(took.as_secs_f64());
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let Report { outcome, events, sends, unmapped, reason, .. } = report;
+    let request_id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok());
     let reason = reason.as_deref();
     if status >= 500 || *unmapped > 0 {
-        tracing::error!(route, status, outcome, events, sends, unmapped, reason, took_ms, "webhook received");
+        tracing::error!(
+            request_id,
+            route,
+            status,
+            outcome,
+            events,
+            sends,
+            unmapped,
+            reason,
+            took_ms,
+            "webhook received"
+        );
     } else if status >= 400 {
-        tracing::warn!(route, status, outcome, events, sends, reason, took_ms, "webhook received");
+        tracing::warn!(request_id, route, status, outcome, events, sends, reason, took_ms, "webhook received");
     } else {
-        tracing::info!(route, status, outcome, events, sends, took_ms, "webhook received");
+        tracing::info!(request_id, route, status, outcome, events, sends, took_ms, "webhook received");
     }
 }
 

@@ -66,14 +66,6 @@ impl Route {
     pub fn compile(file: &File<RouteFile>, written: &Written) -> Result<Self, Vec<Fault>> {
         let spec = &file.value;
         let mut faults = Vec::new();
-        let Some(source) = written.sources.get(&spec.source) else {
-            return Err(vec![check::unknown(
-                file.node.place_of(&["source"]),
-                "source",
-                &spec.source,
-                written.sources.keys(),
-            )]);
-        };
         let relay = &written.relay.value;
         let account_name = spec.account.as_deref().unwrap_or("default");
         let account = relay.accounts.get(account_name);
@@ -81,6 +73,12 @@ impl Route {
             let place = file.node.place_of(&["account"]);
             faults.push(check::unknown(place, "account", account_name, relay.accounts.keys()));
         }
+        let rules = rules(file, account_name, &mut faults);
+        let Some(source) = written.sources.get(&spec.source) else {
+            let place = file.node.place_of(&["source"]);
+            faults.push(check::unknown(place, "source", &spec.source, written.sources.keys()));
+            return Err(faults);
+        };
         let manner = override_manner(&source.value.manner, &spec.manner);
         let place =
             file.node.get("secret").or_else(|| file.node.get("auth")).map_or(&file.node.place, |node| &node.place);
@@ -94,7 +92,6 @@ impl Route {
         let authentication = authenticate::compile(&given).map_err(|more| faults.extend(more)).ok();
         let knowledge =
             Knowledge::compile(&manner, &[&file.node, &source.node]).map_err(|more| faults.extend(more)).ok();
-        let rules = rules(file, account_name, &mut faults);
         let (Some(authentication), Some(knowledge), Some(account), true) =
             (authentication, knowledge, account, faults.is_empty())
         else {

@@ -1,14 +1,21 @@
 //! What is asked of the writer thread: appends and everything else, in two queues, so that a flood of the one cannot
-//! starve the other.
+//! hold up the other.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::{ClaimRequest, Claims, StoreError};
 use crate::clock::Timestamp;
 use crate::event::{Kept, NewEvent, OnUncertain, SendId, Settlement};
+
+/// How long appends wait for a deliverer that cannot keep up: senders wait some seconds at most.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// How many events are taken when it took longer.
+const LEAST: usize = 16;
 
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -22,7 +29,7 @@ pub struct Append {
 /// Anything that is not an append.
 pub enum Request {
     Claim(ClaimRequest, Reply<Claims>),
-    Settle(Vec<Settlement>, Reply<()>),
+    Settle(Arc<Vec<Settlement>>, Reply<()>),
     Release(Vec<SendId>, Reply<()>),
     Recover(Timestamp, OnUncertain, Reply<usize>),
     Probe(Reply<()>),
@@ -74,14 +81,20 @@ impl Inbox {
         self.filled.notify_one();
     }
 
-    /// Waits for work and takes it: all requests, and appends of at most `events` events (but one at least). `None`
-    /// once closed and empty.
+    /// Waits for work and takes it: all requests, and appends of at most `events` events. `None` once closed and empty.
+    ///
+    /// With 0 events appends wait for the next request, but no longer than [`PATIENCE`]: then a few are taken.
     pub fn take(&self, events: usize) -> Option<Batch> {
         let mut queues = self.lock();
-        loop {
-            if !queues.requests.is_empty() || !queues.appends.is_empty() {
-                break;
-            }
+        let mut most = events;
+        if most == 0 {
+            let idle = |queues: &mut Queues| queues.requests.is_empty() && !queues.closed;
+            let (waited, timeout) =
+                self.filled.wait_timeout_while(queues, PATIENCE, idle).unwrap_or_else(PoisonError::into_inner);
+            queues = waited;
+            most = if timeout.timed_out() || queues.closed { LEAST } else { 0 };
+        }
+        while queues.requests.is_empty() && queues.appends.is_empty() {
             if queues.closed {
                 return None;
             }
@@ -89,7 +102,7 @@ impl Inbox {
         }
         let mut batch = Batch { appends: Vec::new(), requests: queues.requests.drain(..).collect() };
         let mut taken = 0;
-        while taken < events
+        while taken < most
             && let Some(append) = queues.appends.pop_front()
         {
             taken += append.events.len();

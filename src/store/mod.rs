@@ -9,6 +9,8 @@ mod sqlite;
 mod statements;
 mod writer;
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use thiserror::Error;
 
@@ -37,6 +39,9 @@ pub struct ClaimRequest {
     pub lease_until: Timestamp,
     /// How many of which account.
     pub wants: Vec<(String, usize)>,
+    /// Whether it asks for as many as it has room for: no account's rate holds it back. Then, if it gets them all, there
+    /// is more than it can keep up with, and the store takes new events no faster than it hands out sends.
+    pub eager: bool,
     /// What happens to sends whose lease ran out.
     pub on_uncertain: OnUncertain,
 }
@@ -59,7 +64,7 @@ pub trait Store: Send + Sync + 'static {
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claims, StoreError>>;
 
     /// Writes down attempts and their consequences.
-    fn settle(&self, settlements: Vec<Settlement>) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Takes back claimed sends for which no call was made.
     fn release(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<(), StoreError>>;

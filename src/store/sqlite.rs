@@ -163,7 +163,7 @@ impl Store for SqliteStore {
         self.ask(|reply| Request::Claim(request, reply))
     }
 
-    fn settle(&self, settlements: Vec<Settlement>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.ask(|reply| Request::Settle(settlements, reply))
     }
 

@@ -17,8 +17,8 @@ const UNCERTAIN: i64 = 12;
 /// How many waiting sends become ready in one transaction: the rest follow in the next.
 const PROMOTE_LIMIT: i64 = 5_000;
 
-/// Keeps events; adds to `ready` how many sends are ready by it.
-pub fn append(db: &Connection, events: &[NewEvent], ready: &mut i64) -> Result<Vec<Kept>> {
+/// Keeps events that were not seen yet.
+pub fn append(db: &Connection, events: &[NewEvent]) -> Result<Vec<Kept>> {
     let mut seen = db.prepare_cached(
         "INSERT INTO seen (fingerprint, expires_at, event) VALUES (?1, ?2, ?3)
          ON CONFLICT (fingerprint) DO UPDATE SET expires_at = ?2, event = ?3 WHERE expires_at <= ?4",
@@ -62,7 +62,6 @@ pub fn append(db: &Connection, events: &[NewEvent], ready: &mut i64) -> Result<V
                         at.0,
                         None::<&str>
                     ])?;
-                    *ready += 1;
                 }
                 Err(reason) => {
                     send_row.execute(params![next, send.rule, send.account, "", "", "", FAILED, at.0, reason])?;
@@ -75,25 +74,28 @@ pub fn append(db: &Connection, events: &[NewEvent], ready: &mut i64) -> Result<V
     Ok(kept)
 }
 
-/// Hands out due sends; takes from `ready` how many are no longer ready.
-pub fn claim(db: &Connection, request: &ClaimRequest, ready: &mut i64) -> Result<Claims> {
-    expire_leases(db, request.now, request.on_uncertain, ready)?;
-    *ready += promote(db, request.now)?;
+/// Hands out due sends.
+pub fn claim(db: &Connection, request: &ClaimRequest) -> Result<Claims> {
+    expire_leases(db, request.now, request.on_uncertain)?;
+    promote(db, request.now)?;
     let mut sends = Vec::new();
     for want in &request.wants {
-        sends.extend(claim_of(db, want, request.lease_until, ready)?);
+        sends.extend(claim_of(db, want, request.lease_until)?);
     }
     let next_due: Option<i64> =
         db.prepare_cached("SELECT min(due_at) FROM sends WHERE state = 1")?.query_row([], |row| row.get(0))?;
     Ok(Claims { sends, next_due: next_due.map(Timestamp) })
 }
 
-fn promote(db: &Connection, now: Timestamp) -> Result<i64> {
-    let mut statement = db.prepare_cached("UPDATE sends SET state = 0 WHERE id IN (SELECT id FROM sends WHERE state = 1 AND due_at <= ?1 ORDER BY due_at LIMIT ?2)")?;
-    Ok(i64::try_from(statement.execute(params![now.0, PROMOTE_LIMIT])?).unwrap_or(0))
+fn promote(db: &Connection, now: Timestamp) -> Result<usize> {
+    db.prepare_cached(
+        "UPDATE sends SET state = 0 WHERE id IN
+           (SELECT id FROM sends WHERE state = 1 AND due_at <= ?1 ORDER BY due_at LIMIT ?2)",
+    )?
+    .execute(params![now.0, PROMOTE_LIMIT])
 }
 
-fn claim_of(db: &Connection, want: &(String, usize), lease_until: Timestamp, ready: &mut i64) -> Result<Vec<Claimed>> {
+fn claim_of(db: &Connection, want: &(String, usize), lease_until: Timestamp) -> Result<Vec<Claimed>> {
     let (account, wanted) = want;
     let mut sends = Vec::new();
     let mut select = db.prepare_cached("SELECT id, campaign, destination, payload, created_at, attempts FROM sends WHERE state = 0 AND account = ?1 ORDER BY id LIMIT ?2")?;
@@ -104,7 +106,6 @@ fn claim_of(db: &Connection, want: &(String, usize), lease_until: Timestamp, rea
         let rows = candidates(&mut select, account, left)?;
         let found = rows.len();
         for send in rows {
-            *ready -= 1;
             // a second send to a person who is being sent to steps aside until that one is settled
             if busy.exists(params![account, send.destination])? {
                 take.execute(params![send.id.0, BEHIND, 0])?;
@@ -137,7 +138,7 @@ fn candidates(select: &mut CachedStatement<'_>, account: &str, limit: usize) -> 
 }
 
 /// Writes down attempts and what follows from them.
-pub fn settle(db: &Connection, settlements: &[Settlement], ready: &mut i64) -> Result<()> {
+pub fn settle(db: &Connection, settlements: &[Settlement]) -> Result<()> {
     let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
     // one whose lease ran out meanwhile is no longer ours to change
     let mut update = db.prepare_cached(
@@ -169,65 +170,63 @@ pub fn settle(db: &Connection, settlements: &[Settlement], ready: &mut i64) -> R
             })
             .optional()?;
         if let Some((account, destination)) = person {
-            *ready += next_in_line(db, &account, &destination)?;
+            next_in_line(db, &account, &destination)?;
         }
     }
     Ok(())
 }
 
 /// The next send to a person whose send was settled is ready again.
-fn next_in_line(db: &Connection, account: &str, destination: &str) -> Result<i64> {
+fn next_in_line(db: &Connection, account: &str, destination: &str) -> Result<()> {
     let mut first = db.prepare_cached(
         "SELECT id FROM sends WHERE state = 3 AND account = ?1 AND destination = ?2 ORDER BY id LIMIT 1",
     )?;
-    let Some(id) = first.query_row(params![account, destination], |row| row.get::<_, i64>(0)).optional()? else {
-        return Ok(0);
-    };
-    db.prepare_cached("UPDATE sends SET state = 0 WHERE id = ?1")?.execute([id])?;
-    Ok(1)
+    if let Some(id) = first.query_row(params![account, destination], |row| row.get::<_, i64>(0)).optional()? {
+        db.prepare_cached("UPDATE sends SET state = 0 WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(())
 }
 
 /// Takes back claimed sends.
-pub fn release(db: &Connection, ids: &[SendId], ready: &mut i64) -> Result<()> {
+pub fn release(db: &Connection, ids: &[SendId]) -> Result<()> {
     let mut update = db.prepare_cached("UPDATE sends SET state = 0 WHERE id = ?1 AND state = 2")?;
     for id in ids {
-        *ready += i64::try_from(update.execute([id.0])?).unwrap_or(0);
+        update.execute([id.0])?;
     }
     Ok(())
 }
 
 /// Treats everything in flight as uncertain, and lets nobody stand behind anybody.
-pub fn recover(db: &Connection, now: Timestamp, policy: OnUncertain, ready: &mut i64) -> Result<usize> {
+pub fn recover(db: &Connection, now: Timestamp, policy: OnUncertain) -> Result<usize> {
     let lost: Vec<i64> = db
         .prepare_cached("SELECT id FROM sends WHERE state = 2")?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_>>()?;
     for id in &lost {
-        *ready += lose(db, *id, now, policy)?;
+        lose(db, *id, now, policy)?;
     }
-    let freed = db.execute("UPDATE sends SET state = 0 WHERE state = 3", [])?;
-    *ready += i64::try_from(freed).unwrap_or(0);
+    db.execute("UPDATE sends SET state = 0 WHERE state = 3", [])?;
     Ok(lost.len())
 }
 
-fn expire_leases(db: &Connection, now: Timestamp, policy: OnUncertain, ready: &mut i64) -> Result<()> {
+fn expire_leases(db: &Connection, now: Timestamp, policy: OnUncertain) -> Result<()> {
     let mut expired = db.prepare_cached(
         "SELECT id, account, destination FROM sends INDEXED BY sends_sending WHERE state = 2 AND due_at <= ?1",
     )?;
     let lost: Vec<(i64, String, String)> =
         expired.query_map([now.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_>>()?;
     for (id, account, destination) in lost {
-        *ready += lose(db, id, now, policy)?;
-        *ready += next_in_line(db, &account, &destination)?;
+        lose(db, id, now, policy)?;
+        next_in_line(db, &account, &destination)?;
     }
     Ok(())
 }
 
 /// A send whose caller died: nobody knows whether it went.
-fn lose(db: &Connection, id: i64, now: Timestamp, policy: OnUncertain) -> Result<i64> {
-    let (state, ready) = match policy {
-        OnUncertain::Retry => (READY, 1),
-        OnUncertain::Hold => (UNCERTAIN, 0),
+fn lose(db: &Connection, id: i64, now: Timestamp, policy: OnUncertain) -> Result<()> {
+    let state = match policy {
+        OnUncertain::Retry => READY,
+        OnUncertain::Hold => UNCERTAIN,
     };
     let reason = "the relay stopped while the call was under way";
     db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) SELECT id, attempts + 1, ?2, 0, NULL, 'uncertain', ?3, '' FROM sends WHERE id = ?1")?
@@ -236,16 +235,11 @@ fn lose(db: &Connection, id: i64, now: Timestamp, policy: OnUncertain) -> Result
         "UPDATE sends SET state = ?2, attempts = attempts + 1, changed_at = ?3, reason = ?4 WHERE id = ?1",
     )?
     .execute(params![id, state, now.0, reason])?;
-    Ok(ready)
+    Ok(())
 }
 
 /// Writes without changing anything.
 pub fn probe(db: &Connection) -> Result<()> {
     let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     db.pragma_update(None, "user_version", version)
-}
-
-/// How many sends are ready.
-pub fn count_ready(db: &Connection) -> Result<i64> {
-    db.query_row("SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = 0", [], |row| row.get(0))
 }

@@ -9,19 +9,14 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode};
 
 use super::inbox::{Append, Batch, Inbox, Request};
+use super::schema::Problem;
 use super::sqlite::{Location, open};
 use super::{Claims, StoreError, statements};
 use crate::clock::Stopwatch;
 use crate::event::Kept;
 
-/// How many events share a transaction.
+/// How many events share a transaction at most.
 const BATCH: usize = 512;
-
-/// The same when many sends are waiting to go: accepting must not starve delivering.
-const BATCH_BEHIND: usize = 64;
-
-/// How many ready sends are "many".
-const BEHIND: i64 = 1_000;
 
 /// How often a broken file is tried again, and a sound one checked for having been moved away.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -37,7 +32,6 @@ pub struct Writer {
 
 struct Open {
     db: Connection,
-    ready: i64,
     checked: Stopwatch,
     inode: Option<u64>,
 }
@@ -64,26 +58,34 @@ impl Writer {
 
     /// Works until the inbox is closed and empty.
     pub fn run(mut self) {
-        loop {
-            let behind = self.open.as_ref().is_some_and(|open| open.ready > BEHIND);
-            let Some(batch) = self.inbox.take(if behind { BATCH_BEHIND } else { BATCH }) else { return };
-            self.serve(batch);
+        // while the deliverer cannot keep up, as many events are taken as sends were handed out
+        let mut credit: Option<usize> = None;
+        while let Some(batch) = self.inbox.take(credit.unwrap_or(BATCH).min(BATCH)) {
+            let taken: usize = batch.appends.iter().map(|append| append.events.len()).sum();
+            let left = credit.map(|credit| credit.saturating_sub(taken));
+            credit = match self.serve(batch) {
+                Some(Handed { all: true, count }) => Some(left.unwrap_or(0).saturating_add(count)),
+                Some(Handed { all: false, .. }) => None,
+                None => left,
+            };
         }
     }
 
-    fn serve(&mut self, batch: Batch) {
+    /// Carries a batch out; tells what was handed out in it, if anybody asked.
+    fn serve(&mut self, batch: Batch) -> Option<Handed> {
         if let Err(error) = self.make_ready() {
-            return refuse(batch, &error);
+            refuse(batch, &error);
+            return None;
         }
-        let Some(open) = &mut self.open else { return };
-        let mut ready = open.ready;
-        match transact(&open.db, &batch, &mut ready) {
+        let open = self.open.as_mut()?;
+        match transact(&open.db, &batch) {
             Ok(results) => {
-                open.ready = ready;
                 if !self.healthy.swap(true, Ordering::Relaxed) {
                     tracing::info!(file = %self.location.path.display(), "the store works again");
                 }
+                let handed = results.handed(&batch);
                 results.give(batch);
+                handed
             }
             Err(error) => {
                 if !is_passing(&error) {
@@ -92,6 +94,7 @@ impl Writer {
                 let error = unavailable(&error);
                 self.failed(&error);
                 refuse(batch, &error);
+                None
             }
         }
     }
@@ -145,7 +148,25 @@ struct Results {
     counts: Vec<usize>,
 }
 
+/// What the deliverer got.
+struct Handed {
+    /// All it had room for.
+    all: bool,
+    count: usize,
+}
+
 impl Results {
+    fn handed(&self, batch: &Batch) -> Option<Handed> {
+        let (wanted, eager) = batch.requests.iter().find_map(|request| match request {
+            Request::Claim(request, _) => {
+                Some((request.wants.iter().map(|(_, count)| count).sum::<usize>(), request.eager))
+            }
+            _ => None,
+        })?;
+        let count = self.claims.iter().map(|claims| claims.sends.len()).sum();
+        Some(Handed { all: eager && count >= wanted, count })
+    }
+
     /// Answers whoever asked. They may have gone; that is theirs to decide.
     fn give(self, batch: Batch) {
         let (mut claims, mut counts) = (self.claims.into_iter(), self.counts.into_iter());
@@ -164,11 +185,10 @@ impl Results {
     }
 }
 
-fn transact(db: &Connection, batch: &Batch, ready: &mut i64) -> rusqlite::Result<Results> {
+fn transact(db: &Connection, batch: &Batch) -> rusqlite::Result<Results> {
     // IMMEDIATE: somebody else's lock is met here, and not half-way
     db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let done =
-        carry_out(db, batch, ready).and_then(|results| db.prepare_cached("COMMIT")?.execute([]).map(|_| results));
+    let done = carry_out(db, batch).and_then(|results| db.prepare_cached("COMMIT")?.execute([]).map(|_| results));
     if done.is_err() && !db.is_autocommit() {
         let _ = db.execute("ROLLBACK", []);
     }
@@ -176,24 +196,24 @@ fn transact(db: &Connection, batch: &Batch, ready: &mut i64) -> rusqlite::Result
 }
 
 /// Settlements first, claims last, so that a claim sees what was freed and what has come.
-fn carry_out(db: &Connection, batch: &Batch, ready: &mut i64) -> rusqlite::Result<Results> {
+fn carry_out(db: &Connection, batch: &Batch) -> rusqlite::Result<Results> {
     let mut results =
         Results { appends: Vec::with_capacity(batch.appends.len()), claims: Vec::new(), counts: Vec::new() };
     for request in &batch.requests {
         match request {
-            Request::Settle(settlements, _) => statements::settle(db, settlements, ready)?,
-            Request::Release(ids, _) => statements::release(db, ids, ready)?,
-            Request::Recover(now, policy, _) => results.counts.push(statements::recover(db, *now, *policy, ready)?),
+            Request::Settle(settlements, _) => statements::settle(db, settlements)?,
+            Request::Release(ids, _) => statements::release(db, ids)?,
+            Request::Recover(now, policy, _) => results.counts.push(statements::recover(db, *now, *policy)?),
             Request::Probe(_) => statements::probe(db)?,
             Request::Claim(..) => {}
         }
     }
     for Append { events, .. } in &batch.appends {
-        results.appends.push(statements::append(db, events, ready)?);
+        results.appends.push(statements::append(db, events)?);
     }
     for request in &batch.requests {
         if let Request::Claim(request, _) = request {
-            results.claims.push(statements::claim(db, request, ready)?);
+            results.claims.push(statements::claim(db, request)?);
         }
     }
     Ok(results)
@@ -215,9 +235,11 @@ fn refuse(batch: Batch, error: &StoreError) {
 }
 
 fn open_checked(location: &Location) -> Result<Open, StoreError> {
-    let db = open(location).map_err(|problem| StoreError::Unavailable(problem.to_string()))?;
-    let ready = statements::count_ready(&db).map_err(|error| unavailable(&error))?;
-    Ok(Open { db, ready, checked: Stopwatch::start(), inode: location.inode() })
+    let db = open(location).map_err(|problem| match problem {
+        Problem::Sqlite(error) => unavailable(&error),
+        newer @ Problem::Newer { .. } => StoreError::Unavailable(newer.to_string()),
+    })?;
+    Ok(Open { db, checked: Stopwatch::start(), inode: location.inode() })
 }
 
 /// Whether the same connection may work again: the disk is full or somebody holds a lock.

@@ -1,0 +1,33 @@
+# syntax=docker/dockerfile:1
+FROM rust:1.95-bookworm AS build
+WORKDIR /build
+# dependencies apart from sources: they are built anew only when the lock file changes
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir -p src benches/load config \
+    && echo 'fn main() {}' | tee src/main.rs benches/load/main.rs benches/mapping.rs > /dev/null \
+    && touch src/lib.rs \
+    && cargo build --release --locked \
+    && rm -r src benches
+COPY src src
+COPY benches benches
+COPY config config
+RUN touch src/main.rs src/lib.rs && cargo build --release --locked
+
+FROM debian:bookworm-slim
+# roots for TLS to Serri
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --create-home --home-dir /relay relay \
+    && mkdir -p /relay/data \
+    && chown relay /relay/data
+COPY --from=build /build/target/release/serri-relay /usr/local/bin/serri-relay
+WORKDIR /relay
+COPY config config
+USER 10001
+VOLUME /relay/data
+EXPOSE 8080 8081
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=6s --start-period=5s --retries=3 CMD ["serri-relay", "health"]
+ENTRYPOINT ["serri-relay"]
+CMD ["serve"]

@@ -1,0 +1,123 @@
+//! What a large store costs: the same relay with an empty one, with 1,000,000 sends waiting, and beside 10,000,000
+//! events of history.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::requests;
+use super::run::{Load, RELAY, SINK, count, get, machine, peak_mb, start, start_relay, wrk};
+
+const WAITING: u64 = 1_000_000;
+const HISTORY: u64 = 10_000_000;
+const SECONDS: u64 = 5;
+
+/// Measures the three stores one after the other.
+pub fn run(relay: &str) {
+    let dir = std::env::temp_dir().join(format!("serri-relay-bench-large-{}", std::process::id()));
+    fs::create_dir_all(&dir).expect("a directory");
+    fs::write(dir.join("load.lua"), requests::script()).expect("the script");
+    println!("{}\n", machine());
+    println!("| store | start to ready ms | memory once ready MB | accepted/s | delivered/s | drained/s |");
+    println!("|---|---|---|---|---|---|");
+    for (name, prepare) in [
+        ("empty", None),
+        ("1,000,000 sends ready", Some(waiting as fn(&Path))),
+        ("10,000,000 events of history", Some(history as fn(&Path))),
+    ] {
+        measure(name, relay, &dir, prepare);
+    }
+    let _ = fs::remove_dir_all(&dir);
+}
+
+fn measure(name: &str, relay: &str, dir: &Path, prepare: Option<fn(&Path)>) {
+    let home = dir.join(name.replace([' ', ','], "-"));
+    // a first start makes the file and its schema
+    drop(start_relay(relay, &home));
+    if let Some(prepare) = prepare {
+        prepare(&home.join("relay.db"));
+    }
+    let watch = Instant::now();
+    let peer = start_relay(relay, &home);
+    while !get(RELAY, "/readyz").contains("ready") {}
+    let ready_ms = watch.elapsed().as_secs_f64() * 1e3;
+    let memory = peak_mb(&peer);
+    let me = std::env::current_exe().expect("myself");
+    let sink = start(Command::new(me).args(["sink", SINK]), SINK);
+    let drained = drain_rate();
+    let script = dir.join("load.lua");
+    let load = Load { script: &script, connections: 64, seconds: SECONDS };
+    let before = count();
+    let said = wrk(RELAY, load, name);
+    let delivered = count() - before;
+    let accepted: f64 = said
+        .lines()
+        .find(|line| line.contains("requests in"))
+        .and_then(|line| line.trim().split(' ').next())
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0.0);
+    let per_second = |n: f64| n / f64::from(u32::try_from(SECONDS).unwrap_or(1));
+    println!(
+        "| {name} | {ready_ms:.0} | {memory:.0} | {:.0} | {:.0} | {drained:.0} |",
+        per_second(accepted),
+        per_second(delivered)
+    );
+    drop(peer);
+    drop(sink);
+    let _ = fs::remove_dir_all(&home);
+}
+
+/// How fast a backlog goes while nothing comes in.
+fn drain_rate() -> f64 {
+    let (watch, before) = (Instant::now(), count());
+    while watch.elapsed() < Duration::from_secs(3) {
+        std::thread::yield_now();
+    }
+    (count() - before) / watch.elapsed().as_secs_f64()
+}
+
+fn fill(path: &Path, statements: &str) {
+    let db = Connection::open(path).expect("the store");
+    db.execute_batch(&format!(
+        "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; BEGIN; {statements} COMMIT; PRAGMA journal_mode = WAL;"
+    ))
+    .expect("filled");
+}
+
+/// Sends to as many persons, all ready to go.
+fn waiting(path: &Path) {
+    fill(
+        path,
+        &format!(
+            "INSERT INTO events SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', '{{\"id\":1}}', NULL FROM {series};
+             INSERT INTO sends SELECT value, value, 'r', 'default', 'order_confirmation', '+9197' || printf('%08d', value),
+               '{{\"campaignName\":\"order_confirmation\",\"destination\":\"+9197' || printf('%08d', value) || '\",\"userName\":\"Asha\"}}',
+               0, 1767085200000, 0, 1767085200000, 1767085200000, NULL, NULL FROM {series};",
+            series = series(WAITING)
+        ),
+    );
+}
+
+/// Events, what was seen, sends and attempts, all done.
+fn history(path: &Path) {
+    fill(
+        path,
+        &format!(
+            "INSERT INTO events SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', '{{\"id\":1}}', NULL FROM {series};
+             INSERT INTO seen SELECT randomblob(16), 4102444800000, value FROM {series};
+             INSERT INTO sends SELECT value, value, 'r', 'default', 'order_confirmation', '+9197' || printf('%08d', value), '{{}}', 10, 0, 1, 1767085200000, 1767085200000, NULL, 'm' FROM {series};
+             INSERT INTO attempts SELECT value, 1, 1767085200000, 5, 200, 'sent', '', '{{}}' FROM {series};",
+            series = series(HISTORY)
+        ),
+    );
+}
+
+/// The numbers from 1, without an extension of SQLite.
+fn series(count: u64) -> String {
+    format!(
+        "(WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < {count}) SELECT value FROM n)"
+    )
+}

@@ -1,0 +1,254 @@
+//! What reaches Serri, when, and how often.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::world::{ROUTE, Setup, World, eventually, scripted};
+
+fn hello() -> Setup {
+    Setup::new().route("hello", ROUTE).set("delivery.retry.initial=10ms").set("delivery.retry.max=50ms")
+}
+
+fn ok() -> Response {
+    r#"{"success":"true","submitted_message_id":"m-1"}"#.into_response()
+}
+
+async fn post_to(world: &World, id: &str, campaign: &str, phone: &str) {
+    let (status, _) = world.post("hello", &json!({"id": id, "campaign": campaign, "phone": phone}).to_string()).await;
+    assert_eq!(status, 200);
+}
+
+fn attempts(world: &World, send: usize) -> Vec<Vec<String>> {
+    world.query(&format!(
+        "SELECT outcome, coalesce(status, 0), reason FROM attempts WHERE send = {send} ORDER BY number"
+    ))
+}
+
+#[tokio::test]
+async fn the_payload_arrives_with_the_key_and_the_answer_is_kept() {
+    let got = Arc::new(Mutex::new(Value::Null));
+    let seen = Arc::clone(&got);
+    let world = World::start_against(
+        hello(),
+        scripted(move |call: Value| {
+            let seen = Arc::clone(&seen);
+            async move {
+                *seen.lock().unwrap() = call;
+                ok()
+            }
+        }),
+    )
+    .await;
+    post_to(&world, "e1", "welcome", "9812345670").await;
+    world.settles("SELECT state FROM sends", "10").await;
+    assert_eq!(
+        *got.lock().unwrap(),
+        json!({"apiKey": "key-of-the-test", "campaignName": "welcome", "destination": "+919812345670", "userName": "there", "templateParams": ["there"]})
+    );
+    assert_eq!(world.query("SELECT message_id, attempts FROM sends"), [["m-1", "1"]]);
+    let kept = world.query("SELECT number, status, outcome, answer FROM attempts");
+    assert_eq!(kept, [["1", "200", "sent", r#"{"success":"true","submitted_message_id":"m-1"}"#]]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn every_misbehaviour_of_the_sandbox_is_understood() {
+    let world = World::start(hello().set("delivery.timeout=300ms")).await;
+    // campaign, what the first attempt is, the state in which it then rests or waits
+    let cases = [
+        ("sandbox_out_of_credits", "account", "402", &["1", "2", "0"][..]),
+        ("sandbox_plan_lapsed", "account", "400", &["1", "2", "0"]),
+        ("sandbox_bad_key", "account", "401", &["1", "2", "0"]),
+        ("sandbox_missing", "campaign", "400", &["1", "2", "0"]),
+        ("sandbox_not_live", "campaign", "400", &["1", "2", "0"]),
+        ("sandbox_wrong_count", "campaign", "400", &["1", "2", "0"]),
+        ("sandbox_invalid_number", "refused", "400", &["11"]),
+        ("sandbox_too_fast", "transient", "429", &["1", "2", "0", "10"]),
+        ("sandbox_down", "transient", "503", &["1", "2", "0"]),
+        ("sandbox_bad_gateway", "transient", "502", &["1", "2", "0"]),
+        ("sandbox_flaky", "transient", "503", &["10"]),
+        ("sandbox_hang", "uncertain", "0", &["1", "2", "0"]),
+        ("sandbox_reset", "uncertain", "0", &["1", "2", "0"]),
+        ("sandbox_error_in_200", "refused", "200", &["11"]),
+        ("sandbox_params_2", "campaign", "400", &["1", "2", "0"]),
+    ];
+    for (index, (campaign, ..)) in cases.iter().enumerate() {
+        post_to(&world, campaign, campaign, &format!("98123456{index:02}")).await;
+    }
+    for (index, (campaign, outcome, status, states)) in cases.iter().enumerate() {
+        let send = index + 1;
+        eventually(&format!("{campaign} is attempted"), async || !attempts(&world, send).is_empty()).await;
+        let first = &attempts(&world, send)[0];
+        assert_eq!((first[0].as_str(), first[1].as_str()), (*outcome, *status), "{campaign}: {first:?}");
+        eventually(&format!("{campaign} comes to rest in {states:?}"), async || {
+            states.contains(&world.query(&format!("SELECT state FROM sends WHERE id = {send}"))[0][0].as_str())
+        })
+        .await;
+    }
+    // the account's and the campaign's faults cost nobody's lead, however long they last
+    eventually("held sends are tried again", async || attempts(&world, 1).len() > 5).await;
+    assert_eq!(world.query("SELECT count(*) FROM sends WHERE state = 11"), [["2"]]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_send_is_tried_again_until_it_is_taken() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let serri = scripted(move |_| {
+        let counted = Arc::clone(&counted);
+        async move {
+            if counted.fetch_add(1, Ordering::SeqCst) < 3 {
+                http::StatusCode::BAD_GATEWAY.into_response()
+            } else {
+                ok()
+            }
+        }
+    });
+    let world = World::start_against(hello(), serri).await;
+    post_to(&world, "e1", "welcome", "9812345670").await;
+    world.settles("SELECT state FROM sends", "10").await;
+    assert_eq!(
+        attempts(&world, 1).iter().map(|row| row[0].as_str()).collect::<Vec<_>>(),
+        ["transient", "transient", "transient", "sent"]
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_send_is_given_up_after_its_time() {
+    let serri = scripted(async |_| http::StatusCode::SERVICE_UNAVAILABLE.into_response());
+    let world = World::start_against(hello().set("delivery.retry.give_up_after=100ms"), serri).await;
+    post_to(&world, "e1", "welcome", "9812345670").await;
+    world.settles("SELECT state FROM sends", "11").await;
+    assert!(world.query("SELECT reason FROM sends")[0][0].starts_with("given up after "));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn retry_after_is_honoured() {
+    let serri = scripted(async |_| (http::StatusCode::TOO_MANY_REQUESTS, [("retry-after", "3600")]).into_response());
+    let world = World::start_against(hello().set("delivery.retry.max=2h"), serri).await;
+    post_to(&world, "e1", "welcome", "9812345670").await;
+    world.settles("SELECT state FROM sends", "1").await;
+    let wait: i64 = world.query("SELECT due_at - changed_at FROM sends")[0][0].parse().unwrap();
+    assert!((3_600_000..=3_601_000).contains(&wait), "{wait}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_never_has_two_calls_at_once_and_gets_them_in_order() {
+    let (gate, seen) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new((HashSet::new(), Vec::new(), false))));
+    let (held, noted) = (Arc::clone(&gate), Arc::clone(&seen));
+    let serri = scripted(move |call: Value| {
+        let noted = Arc::clone(&noted);
+        let held = Arc::clone(&held);
+        async move {
+            let to = call["destination"].as_str().unwrap().to_owned();
+            {
+                let mut seen = noted.lock().unwrap();
+                seen.2 |= !seen.0.insert(to.clone());
+                seen.1.push(format!("{to} {}", call["campaignName"].as_str().unwrap()));
+            }
+            held.acquire().await.unwrap().forget();
+            noted.lock().unwrap().0.remove(&to);
+            ok()
+        }
+    });
+    let world = World::start_against(hello(), serri).await;
+    for n in 0..20 {
+        post_to(&world, &format!("e{n}"), &format!("c{n:02}"), if n % 4 == 3 { "9812345671" } else { "9812345670" })
+            .await;
+    }
+    eventually("both persons are being called", async || seen.lock().unwrap().1.len() == 2).await;
+    gate.add_permits(1_000);
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "20").await;
+    let (_, calls, twice) = seen.lock().unwrap().clone();
+    assert!(!twice, "two calls at once to one person: {calls:?}");
+    for person in ["+919812345670", "+919812345671"] {
+        let order: Vec<&String> = calls.iter().filter(|call| call.starts_with(person)).collect();
+        assert!(order.is_sorted(), "{order:?}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_costs_nothing_but_time() {
+    let setup = hello().set("accounts.default.endpoint=http://127.0.0.1:1/campaign/t1/api/v2");
+    let world = World::start(setup).await;
+    post_to(&world, "e1", "welcome", "9812345670").await;
+    eventually("it is tried again", async || attempts(&world, 1).len() > 2).await;
+    assert!(
+        attempts(&world, 1).iter().all(|row| row[0] == "transient" && row[2].starts_with("no connection")),
+        "{:?}",
+        attempts(&world, 1)
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_nobody_knows_can_be_held_for_a_person() {
+    let setup = hello().set("delivery.on_uncertain=hold").set("delivery.timeout=100ms");
+    let world = World::start(setup).await;
+    post_to(&world, "e1", "sandbox_hang", "9812345670").await;
+    world.settles("SELECT state FROM sends", "12").await;
+    assert_eq!(attempts(&world, 1), [["uncertain", "0", "no answer in time"]]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_accounts_rate_is_kept() {
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&times);
+    let serri = scripted(move |_| {
+        let noted = Arc::clone(&noted);
+        async move {
+            noted.lock().unwrap().push(serri_relay::clock::Clock::system().now());
+            ok()
+        }
+    });
+    let world = World::start_against(hello().set("accounts.default.rate=50/s"), serri).await;
+    let events: Vec<Value> =
+        (0..60).map(|n| json!({"id": n.to_string(), "phone": format!("98123456{n:02}")})).collect();
+    world.post("hello", &Value::from(events).to_string()).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "60").await;
+    let times = times.lock().unwrap().clone();
+    let took = times[59].since(times[0]);
+    // 60 sends at 50 a second, 5 of them at once: 1.1 s; late is no fault of the rate
+    assert!(took >= Duration::from_millis(1_000), "{took:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_stopping_relay_lets_calls_end_and_keeps_the_rest() {
+    let gate = Arc::new(Semaphore::new(0));
+    let (held, started) = (Arc::clone(&gate), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&started);
+    let serri = scripted(move |_| {
+        let counted = Arc::clone(&counted);
+        let held = Arc::clone(&held);
+        async move {
+            counted.fetch_add(1, Ordering::SeqCst);
+            held.acquire().await.unwrap().forget();
+            ok()
+        }
+    });
+    let world = World::start_against(hello().set("delivery.concurrency=1"), serri).await;
+    for n in 0..3 {
+        post_to(&world, &format!("e{n}"), "welcome", &format!("981234567{n}")).await;
+    }
+    eventually("a call is under way", async || started.load(Ordering::SeqCst) == 1).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 2", "2").await;
+    let stopping = world.stop();
+    gate.add_permits(1);
+    let setup = stopping.await;
+    let states = crate::world::query(&setup.database(), "SELECT state FROM sends ORDER BY id");
+    assert_eq!(states, [["10"], ["0"], ["0"]]);
+    assert_eq!(started.load(Ordering::SeqCst), 1);
+}

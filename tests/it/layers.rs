@@ -1,0 +1,179 @@
+//! The architecture, held by machine: which module may use which, and that no file outgrows its subject.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The modules from the bottom up, each with what it may use. What is not listed is forbidden.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("clock", &[]),
+    ("secret", &[]),
+    ("event", &["clock"]),
+    ("config", &["event"]),
+    ("telemetry", &["config"]),
+    ("listen", &[]),
+    ("call", &[]),
+    ("body", &["config"]),
+    ("authenticate", &["clock", "secret", "config", "call", "body"]),
+    ("decode", &["event", "config", "call", "body", "authenticate"]),
+    ("serri", &["clock", "secret", "event", "listen"]),
+    ("map", &["clock", "event", "config", "serri"]),
+    ("source", &["event", "config", "call", "decode", "map"]),
+    ("route", &["clock", "event", "config", "call", "authenticate", "decode", "map", "source"]),
+    ("store", &["clock", "event"]),
+    (
+        "receive",
+        &[
+            "clock",
+            "event",
+            "config",
+            "telemetry",
+            "call",
+            "body",
+            "authenticate",
+            "decode",
+            "source",
+            "route",
+            "store",
+        ],
+    ),
+    ("deliver", &["clock", "secret", "event", "config", "telemetry", "serri", "store"]),
+    ("admin", &["secret", "telemetry", "serri", "receive"]),
+    (
+        "relay",
+        &["clock", "secret", "config", "telemetry", "listen", "serri", "route", "store", "receive", "deliver", "admin"],
+    ),
+    ("cli", &["clock", "event", "config", "telemetry", "listen", "call", "authenticate", "serri", "route", "relay"]),
+];
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(dir: &Path, files: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, files);
+            } else if path.extension().is_some_and(|ext| ext == "rs") {
+                files.push((path.clone(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let mut files = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    files
+}
+
+fn module_of(path: &Path) -> String {
+    let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    inside.iter().next().unwrap().to_string_lossy().trim_end_matches(".rs").to_owned()
+}
+
+/// The part of a file that runs: without comments and tests.
+fn running(text: &str) -> String {
+    let code = text.split("#[cfg(test)]").next().unwrap_or("");
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn modules_use_only_what_stands_below_them() {
+    let mut wrong = Vec::new();
+    let table: BTreeMap<&str, &[&str]> = LAYERS.iter().copied().collect();
+    for (path, text) in sources() {
+        let module = module_of(&path);
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let allowed = table.get(module.as_str()).unwrap_or_else(|| panic!("{module} is in no layer: add it to LAYERS"));
+        for (other, _) in LAYERS.iter().filter(|(other, _)| *other != module && !allowed.contains(other)) {
+            let code = running(&text);
+            let uses = code.contains(&format!("crate::{other}::")) || code.contains(&format!("crate::{other};"));
+            let grouped = code.split("use crate::{").skip(1).any(|rest| {
+                rest.split('}').next().unwrap_or("").split([',', ' ', '\n', ':']).any(|word| word == *other)
+            });
+            if uses || grouped {
+                wrong.push(format!("{}: `{module}` may not use `{other}`", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_table_has_no_way_up() {
+    for (position, (module, uses)) in LAYERS.iter().enumerate() {
+        for used in *uses {
+            let below = LAYERS
+                .iter()
+                .position(|(name, _)| name == used)
+                .unwrap_or_else(|| panic!("{module} uses {used}, which is no module"));
+            assert!(below < position, "{module} uses {used}, which stands above it");
+        }
+    }
+}
+
+#[test]
+fn the_path_of_a_webhook_never_assumes_a_proof() {
+    for (path, text) in sources() {
+        if ["receive", "deliver", "relay"].contains(&module_of(&path).as_str()) {
+            assert!(!running(&text).contains(".assume("), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn sql_stands_in_the_store_alone() {
+    for (path, text) in sources() {
+        if module_of(&path) != "store" {
+            assert!(!running(&text).contains("rusqlite"), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn files_keep_to_one_subject() {
+    for (path, text) in sources() {
+        assert!(text.starts_with("//!"), "{}: says what it is for", path.display());
+        assert!(text.lines().count() <= 400, "{}: {} lines", path.display(), text.lines().count());
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(
+            !["utils", "util", "common", "helpers", "misc", "types", "core"].contains(&name.as_str()),
+            "{}",
+            path.display()
+        );
+        for mark in ["TODO", "FIXME", "XXX"] {
+            assert!(!text.contains(mark), "{}: {mark}", path.display());
+        }
+    }
+}
+
+#[test]
+fn what_ships_in_yaml_has_its_schema() {
+    for (kind, text) in [("relay", "relay"), ("route", "route"), ("source", "source")] {
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_serri-relay")).args(["schema", kind]).output().unwrap();
+        let kept =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("config/schema/{text}.json")))
+                .unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            kept,
+            "write it anew: serri-relay schema {kind} > config/schema/{kind}.json"
+        );
+    }
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let files =
+        ["relay.yaml"].map(PathBuf::from).into_iter().chain(["routes", "sources"].into_iter().flat_map(|dir| {
+            std::fs::read_dir(config.join(dir))
+                .unwrap()
+                .map(move |entry| Path::new(dir).join(entry.unwrap().file_name()))
+                .collect::<Vec<_>>()
+        }));
+    for file in files {
+        let text = std::fs::read_to_string(config.join(&file)).unwrap();
+        let schema = text
+            .lines()
+            .next()
+            .unwrap()
+            .strip_prefix("# yaml-language-server: $schema=")
+            .unwrap_or_else(|| panic!("{} has no modeline", file.display()));
+        assert!(config.join(&file).parent().unwrap().join(schema).exists(), "{}: {schema}", file.display());
+    }
+}

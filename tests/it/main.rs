@@ -1,0 +1,30 @@
+//! The tests from outside: a real relay, real HTTP, a real file; the sandbox stands for Serri.
+
+#![allow(
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "a table of vectors is long"
+)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
+
+mod authenticate;
+mod cli;
+mod crash;
+mod deliver;
+mod docs;
+mod hostile;
+mod layers;
+mod map;
+mod phone;
+mod receive;
+mod sources;
+mod store;
+mod world;

@@ -1,0 +1,223 @@
+//! What a sender sees.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use crate::world::{ROUTE, Setup, World};
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn an_event_is_accepted_and_delivered() {
+    let world = World::hello().await;
+    let (status, answer) = world.post("hello", r#"{"id":"e1","name":"Asha Rao","phone":"98123 45670"}"#).await;
+    assert_eq!((status, answer), (200, json!({"status": "accepted", "events": [{"id": "e1", "sends": 1}]})));
+    let message = &world.delivered(1).await[0];
+    assert_eq!(
+        (&message["campaignName"], &message["destination"], &message["userName"], &message["templateParams"]),
+        (&json!("welcome"), &json!("+919812345670"), &json!("Asha Rao"), &json!(["Asha"]))
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_repeated_event_is_a_duplicate_and_sent_once() {
+    let world = World::hello().await;
+    let body = r#"{"id":"e1","phone":"9812345670"}"#;
+    world.post("hello", body).await;
+    let (status, answer) = world.post("hello", body).await;
+    assert_eq!((status, answer), (200, json!({"status": "duplicate", "events": [{"id": "e1", "sends": 0}]})));
+    world.delivered(1).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "1").await;
+    assert_eq!(world.sandbox.messages().len(), 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_without_id_is_known_by_its_body() {
+    let world = World::hello().await;
+    let body = r#"{"phone":"9812345670"}"#;
+    let (_, first) = world.post("hello", body).await;
+    assert!(first["events"][0]["id"].as_str().unwrap().starts_with("sha256:"));
+    assert_eq!(world.post("hello", body).await.1["status"], "duplicate");
+    assert_eq!(world.post("hello", r#"{"phone":"9812345671"}"#).await.1["status"], "accepted");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_no_rule_wants_is_ignored_and_kept() {
+    let world = World::hello().await;
+    let (status, answer) = world.post("hello", r#"{"id":"e1","skip":true}"#).await;
+    assert_eq!((status, answer), (200, json!({"status": "ignored", "events": [{"id": "e1", "sends": 0}]})));
+    assert_eq!(world.query("SELECT id FROM events"), [["e1"]]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn each_entry_of_an_array_is_an_event_of_its_own() {
+    let world = World::hello().await;
+    world.post("hello", r#"{"id":"b","phone":"9812345671"}"#).await;
+    let (_, answer) = world
+        .post("hello", r#"[{"id":"a","phone":"9812345670"},{"id":"b","phone":"9812345671"},{"id":"c","skip":1}]"#)
+        .await;
+    let events = json!([{"id": "a", "sends": 1}, {"id": "b", "sends": 0}, {"id": "c", "sends": 0}]);
+    assert_eq!(answer, json!({"status": "accepted", "events": events}));
+    world.delivered(2).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_mapped_is_kept_with_the_reason() {
+    let world = World::hello().await;
+    let (status, answer) = world.post("hello", r#"{"id":"e1","name":"Asha"}"#).await;
+    assert_eq!((status, answer["events"][0]["sends"].clone()), (200, json!(0)));
+    let kept = world.query("SELECT rule, state, reason FROM sends");
+    assert_eq!(kept, [["welcome", "11", "rule `welcome`, `destination`: `contact.phone` is not there, or empty"]]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_decoded_is_answered_400_and_kept() {
+    let world = World::hello().await;
+    for body in ["{\"a\":", "", "[1,2]", "\"text\""] {
+        let (status, problem) = world.post("hello", body).await;
+        assert_eq!(status, 400, "{body}");
+        assert_eq!(problem["title"], "Bad Request");
+    }
+    assert_eq!(world.query("SELECT count(*) FROM events WHERE fault IS NOT NULL"), [["4"]]);
+    assert_eq!(world.query("SELECT body FROM events WHERE CAST(body AS TEXT) = '{\"a\":'"), [["{\"a\":"]]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn refusals_tell_nothing_of_their_reason() {
+    let world = World::hello().await;
+    let body = r#"{"id":"e1","phone":"9812345670"}"#;
+    let call = || world.http.post(world.url("hello")).header("content-type", "application/json").body(body);
+    let missing = world.send(call()).await;
+    let wrong = world.send(call().bearer_auth("wrong")).await;
+    let malformed = world.send(call().header("authorization", "Nonsense")).await;
+    assert_eq!(missing.0, 401);
+    assert_eq!(missing, wrong);
+    assert_eq!(missing, malformed);
+    assert_eq!(world.query("SELECT count(*) FROM events"), [["0"]]);
+    let metrics = world.http.get(format!("{}/metrics", world.admin)).send().await.unwrap().text().await.unwrap();
+    for reason in ["refused_missing", "refused_wrong", "refused_malformed"] {
+        assert!(metrics.contains(&format!("outcome=\"{reason}\"}} 1")), "{reason}: {metrics}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn errors_are_problems_and_a_known_route_is_never_missing() {
+    let world = World::hello().await;
+    let response = world.http.post(world.url("nowhere")).send().await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), response.headers()["content-type"].to_str().unwrap()),
+        (404, "application/problem+json")
+    );
+    let response = world.http.get(world.url("hello")).bearer_auth("s3cret-for-tests").send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers()["allow"].to_str().unwrap()), (405, "POST, PUT"));
+    let response = world
+        .http
+        .post(world.url("hello"))
+        .bearer_auth("s3cret-for-tests")
+        .header("content-type", "image/png")
+        .body("x")
+        .send()
+        .await;
+    assert_eq!(response.unwrap().status(), 415);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_id_is_kept_or_made() {
+    let world = World::hello().await;
+    let given = world.http.post(world.url("hello")).header("x-request-id", "mine-7").send().await.unwrap();
+    assert_eq!(given.headers()["x-request-id"], "mine-7");
+    let made = world.http.post(world.url("hello")).send().await.unwrap();
+    assert_eq!(made.headers()["x-request-id"].len(), 36);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_is_limited_before_and_after_unpacking() {
+    let world = World::hello().await;
+    let of = |size: usize| format!(r#"{{"skip":1,"pad":"{}"}}"#, "x".repeat(size - 19));
+    assert_eq!(of(1 << 20).len(), 1 << 20);
+    assert_eq!(world.post("hello", &of(1 << 20)).await.0, 200);
+    assert_eq!(world.post("hello", &of((1 << 20) + 1)).await.0, 413);
+    assert_eq!(world.post("hello", &of(4 << 20)).await.0, 413);
+    let packed = |bytes: Vec<u8>| {
+        let call = world
+            .http
+            .post(world.url("hello"))
+            .bearer_auth("s3cret-for-tests")
+            .header("content-type", "application/json");
+        world.send(call.header("content-encoding", "gzip").body(bytes))
+    };
+    assert_eq!(packed(gzip(br#"{"id":"z","phone":"9812345670"}"#)).await.0, 200);
+    assert_eq!(packed(gzip(of((1 << 20) + 1).as_bytes())).await.0, 413);
+    assert_eq!(packed(b"no gzip at all".to_vec()).await.0, 400);
+    let mut cut = gzip(br#"{"id":"y","phone":"9812345670"}"#);
+    cut.truncate(cut.len() - 6);
+    assert_eq!(packed(cut).await.0, 400);
+    let brotli =
+        world.http.post(world.url("hello")).bearer_auth("s3cret-for-tests").header("content-encoding", "br").body("x");
+    assert_eq!(world.send(brotli).await.0, 415);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn secrets_and_numbers_are_not_stored_where_they_do_not_belong() {
+    let route = ROUTE.replace("auth: bearer", "auth: { query: { name: key } }");
+    let world = World::start(Setup::new().route("form", &route)).await;
+    let url = format!("{}?key=s3cret-for-tests&utm=ad", world.url("form"));
+    let (status, _) = world
+        .send(
+            world
+                .http
+                .post(url)
+                .header("content-type", "application/json")
+                .header("authorization", "Bearer other")
+                .header("cookie", "c=1")
+                .body(r#"{"phone":"9812345670"}"#),
+        )
+        .await;
+    assert_eq!(status, 200);
+    world.delivered(1).await;
+    let envelope = &world.query("SELECT envelope FROM events")[0][0];
+    let envelope: Value = serde_json::from_str(envelope).unwrap();
+    assert_eq!(envelope["query"], json!({"utm": "ad"}));
+    assert!(envelope["headers"].get("authorization").is_none() && envelope["headers"].get("cookie").is_none());
+    let setup = world.stop().await;
+    let file = std::fs::read(setup.database()).unwrap();
+    let holds = |text: &str| file.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("welcome") && !holds("s3cret-for-tests") && !holds("key-of-the-test"));
+}
+
+#[tokio::test]
+async fn ready_and_healthy_say_so() {
+    let world = World::hello().await;
+    for path in ["healthz", "readyz"] {
+        assert_eq!(world.http.get(format!("{}/{path}", world.base)).send().await.unwrap().status(), 200);
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_admin_listener_asks_for_its_token() {
+    let world = World::start(Setup::new().route("hello", ROUTE).set("admin.token=t0ken")).await;
+    let url = format!("{}/metrics", world.admin);
+    assert_eq!(world.http.get(&url).send().await.unwrap().status(), 401);
+    assert_eq!(world.http.get(&url).bearer_auth("wrong").send().await.unwrap().status(), 401);
+    assert_eq!(world.http.get(&url).bearer_auth("t0ken").send().await.unwrap().status(), 200);
+    world.stop().await;
+}

@@ -1,0 +1,280 @@
+//! What every store must do, and what this one does when its file cannot be used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use serri_relay::clock::Timestamp;
+use serri_relay::event::{Attempt, Claimed, Content, Fate, Kept, NewEvent, NewSend, OnUncertain, Outcome, Settlement};
+use serri_relay::store::{ClaimRequest, OpenError, SqliteStore, Store, StoreError};
+use tempfile::TempDir;
+
+use crate::world::{eventually, query};
+
+const WINDOW: Duration = Duration::from_secs(60);
+
+fn store() -> (TempDir, SqliteStore) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir).unwrap();
+    (dir, store)
+}
+
+fn open(dir: &TempDir) -> Result<SqliteStore, OpenError> {
+    SqliteStore::open(&format!("sqlite:{}", dir.path().join("relay.db").display()))
+}
+
+fn event(id: u8, at: i64, to: &[&str]) -> NewEvent {
+    let send = |to: &&str| NewSend {
+        rule: "r".into(),
+        account: "default".into(),
+        content: Ok(Content {
+            campaign: "c".into(),
+            destination: (*to).into(),
+            payload: format!("{{\"to\":\"{to}\"}}"),
+        }),
+    };
+    NewEvent {
+        route: "hello".into(),
+        source: "generic".into(),
+        id: id.to_string(),
+        kind: String::new(),
+        fingerprint: [id; 16],
+        window: WINDOW,
+        received_at: Timestamp(at),
+        body: b"{}".to_vec(),
+        envelope: "{}".into(),
+        fault: None,
+        sends: to.iter().map(send).collect(),
+    }
+}
+
+fn request(now: i64, count: usize) -> ClaimRequest {
+    ClaimRequest {
+        now: Timestamp(now),
+        lease_until: Timestamp(now + 1_000),
+        wants: vec![("default".into(), count)],
+        eager: false,
+        on_uncertain: OnUncertain::Retry,
+    }
+}
+
+async fn claim(store: &SqliteStore, now: i64, count: usize) -> Vec<Claimed> {
+    store.claim(request(now, count)).await.unwrap().sends
+}
+
+fn settlement(send: &Claimed, fate: Fate) -> Settlement {
+    let attempt = Attempt {
+        at: Timestamp(0),
+        took: Duration::ZERO,
+        status: Some(200),
+        answer: "ok".into(),
+        outcome: Outcome::Sent { message_id: None },
+    };
+    Settlement { id: send.id, number: send.attempts + 1, attempt, fate }
+}
+
+async fn settle(store: &SqliteStore, send: &Claimed, fate: Fate) {
+    store.settle(Arc::new(vec![settlement(send, fate)])).await.unwrap();
+}
+
+fn sent() -> Fate {
+    Fate::Sent { message_id: None }
+}
+
+fn to(sends: &[Claimed]) -> Vec<&str> {
+    sends.iter().map(|send| send.destination.as_str()).collect()
+}
+
+#[tokio::test]
+async fn an_event_seen_within_its_window_is_a_duplicate() {
+    let (_dir, store) = store();
+    assert_eq!(
+        store.append(vec![event(1, 0, &["+1"]), event(1, 0, &["+1"]), event(2, 0, &[])]).await,
+        Ok(vec![Kept::New, Kept::Duplicate, Kept::New])
+    );
+    assert_eq!(store.append(vec![event(1, 59_999, &["+1"])]).await, Ok(vec![Kept::Duplicate]));
+    assert_eq!(store.append(vec![event(1, 60_000, &["+1"])]).await, Ok(vec![Kept::New]));
+    assert_eq!(claim(&store, 60_000, 9).await.len(), 1, "the second to the same person waits for the first");
+}
+
+#[tokio::test]
+async fn a_call_half_done_is_not_done() {
+    let (dir, store) = store();
+    store.append(vec![event(1, 0, &["+1"]), event(2, 0, &["+2"])]).await.unwrap();
+    // the same call again, longer this time: nothing doubles, nothing is missing
+    let kept = store.append(vec![event(1, 1, &["+1"]), event(2, 1, &["+2"]), event(3, 1, &["+3"])]).await.unwrap();
+    assert_eq!(kept, [Kept::Duplicate, Kept::Duplicate, Kept::New]);
+    store.close();
+    assert_eq!(query(&dir.path().join("relay.db"), "SELECT count(*) FROM sends"), [["3"]]);
+}
+
+#[tokio::test]
+async fn sends_are_handed_out_once_and_in_order_of_arrival() {
+    let (_dir, store) = store();
+    for n in 1..=5 {
+        store.append(vec![event(n, n.into(), &[&format!("+{n}")])]).await.unwrap();
+    }
+    let first = claim(&store, 10, 2).await;
+    assert_eq!(to(&first), ["+1", "+2"]);
+    settle(&store, &first[0], Fate::Retry { due: Timestamp(100), reason: "x".into() }).await;
+    assert_eq!(to(&claim(&store, 50, 1).await), ["+3"]);
+    assert_eq!(to(&claim(&store, 100, 9).await), ["+1", "+4", "+5"], "of those due the one that came first goes first");
+    assert_eq!(to(&claim(&store, 100, 9).await), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn a_person_is_never_handed_out_twice_at_once() {
+    let (_dir, store) = store();
+    store.append(vec![event(1, 0, &["+1", "+1", "+2"]), event(2, 0, &["+1", "+3"])]).await.unwrap();
+    let first = claim(&store, 0, 9).await;
+    assert_eq!(to(&first), ["+1", "+2", "+3"]);
+    assert_eq!(claim(&store, 0, 9).await.len(), 0);
+    settle(&store, &first[0], sent()).await;
+    let second = claim(&store, 0, 9).await;
+    assert_eq!(to(&second), ["+1"]);
+    assert!(second[0].id > first[0].id);
+    settle(&store, &second[0], Fate::Failed { reason: "x".into() }).await;
+    assert_eq!(to(&claim(&store, 0, 9).await), ["+1"]);
+}
+
+#[tokio::test]
+async fn a_lease_that_ran_out_is_treated_as_uncertain() {
+    for (policy, state) in [(OnUncertain::Retry, "2"), (OnUncertain::Hold, "12")] {
+        let (dir, store) = store();
+        store.append(vec![event(1, 0, &["+1"])]).await.unwrap();
+        let lost = claim(&store, 0, 1).await.remove(0);
+        assert_eq!(store.claim(ClaimRequest { on_uncertain: policy, ..request(999, 1) }).await.unwrap().sends.len(), 0);
+        store.claim(ClaimRequest { on_uncertain: policy, ..request(1_000, 1) }).await.unwrap();
+        assert_eq!(query(&dir.path().join("relay.db"), "SELECT state, attempts FROM sends"), [[state, "1"]]);
+        // the first caller comes back: its word no longer counts
+        settle(&store, &lost, sent()).await;
+        assert_eq!(query(&dir.path().join("relay.db"), "SELECT state FROM sends"), [[state]]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_in_flight_when_the_process_died_is_recovered() {
+    let (dir, store) = store();
+    store.append(vec![event(1, 0, &["+1", "+1", "+2"])]).await.unwrap();
+    assert_eq!(claim(&store, 0, 9).await.len(), 2);
+    drop(store);
+    let store = open(&dir).unwrap();
+    assert_eq!(store.recover(Timestamp(5), OnUncertain::Retry).await, Ok(2));
+    assert_eq!(store.recover(Timestamp(5), OnUncertain::Retry).await, Ok(0));
+    let again = claim(&store, 5, 9).await;
+    assert_eq!((to(&again), again[0].attempts), (vec!["+1", "+2"], 1));
+    assert_eq!(
+        query(&dir.path().join("relay.db"), "SELECT count(*) FROM attempts WHERE outcome = 'uncertain'"),
+        [["2"]]
+    );
+}
+
+#[tokio::test]
+async fn what_was_not_begun_is_given_back() {
+    let (_dir, store) = store();
+    store.append(vec![event(1, 0, &["+1"])]).await.unwrap();
+    let send = claim(&store, 0, 1).await.remove(0);
+    store.release(vec![send.id]).await.unwrap();
+    assert_eq!(claim(&store, 0, 1).await, [send]);
+}
+
+#[tokio::test]
+async fn the_next_due_time_is_told() {
+    let (_dir, store) = store();
+    store.append(vec![event(1, 0, &["+1"])]).await.unwrap();
+    let send = claim(&store, 0, 1).await.remove(0);
+    settle(&store, &send, Fate::Retry { due: Timestamp(500), reason: "x".into() }).await;
+    assert_eq!(store.claim(request(499, 1)).await.unwrap().next_due, Some(Timestamp(500)));
+    assert_eq!(claim(&store, 500, 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn two_relays_cannot_share_a_file() {
+    let (dir, store) = store();
+    assert!(matches!(open(&dir), Err(OpenError::InUse(_))));
+    drop(store);
+    assert!(open(&dir).is_ok());
+    for url in ["postgres://x", "sqlite:", "relay.db", "sqlite::memory:"] {
+        assert!(matches!(SqliteStore::open(url), Err(OpenError::Url(_))), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_locked_file_is_waited_for_and_recovers() {
+    let (dir, store) = store();
+    let other = Connection::open(dir.path().join("relay.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let refused = store.append(vec![event(1, 0, &[])]).await;
+    assert_eq!(refused, Err(StoreError::Unavailable("another program holds a lock on the file".into())));
+    assert!(!store.is_healthy());
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(store.append(vec![event(1, 0, &[])]).await, Ok(vec![Kept::New]));
+    assert!(store.is_healthy());
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_reported_and_a_restored_one_used() {
+    let (dir, store) = store();
+    store.append(vec![event(1, 0, &["+1"])]).await.unwrap();
+    drop(store);
+    let path = dir.path().join("relay.db");
+    let sound = std::fs::read(&path).unwrap();
+    std::fs::write(&path, vec![b'x'; sound.len()]).unwrap();
+    let store = open(&dir).unwrap();
+    assert!(store.append(vec![event(2, 0, &[])]).await.is_err_and(|e| e.to_string().contains("damaged")));
+    assert!(store.probe().await.is_err());
+    std::fs::write(&path, sound).unwrap();
+    eventually("the restored file is used", async || store.probe().await.is_ok()).await;
+    assert_eq!(store.append(vec![event(1, 0, &[]), event(2, 0, &[])]).await, Ok(vec![Kept::Duplicate, Kept::New]));
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_away_is_noticed() {
+    let (dir, store) = store();
+    store.append(vec![event(1, 0, &[])]).await.unwrap();
+    for name in ["relay.db", "relay.db-wal", "relay.db-shm"] {
+        let _ = std::fs::rename(dir.path().join(name), dir.path().join(format!("moved-{name}")));
+    }
+    // a 2xx is given only for what is in the file at its path
+    eventually("writes go to the file at the path", async || {
+        let _ = store.append(vec![event(2, 0, &[])]).await;
+        dir.path().join("relay.db").exists()
+            && query(&dir.path().join("relay.db"), "SELECT count(*) FROM events WHERE id = '2'") == [["1"]]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_relay_is_left_alone() {
+    let (dir, store) = store();
+    drop(store);
+    let db = Connection::open(dir.path().join("relay.db")).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    let store = open(&dir).unwrap();
+    assert!(store.probe().await.is_err_and(|e| e.to_string().contains("newer relay")));
+}
+
+#[tokio::test]
+async fn concurrent_appends_share_commits_and_none_is_lost() {
+    let (dir, store) = store();
+    let store = Arc::new(store);
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..50_u8 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            for n in 0..20_u8 {
+                let mut event = event(0, 0, &[&format!("+{task}-{n}")]);
+                event.fingerprint = [task, n, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
+                assert_eq!(store.append(vec![event]).await, Ok(vec![Kept::New]));
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(
+        query(&dir.path().join("relay.db"), "SELECT count(*), count(DISTINCT destination) FROM sends"),
+        [["1000", "1000"]]
+    );
+}

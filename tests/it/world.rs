@@ -1,0 +1,292 @@
+//! A world for one test: a relay of its own on free ports, a Serri of its own, and what both say.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use rusqlite::Connection;
+use serde_json::Value;
+use serri_relay::clock::Clock;
+use serri_relay::config::fault::Severity;
+use serri_relay::config::interpolate::Variables;
+use serri_relay::listen;
+use serri_relay::relay::{self, Listeners};
+use serri_relay::route::check::{Checked, check};
+use serri_relay::serri::sandbox::{PATH, Sandbox};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long anything may take before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A route that lets a test say what it wants: bearer `s3cret-for-tests`, one campaign named by the event.
+pub const ROUTE: &str = r#"
+source: generic
+auth: bearer
+secret: s3cret-for-tests
+sends:
+  - name: welcome
+    when: not event.skip
+    campaignName: "{{ event.campaign | default('welcome') }}"
+    destination: "{{ contact.phone }}"
+    userName: "{{ contact.name | default('there') }}"
+    templateParams: ["{{ contact.first_name | default('there') }}"]
+"#;
+
+/// A configuration directory being written.
+pub struct Setup {
+    pub dir: TempDir,
+    settings: Vec<String>,
+}
+
+impl Setup {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("config/routes")).unwrap();
+        Self { dir, settings: Vec::new() }
+    }
+
+    pub fn route(self, name: &str, text: &str) -> Self {
+        self.file(&format!("routes/{name}.yaml"), text)
+    }
+
+    pub fn file(self, path: &str, text: &str) -> Self {
+        let path = self.config().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    /// A setting as in an environment variable: `delivery.concurrency=1`.
+    pub fn set(mut self, pair: &str) -> Self {
+        self.settings.push(pair.to_owned());
+        self
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("config")
+    }
+
+    /// Writes relay.yaml: free ports, a store in the directory, this endpoint.
+    pub fn write(&self, endpoint: &str) {
+        let mut text = format!(
+            "server: {{ listen: '127.0.0.1:0' }}\nadmin: {{ listen: '127.0.0.1:0' }}\nstore: {{ url: 'sqlite:{}' }}\naccounts: {{ default: {{ endpoint: '{endpoint}', api_key: key-of-the-test, rate: unlimited }} }}\n",
+            self.database().display()
+        );
+        let mut tree = serde_json::Map::new();
+        for pair in &self.settings {
+            let (path, value) = pair.split_once('=').unwrap();
+            let mut at = &mut tree;
+            let steps: Vec<&str> = path.split('.').collect();
+            for step in &steps[..steps.len() - 1] {
+                at = at.entry(*step).or_insert_with(|| Value::Object(serde_json::Map::new())).as_object_mut().unwrap();
+            }
+            at.insert(steps[steps.len() - 1].to_owned(), Value::from(value));
+        }
+        if !tree.is_empty() {
+            // settings of a test go over those above, as variables do
+            text = merge(&text, &Value::Object(tree));
+        }
+        std::fs::write(self.config().join("relay.yaml"), text).unwrap();
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.dir.path().join("relay.db")
+    }
+
+    pub fn checked(&self) -> Checked {
+        let (checked, faults) = check(&self.config(), &Variables::default());
+        let errors: Vec<String> = faults
+            .iter()
+            .filter(|f| f.severity == Severity::Error)
+            .map(serri_relay::config::fault::Fault::one_line)
+            .collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        checked.unwrap()
+    }
+}
+
+fn merge(text: &str, over: &Value) -> String {
+    fn lay(base: &mut Value, over: &Value) {
+        match (base, over) {
+            (Value::Object(base), Value::Object(over)) => {
+                for (key, value) in over {
+                    lay(base.entry(key.clone()).or_insert(Value::Null), value);
+                }
+            }
+            (base, over) => *base = over.clone(),
+        }
+    }
+    let mut base: Value = serde_saphyr::from_str(text).unwrap();
+    lay(&mut base, over);
+    // JSON is YAML
+    base.to_string()
+}
+
+/// A running relay with its Serri.
+pub struct World {
+    pub setup: Setup,
+    pub sandbox: Sandbox,
+    pub http: reqwest::Client,
+    pub base: String,
+    pub admin: String,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    relay: JoinSet<()>,
+}
+
+impl World {
+    /// A relay with [`ROUTE`] as `hello`.
+    pub async fn hello() -> Self {
+        Self::start(Setup::new().route("hello", ROUTE)).await
+    }
+
+    /// A relay that delivers to a sandbox.
+    pub async fn start(setup: Setup) -> Self {
+        let sandbox = Sandbox::new(Clock::system());
+        let router = sandbox.router();
+        Self::start_with(setup, sandbox, router).await
+    }
+
+    /// A relay that delivers to a Serri of the test's own.
+    pub async fn start_against(setup: Setup, serri: Router) -> Self {
+        Self::start_with(setup, Sandbox::new(Clock::system()), serri).await
+    }
+
+    async fn start_with(setup: Setup, sandbox: Sandbox, serri: Router) -> Self {
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}{PATH}", listener.local_addr().unwrap());
+        tasks.spawn(listen::serve(listener, serri, PATIENCE, stop.clone()));
+        setup.write(&endpoint);
+        let mut world = Self {
+            setup,
+            sandbox,
+            http: reqwest::Client::new(),
+            base: String::new(),
+            admin: String::new(),
+            stop,
+            tasks,
+            relay: JoinSet::new(),
+        };
+        world.launch().await;
+        world
+    }
+
+    async fn launch(&mut self) {
+        let checked = self.setup.checked();
+        let listeners = Listeners::bind(&checked.written.relay.value).await.unwrap();
+        self.base = format!("http://{}", listeners.webhooks.local_addr().unwrap());
+        self.admin = format!("http://{}", listeners.admin.local_addr().unwrap());
+        let stop = self.stop.child_token();
+        self.relay.spawn(async move {
+            relay::serve(checked, listeners, Clock::system(), stop).await.expect("started").expect("ended well");
+        });
+        eventually("the relay is ready", async || self.http.get(format!("{}/healthz", self.base)).send().await.is_ok())
+            .await;
+    }
+
+    /// Posts JSON with the test route's secret.
+    pub async fn post(&self, route: &str, body: &str) -> (u16, Value) {
+        self.send(
+            self.http
+                .post(self.url(route))
+                .bearer_auth("s3cret-for-tests")
+                .header("content-type", "application/json")
+                .body(body.to_owned()),
+        )
+        .await
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    pub fn url(&self, route: &str) -> String {
+        format!("{}/webhooks/{route}", self.base)
+    }
+
+    /// Waits until so many messages reached the sandbox.
+    pub async fn delivered(&self, count: usize) -> Vec<Value> {
+        eventually(&format!("{count} messages arrive"), async || self.sandbox.messages().len() >= count).await;
+        self.sandbox.messages()
+    }
+
+    /// Reads the store as an operator would.
+    pub fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        query(&self.setup.database(), sql)
+    }
+
+    /// Waits until a query gives a value.
+    pub async fn settles(&self, sql: &str, value: &str) {
+        eventually(&format!("`{sql}` gives {value}, last {:?}", self.query(sql)), async || {
+            self.query(sql).iter().any(|row| row[0] == value)
+        })
+        .await;
+    }
+
+    /// Stops the relay in order.
+    pub async fn stop(mut self) -> Setup {
+        self.stop.cancel();
+        while let Some(ended) = self.relay.join_next().await {
+            ended.expect("the relay ends well");
+        }
+        self.tasks.shutdown().await;
+        self.setup
+    }
+}
+
+pub fn query(path: &Path, sql: &str) -> Vec<Vec<String>> {
+    let db = Connection::open(path).unwrap();
+    let mut statement = db.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let rows = statement.query_map([], |row| {
+        (0..columns)
+            .map(|index| {
+                Ok(match row.get_ref(index)? {
+                    rusqlite::types::ValueRef::Null => String::new(),
+                    rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                    rusqlite::types::ValueRef::Real(number) => number.to_string(),
+                    rusqlite::types::ValueRef::Text(text) | rusqlite::types::ValueRef::Blob(text) => {
+                        String::from_utf8_lossy(text).into_owned()
+                    }
+                })
+            })
+            .collect()
+    });
+    rows.unwrap().collect::<rusqlite::Result<_>>().unwrap()
+}
+
+/// Waits until something holds; fails, naming it, if it never does.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    let waited = tokio::time::timeout(PATIENCE, async {
+        loop {
+            ticks.tick().await;
+            if holds().await {
+                return;
+            }
+        }
+    });
+    assert!(waited.await.is_ok(), "never: {what}");
+}
+
+/// A Serri that answers by a function of the call.
+pub fn scripted<F, R>(answer: F) -> Router
+where
+    F: Fn(Value) -> R + Send + Sync + 'static,
+    R: Future<Output = axum::response::Response> + Send,
+{
+    let answer = Arc::new(answer);
+    let call = move |body: String| {
+        let answer = Arc::clone(&answer);
+        async move { answer(serde_json::from_str(&body).unwrap_or(Value::Null)).await }
+    };
+    Router::new().route(PATH, axum::routing::post(call))
+}
