@@ -280,9 +280,43 @@ pub fn masked(number: &str) -> String {
     format!("{head}{}{}", "*".repeat(count - 5), shown(count - 2))
 }
 
+/// A text as logs may show it: whatever looks like a phone number in it is masked.
+pub fn without_numbers(text: &str) -> String {
+    let belongs = |c: char| c.is_numeric() || matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}');
+    let mut out = String::with_capacity(text.len());
+    let mut run = String::new();
+    for c in text.chars().map(Some).chain([None]) {
+        match c {
+            Some(c) if c.is_numeric() || (!run.is_empty() && belongs(c)) => run.push(c),
+            other => {
+                let digits = run.chars().filter(|c| c.is_numeric()).count();
+                let kept = if digits < 7 {
+                    run.clone()
+                } else {
+                    run.chars().map(|c| if c.is_numeric() { '*' } else { c }).collect()
+                };
+                out.push_str(&kept);
+                run.clear();
+                out.extend(other);
+            }
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_in_a_text_are_masked_and_short_ones_stay() {
+        assert_eq!(
+            without_numbers("400: Invalid Number +91 98123-45670, try 3 of 12"),
+            "400: Invalid Number +** *****-*****, try 3 of 12"
+        );
+        assert_eq!(without_numbers("no connection to 10.0.0.1:80"), "no connection to 10.0.0.1:80");
+        assert_eq!(without_numbers("919812345670"), "************");
+    }
 
     #[test]
     fn a_masked_number_keeps_its_ends_only() {

@@ -92,7 +92,7 @@ fn waiting(path: &Path) {
     fill(
         path,
         &format!(
-            "INSERT INTO events SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', '{{\"id\":1}}', NULL FROM {series};
+            "INSERT INTO events SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', X'7B226964223A317D', NULL FROM {series};
              INSERT INTO sends SELECT value, value, 'r', 'default', 'order_confirmation', '+9197' || printf('%08d', value),
                '{{\"campaignName\":\"order_confirmation\",\"destination\":\"+9197' || printf('%08d', value) || '\",\"userName\":\"Asha\"}}',
                0, 1767085200000, 0, 1767085200000, 1767085200000, NULL, NULL FROM {series};",
@@ -106,7 +106,7 @@ fn history(path: &Path) {
     fill(
         path,
         &format!(
-            "INSERT INTO events SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', '{{\"id\":1}}', NULL FROM {series};
+            "INSERT INTO events SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', X'7B226964223A317D', NULL FROM {series};
              INSERT INTO seen SELECT randomblob(16), 4102444800000, value FROM {series};
              INSERT INTO sends SELECT value, value, 'r', 'default', 'order_confirmation', '+9197' || printf('%08d', value), '{{}}', 10, 0, 1, 1767085200000, 1767085200000, NULL, 'm' FROM {series};
              INSERT INTO attempts SELECT value, 1, 1767085200000, 5, 200, 'sent', '', '{{}}' FROM {series};",

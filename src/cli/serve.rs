@@ -52,7 +52,7 @@ async fn serve(checked: Checked) -> Ended {
     };
     tokio::select! {
         ended = relay::serve(checked, listeners, Clock::system(), stop) => {
-            ended??;
+            ended?;
             Ok(ExitCode::SUCCESS)
         }
         () = signals => anyhow::bail!("ended by a second signal; what was in flight is treated as uncertain at the next start"),

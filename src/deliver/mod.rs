@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Stopwatch};
 use crate::config::unit::Rate;
-use crate::event::{Attempt, Claimed, Fate, Settlement, masked};
+use crate::event::{Attempt, Claimed, Fate, Settlement, masked, without_numbers};
 use crate::secret::Secret;
 use crate::serri::Client;
 use crate::store::Store;
@@ -145,9 +145,11 @@ impl Deliverer {
                 );
             }
             Fate::Retry { due, reason } => {
+                let reason = without_numbers(reason);
                 tracing::warn!(send = send.id.0, account, campaign, to, attempt = number, outcome, status, took_ms, reason, next = %due, "delivery attempted");
             }
             Fate::Failed { reason } | Fate::Held { reason } => {
+                let reason = without_numbers(reason);
                 let next = if matches!(fate, Fate::Failed { .. }) { "failed" } else { "held for a person to decide" };
                 tracing::error!(
                     send = send.id.0,

@@ -21,6 +21,7 @@ use tracing::Span;
 
 use super::problem::overload_status;
 use super::{Problem, Receiver, Report, webhook};
+use crate::event::without_numbers;
 use crate::telemetry::CallLabels;
 
 /// How long a store may take to prove that it can write.
@@ -75,6 +76,7 @@ fn observe(receiver: &Receiver, response: &Response, took: Duration) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let Report { outcome, events, sends, unmapped, reason, .. } = report;
     let request_id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+    let reason = reason.as_deref().map(without_numbers);
     let reason = reason.as_deref();
     if status >= 500 || *unmapped > 0 {
         tracing::error!(

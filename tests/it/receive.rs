@@ -1,10 +1,19 @@
 //! What a sender sees.
 
 use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
+use serri_relay::clock::{Clock, Timestamp};
+use serri_relay::event::{Kept, NewEvent, OnUncertain, SendId, Settlement};
+use serri_relay::receive::{Bounds, Receiver, router};
+use serri_relay::store::{ClaimRequest, Claims, Store, StoreError};
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
 
 use crate::world::{ROUTE, Setup, World};
 
@@ -219,5 +228,87 @@ async fn the_admin_listener_asks_for_its_token() {
     assert_eq!(world.http.get(&url).send().await.unwrap().status(), 401);
     assert_eq!(world.http.get(&url).bearer_auth("wrong").send().await.unwrap().status(), 401);
     assert_eq!(world.http.get(&url).bearer_auth("t0ken").send().await.unwrap().status(), 200);
+    world.stop().await;
+}
+
+/// A store whose thread has gone mad.
+struct Panicking;
+
+impl Store for Panicking {
+    fn append(&self, _: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Kept>, StoreError>> {
+        panic!("the store panics")
+    }
+
+    fn claim(&self, _: ClaimRequest) -> BoxFuture<'_, Result<Claims, StoreError>> {
+        Box::pin(async { Err(StoreError::Closed) })
+    }
+
+    fn settle(&self, _: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Err(StoreError::Closed) })
+    }
+
+    fn release(&self, _: Vec<SendId>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Err(StoreError::Closed) })
+    }
+
+    fn recover(&self, _: Timestamp, _: OnUncertain) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(async { Err(StoreError::Closed) })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Err(StoreError::Closed) })
+    }
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_call_and_a_store_that_is_gone_costs_readiness() {
+    let setup = Setup::new().route("hello", ROUTE);
+    setup.write("http://127.0.0.1:9/");
+    let receiver = Arc::new(Receiver {
+        routes: setup.checked().routes,
+        store: Arc::new(Panicking),
+        wake: Arc::default(),
+        clock: Clock::system(),
+        metrics: Arc::default(),
+        body_limit: 1_000,
+        working: Semaphore::new(1),
+    });
+    let router = router(&receiver, Bounds { request_timeout: Duration::from_secs(5), concurrency: 10 });
+    let ask = |method: &str, path: &str| {
+        let request =
+            http::Request::builder().method(method).uri(path).header("authorization", "Bearer s3cret-for-tests");
+        router.clone().oneshot(request.body(axum::body::Body::from("{}")).unwrap())
+    };
+    for _ in 0..3 {
+        let response = ask("POST", "/webhooks/hello").await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), response.headers()["content-type"].to_str().unwrap()),
+            (500, "application/problem+json")
+        );
+    }
+    assert_eq!(ask("GET", "/readyz").await.unwrap().status(), 503);
+    assert_eq!(ask("GET", "/healthz").await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn json_inside_a_part_of_a_form_is_part_of_the_event() {
+    let route = ROUTE.replace("source: generic", "source: generic\nbody: multipart\njson_field: rawRequest\ncontact: { phone: event.rawRequest.q5_phone, name: event.rawRequest.q3_name.first }");
+    let world = World::start(Setup::new().route("jotform", &route)).await;
+    let part =
+        |name: &str, text: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n");
+    let body = |raw: &str| format!("{}{}--b--\r\n", part("submissionID", "58123"), part("rawRequest", raw));
+    let post = |body: String| {
+        world
+            .http
+            .post(world.url("jotform"))
+            .bearer_auth("s3cret-for-tests")
+            .header("content-type", "multipart/form-data; boundary=b")
+            .body(body)
+    };
+    let (status, answer) =
+        world.send(post(body(r#"{"q3_name":{"first":"Asha"},"q5_phone":{"area":"981","phone":"2345670"}}"#))).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("accepted")));
+    assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
+    assert_eq!(world.send(post(body("{\"q3"))).await.0, 400);
     world.stop().await;
 }

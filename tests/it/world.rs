@@ -183,7 +183,7 @@ impl World {
         self.admin = format!("http://{}", listeners.admin.local_addr().unwrap());
         let stop = self.stop.child_token();
         self.relay.spawn(async move {
-            relay::serve(checked, listeners, Clock::system(), stop).await.expect("started").expect("ended well");
+            relay::serve(checked, listeners, Clock::system(), stop).await.expect("started");
         });
         eventually("the relay is ready", async || self.http.get(format!("{}/healthz", self.base)).send().await.is_ok())
             .await;
