@@ -126,6 +126,10 @@ impl fmt::Display for SendId {
 pub struct Claimed {
     /// Which send.
     pub id: SendId,
+    /// The id of the event it came of.
+    pub event: String,
+    /// The rule that made it.
+    pub rule: String,
     /// The account it goes through.
     pub account: String,
     /// The campaign's name.

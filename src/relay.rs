@@ -91,7 +91,7 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let wake = Arc::new(Notify::new());
     let tasks = TaskTracker::new();
-    let sandbox = if settings.accounts.values().any(uses_sandbox) {
+    let sandbox = if settings.accounts.values().any(AccountSpec::uses_sandbox) {
         Some(start_sandbox(&clock, &tasks, &stop).await?)
     } else {
         None
@@ -156,10 +156,6 @@ async fn end(tasks: &TaskTracker, store: Arc<SqliteStore>, grace: Duration) {
     tracing::info!("stopped");
 }
 
-fn uses_sandbox(account: &AccountSpec) -> bool {
-    account.api_key.trim().is_empty()
-}
-
 /// The sandbox gets a port of its own on loopback: deliveries then go the same way as to Serri.
 async fn start_sandbox(
     clock: &Clock,
@@ -176,13 +172,13 @@ async fn start_sandbox(
 
 fn accounts(specs: &BTreeMap<String, AccountSpec>, sandbox: Option<SocketAddr>) -> BTreeMap<String, Account> {
     let account = |(name, spec): (&String, &AccountSpec)| {
-        let (endpoint, key) = match sandbox.filter(|_| uses_sandbox(spec)) {
+        let (endpoint, key) = match sandbox.filter(|_| spec.uses_sandbox()) {
             Some(address) => (format!("http://{address}{}", sandbox::PATH), sandbox::KEY.to_owned()),
             None => (spec.endpoint.clone(), spec.api_key.trim().to_owned()),
         };
         // `check` has seen to it that it is a URL
         let endpoint = endpoint.parse::<Url>().ok()?;
-        Some((name.clone(), Account { endpoint, key: Secret::new(key), rate: spec.rate }))
+        Some((spec.label(name), Account { endpoint, key: Secret::new(key), rate: spec.rate }))
     };
     specs.iter().filter_map(account).collect()
 }
@@ -205,7 +201,7 @@ fn announce(settings: &RelayFile, receiver: &Receiver, listeners: &Listeners, sa
         let names: Vec<&str> = settings
             .accounts
             .iter()
-            .filter(|(_, account)| uses_sandbox(account))
+            .filter(|(_, account)| account.uses_sandbox())
             .map(|(name, _)| name.as_str())
             .collect();
         tracing::warn!(

@@ -97,6 +97,17 @@ impl Setting {
     }
 }
 
+impl Setting {
+    /// The same for a command that needs one route only: another route's faults are shown and do not matter.
+    fn checked_for(&self, route: &str) -> Option<Checked> {
+        let (checked, faults) = crate::route::check::check(&self.dir, &self.variables);
+        show(&faults);
+        let well =
+            |checked: &Checked| checked.routes.contains_key(route) || !checked.written.routes.contains_key(route);
+        checked.filter(|checked| well(checked))
+    }
+}
+
 /// Shows faults on standard error, each with its line.
 fn show(faults: &[Fault]) {
     let renderer = if std::io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };

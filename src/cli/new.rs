@@ -83,7 +83,7 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
     }
     let _ = writeln!(
         text,
-        "secret: ${{{variable}:-{}}}   # shared with the sender; set {variable} to keep it out of this file",
+        "secret: ${{{variable}:-{}}}   # what the sender signs with: set {variable}. The value here is random, for trying out",
         secret(source)
     );
     let starter = source.starter.as_deref().unwrap_or(GENERIC_STARTER);

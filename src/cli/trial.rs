@@ -23,7 +23,7 @@ pub struct Arguments {
 
 /// Runs it.
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
-    let Some(checked) = setting.checked() else { return Ok(ExitCode::FAILURE) };
+    let Some(checked) = setting.checked_for(&arguments.input.route) else { return Ok(ExitCode::FAILURE) };
     let (route, call) = arguments.input.call(&checked)?;
     let authentic = route.authentication.assume(call);
     let events = route.read(&authentic, Clock::system().now())?;

@@ -136,6 +136,8 @@ fn not_yaml(source: &Arc<Source>, error: &serde_saphyr::Error) -> Fault {
         .split_once(": ")
         .filter(|(head, _)| head.starts_with("line "))
         .map_or(message.as_str(), |(_, rest)| rest);
+    let twice = message.contains("duplicate");
+    let message = if twice { "a key stands twice" } else { message };
     let place = error.location().map_or_else(|| Place::start_of(Arc::clone(source)), |at| place_at(source, at));
     Fault::at(&place, format!("not readable as YAML: {message}"))
         .hint("indent with spaces, and put quotes around a text that begins with { or contains ': '")

@@ -97,7 +97,9 @@ fn lookup(inside: &str, place: &Place, variables: &Variables) -> Result<String, 
         (Some(value), _) => Ok(value.to_owned()),
         (None, Some(default)) => Ok(default.to_owned()),
         (None, None) => {
-            let hint = format!("set it (`export {name}=...`, or in .env), or give a default: `${{{name}:-...}}`");
+            let hint = format!(
+                "set it: `export {name}=...` (docker compose reads .env); or give a default: `${{{name}:-...}}`"
+            );
             Err(Box::new(Fault::at(place, format!("environment variable `{name}` is not set")).hint(hint)))
         }
     }

@@ -81,6 +81,19 @@ pub struct AccountSpec {
     pub rate: Rate,
 }
 
+impl AccountSpec {
+    /// Whether the in-process sandbox stands in for Serri.
+    pub fn uses_sandbox(&self) -> bool {
+        self.api_key.trim().is_empty()
+    }
+
+    /// The name its sends are kept under. What was made for the sandbox has one of its own: it must never go to Serri
+    /// when there is a key one day.
+    pub fn label(&self, name: &str) -> String {
+        if self.uses_sandbox() { format!("{name} (sandbox)") } else { name.to_owned() }
+    }
+}
+
 fn default_endpoint() -> String {
     "https://backend.serri.com/campaign/t1/api/v2".into()
 }

@@ -143,8 +143,13 @@ impl<'a> Shape<'a> {
         if fixed.is_empty() {
             return unfit(node, ways, faults);
         }
+        let forms: Vec<&str> = ways.iter().flat_map(|way| properties(way)).collect();
         let fault = Fault::at(&node.place, format!("`{text}` is not known here"));
-        faults.push(fault.hint(suggestion(text, &fixed)));
+        faults.push(if forms.contains(&text) {
+            fault.hint(format!("it needs more: `{text}: {{ ... }}`"))
+        } else {
+            fault.hint(suggestion(text, &[fixed, forms].concat()))
+        });
         Value::Null
     }
 

@@ -128,11 +128,13 @@ impl Deliverer {
         self.metrics.attempt_seconds.observe(attempt.took.as_secs_f64());
         let took_ms = u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX);
         let (to, status) = (masked(&send.destination), attempt.status);
-        let (account, campaign) = (&*send.account, &*send.campaign);
+        let (event, rule, account, campaign) = (&*send.event, &*send.rule, &*send.account, &*send.campaign);
         match fate {
             Fate::Sent { message_id } => {
                 tracing::info!(
                     send = send.id.0,
+                    event,
+                    rule,
                     account,
                     campaign,
                     to,
@@ -146,13 +148,17 @@ impl Deliverer {
             }
             Fate::Retry { due, reason } => {
                 let reason = without_numbers(reason);
-                tracing::warn!(send = send.id.0, account, campaign, to, attempt = number, outcome, status, took_ms, reason, next = %due, "delivery attempted");
+                tracing::warn!(send = send.id.0,
+                    event,
+                    rule, account, campaign, to, attempt = number, outcome, status, took_ms, reason, next = %due, "delivery attempted");
             }
             Fate::Failed { reason } | Fate::Held { reason } => {
                 let reason = without_numbers(reason);
                 let next = if matches!(fate, Fate::Failed { .. }) { "failed" } else { "held for a person to decide" };
                 tracing::error!(
                     send = send.id.0,
+                    event,
+                    rule,
                     account,
                     campaign,
                     to,

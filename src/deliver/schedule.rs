@@ -36,8 +36,11 @@ impl Policy {
             }
             Outcome::Transient { retry_after, .. } => retry(*retry_after),
             Outcome::Uncertain { .. } => retry(None),
-            // no fault of this send: it waits for as long as the account or the campaign does
-            Outcome::Account { .. } | Outcome::Campaign { .. } => retry(None),
+            // no fault of this send: it waits for as long as the account or the campaign does, and never asks at once
+            Outcome::Account { .. } | Outcome::Campaign { .. } => {
+                let wait = self.wait(send.attempts + 1, None, 0.5 + chance / 2.0);
+                Fate::Retry { due: ended.after(wait), reason: reason() }
+            }
         }
     }
 
@@ -72,6 +75,8 @@ mod tests {
     fn send(attempts: u32) -> Claimed {
         Claimed {
             id: SendId(1),
+            event: "e".into(),
+            rule: "r".into(),
             account: "default".into(),
             campaign: "c".into(),
             destination: "+919812345670".into(),

@@ -12,7 +12,7 @@ use super::template::Broken;
 use crate::config::fault::did_you_mean;
 
 /// minijinja's own filters, with the features we build it with.
-const BUILTIN_FILTERS: [&str; 47] = [
+const BUILTIN_FILTERS: [&str; 46] = [
     "abs",
     "attr",
     "batch",
@@ -21,7 +21,6 @@ const BUILTIN_FILTERS: [&str; 47] = [
     "chain",
     "count",
     "d",
-    "default",
     "dictsort",
     "e",
     "escape",
@@ -173,7 +172,12 @@ fn check(name: &str, known: &[&str], kind: &str, source: &str) -> Result<(), Bro
         return Ok(());
     }
     let range = source.find(name).map(|start| start..start + name.len());
-    Err(Broken { message: format!("{kind} `{name}`"), range, hint: Some(suggestion(name, known)) })
+    let hint = if known == VARIABLES && CONTACT.contains(&name) {
+        format!("did you mean `contact.{name}`?")
+    } else {
+        suggestion(name, known)
+    };
+    Err(Broken { message: format!("{kind} `{name}`"), range, hint: Some(hint) })
 }
 
 fn suggestion(written: &str, known: &[&str]) -> String {

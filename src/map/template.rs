@@ -77,8 +77,18 @@ impl Expression {
     ///
     /// What is wrong with it, and where.
     pub fn compile(source: &str) -> Result<Self, Broken> {
+        if let Some(inside) = source.trim().strip_prefix("{{") {
+            let inside = inside.trim_end().trim_end_matches("}}").trim();
+            let message = "an expression stands without braces".to_owned();
+            return Err(Broken { message, range: None, hint: Some(format!("write {inside}")) });
+        }
         lint::names(source, true)?;
-        let compiled = ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| broken(&error))?;
+        let compiled = ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| {
+            let broken = broken(&error);
+            let compares = broken.message.contains("unexpected input") && source.contains(" = ");
+            let hint = compares.then(|| "to compare, write == instead of =".to_owned());
+            Broken { hint, ..broken }
+        })?;
         lint::variables(compiled.undeclared_variables(true), source)?;
         Ok(Self { compiled, source: source.to_owned() })
     }

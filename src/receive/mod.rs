@@ -54,6 +54,7 @@ pub const WORKING: usize = 64;
 struct Report {
     route: Option<String>,
     outcome: &'static str,
+    event: Option<String>,
     events: usize,
     sends: usize,
     unmapped: usize,
@@ -147,9 +148,12 @@ fn respond(answer: &Answer, route: &Route, outcome: &'static str, shown: &[Shown
             (code, Json(json!({ "status": status, "events": events }))).into_response()
         }
     };
+    let outcome = if unmapped > 0 { "unmapped" } else { status };
+    let event = shown.first().map(|shown| shown.id.clone());
     response.extensions_mut().insert(Report {
         route: Some(route.name.clone()),
-        outcome: status,
+        outcome,
+        event,
         events: shown.len(),
         sends,
         unmapped,

@@ -74,7 +74,8 @@ fn observe(receiver: &Receiver, response: &Response, took: Duration) {
     receiver.metrics.calls.get_or_create(&CallLabels { route: route.to_owned(), outcome: report.outcome }).inc();
     receiver.metrics.call_seconds.observe(took.as_secs_f64());
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let Report { outcome, events, sends, unmapped, reason, .. } = report;
+    let Report { outcome, event, events, sends, unmapped, reason, .. } = report;
+    let event = event.as_deref();
     let request_id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok());
     let reason = reason.as_deref().map(without_numbers);
     let reason = reason.as_deref();
@@ -84,6 +85,7 @@ fn observe(receiver: &Receiver, response: &Response, took: Duration) {
             route,
             status,
             outcome,
+            event,
             events,
             sends,
             unmapped,
@@ -92,9 +94,9 @@ fn observe(receiver: &Receiver, response: &Response, took: Duration) {
             "webhook received"
         );
     } else if status >= 400 {
-        tracing::warn!(request_id, route, status, outcome, events, sends, reason, took_ms, "webhook received");
+        tracing::warn!(request_id, route, status, outcome, event, events, sends, reason, took_ms, "webhook received");
     } else {
-        tracing::info!(request_id, route, status, outcome, events, sends, took_ms, "webhook received");
+        tracing::info!(request_id, route, status, outcome, event, events, sends, took_ms, "webhook received");
     }
 }
 

@@ -123,7 +123,7 @@ fn exposure(
 ) {
     let relay = &written.relay.value;
     let account = relay.accounts.get(file.value.account.as_deref().unwrap_or("default"));
-    let real = account.is_some_and(|account| !account.api_key.trim().is_empty());
+    let real = account.is_some_and(|account| !account.uses_sandbox());
     if route.authentication.is_open() {
         let fault = Fault::at(
             file.node.place_of(&["auth"]),

@@ -7,6 +7,7 @@ pub mod check;
 pub mod example;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::authenticate::{self, Authentic, Authentication, Given};
 use crate::clock::Timestamp;
@@ -15,7 +16,7 @@ use crate::config::route::RouteFile;
 use crate::config::source::Manner;
 use crate::config::{File, Written};
 use crate::decode::{DecodeError, Decoded, decode, hash};
-use crate::event::{Envelope, NewEvent};
+use crate::event::{Envelope, NewEvent, NewSend};
 use crate::map::{Rule, RulePlace, Scope};
 use crate::source::{Knowledge, Windows, hash_id, override_manner};
 
@@ -73,7 +74,8 @@ impl Route {
             let place = file.node.place_of(&["account"]);
             faults.push(check::unknown(place, "account", account_name, relay.accounts.keys()));
         }
-        let rules = rules(file, account_name, &mut faults);
+        let label = account.map_or_else(|| account_name.to_owned(), |account| account.label(account_name));
+        let rules = rules(file, &label, &mut faults);
         let Some(source) = written.sources.get(&spec.source) else {
             let place = file.node.place_of(&["source"]);
             faults.push(check::unknown(place, "source", &spec.source, written.sources.keys()));
@@ -89,7 +91,10 @@ impl Route {
             public_url: relay.server.public_url.as_deref(),
             place,
         };
-        let authentication = authenticate::compile(&given).map_err(|more| faults.extend(more)).ok();
+        // an `auth` that could not be read was reported already
+        let unread = manner.auth.is_none() && file.node.get("auth").is_some();
+        let authentication =
+            if unread { None } else { authenticate::compile(&given).map_err(|more| faults.extend(more)).ok() };
         let knowledge =
             Knowledge::compile(&manner, &[&file.node, &source.node]).map_err(|more| faults.extend(more)).ok();
         let (Some(authentication), Some(knowledge), Some(account), true) =
@@ -120,7 +125,10 @@ impl Route {
         let events = values.into_iter().zip(&hashes).map(|(value, hash)| {
             let (event, scope) = self.knowledge.describe(value, hash, &shared, self.windows);
             let scope = scope.with_event(&event, &self.name, &self.source, at);
-            let sends = self.rules.iter().flat_map(|rule| rule.apply(&scope, &self.account_country)).collect();
+            let sends: Vec<NewSend> =
+                self.rules.iter().flat_map(|rule| rule.apply(&scope, &self.account_country)).collect();
+            // nothing came of it: when the rule is mended, the sender's repetition must count
+            let window = if is_unmapped(&sends) { Duration::ZERO } else { event.window };
             NewEvent {
                 route: self.name.clone(),
                 source: self.source.clone(),
@@ -128,7 +136,7 @@ impl Route {
                 body: event.value.to_string().into_bytes(),
                 id: event.id,
                 kind: event.kind,
-                window: event.window,
+                window,
                 received_at: at,
                 envelope: envelope.clone(),
                 fault: None,
@@ -163,6 +171,11 @@ impl Route {
         first.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
         first
     }
+}
+
+/// Whether rules wanted to send something, and none could.
+fn is_unmapped(sends: &[NewSend]) -> bool {
+    !sends.is_empty() && sends.iter().all(|send| send.content.is_err())
 }
 
 fn written_envelope(envelope: &Envelope) -> String {

@@ -98,7 +98,7 @@ fn promote(db: &Connection, now: Timestamp) -> Result<usize> {
 fn claim_of(db: &Connection, want: &(String, usize), lease_until: Timestamp) -> Result<Vec<Claimed>> {
     let (account, wanted) = want;
     let mut sends = Vec::new();
-    let mut select = db.prepare_cached("SELECT id, campaign, destination, payload, created_at, attempts FROM sends WHERE state = 0 AND account = ?1 ORDER BY id LIMIT ?2")?;
+    let mut select = db.prepare_cached("SELECT id, campaign, destination, payload, created_at, attempts, rule, (SELECT events.id FROM events WHERE seq = event) FROM sends WHERE state = 0 AND account = ?1 ORDER BY id LIMIT ?2")?;
     let mut busy = db.prepare_cached("SELECT 1 FROM sends WHERE state = 2 AND account = ?1 AND destination = ?2")?;
     let mut take = db.prepare_cached("UPDATE sends SET state = ?2, due_at = ?3 WHERE id = ?1")?;
     let mut left = *wanted;
@@ -132,6 +132,8 @@ fn candidates(select: &mut CachedStatement<'_>, account: &str, limit: usize) -> 
             payload: row.get(3)?,
             created_at: Timestamp(row.get(4)?),
             attempts: row.get(5)?,
+            rule: row.get(6)?,
+            event: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
         })
     })?;
     rows.collect()

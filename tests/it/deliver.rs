@@ -252,3 +252,21 @@ async fn a_stopping_relay_lets_calls_end_and_keeps_the_rest() {
     assert_eq!(states, [["10"], ["0"], ["0"]]);
     assert_eq!(started.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn what_was_sent_in_the_sandbox_never_goes_to_serri() {
+    let setup = hello().set("accounts.default.api_key=");
+    let world = World::start(setup).await;
+    post_to(&world, "e1", "sandbox_down", "9812345670").await;
+    eventually("the in-process sandbox is asked", async || !attempts(&world, 1).is_empty()).await;
+    assert!(world.sandbox.messages().is_empty(), "the account's own endpoint is not");
+    let Setup { dir, .. } = world.stop().await;
+    // the same store, now with a key
+    let world = World::start(Setup::in_dir(dir)).await;
+    post_to(&world, "e2", "welcome", "9812345670").await;
+    let messages = world.delivered(1).await;
+    assert_eq!((messages.len(), &messages[0]["campaignName"]), (1, &json!("welcome")));
+    let kept = world.query("SELECT account, state < 10 FROM sends ORDER BY id");
+    assert_eq!(kept[0], ["default (sandbox)", "1"]);
+    world.stop().await;
+}

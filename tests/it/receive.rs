@@ -312,3 +312,14 @@ async fn json_inside_a_part_of_a_form_is_part_of_the_event() {
     assert_eq!(world.send(post(body("{\"q3"))).await.0, 400);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn an_event_of_which_nothing_could_be_mapped_counts_when_it_comes_again() {
+    let world = World::hello().await;
+    let event = |phone: &str| json!({"id": "e1", "phone": phone}).to_string();
+    assert_eq!(world.post("hello", &event("none")).await.1["events"][0]["sends"], 0);
+    assert_eq!(world.post("hello", &event("9812345670")).await.1["status"], "accepted");
+    assert_eq!(world.post("hello", &event("9812345670")).await.1["status"], "duplicate");
+    world.delivered(1).await;
+    world.stop().await;
+}

@@ -49,6 +49,11 @@ impl Setup {
         Self { dir, settings: Vec::new() }
     }
 
+    /// The directory of an earlier world, store and all.
+    pub fn in_dir(dir: TempDir) -> Self {
+        Self { dir, settings: Vec::new() }
+    }
+
     pub fn route(self, name: &str, text: &str) -> Self {
         self.file(&format!("routes/{name}.yaml"), text)
     }
