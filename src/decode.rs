@@ -17,8 +17,16 @@ use crate::event::Envelope;
 pub const EVENT_LIMIT: usize = 1_000;
 
 /// Headers that carry secrets or are of no use to a template, whatever the source.
-const NEVER_KEPT: [&str; 7] =
-    ["authorization", "proxy-authorization", "cookie", "connection", "content-length", "host", "accept-encoding"];
+const NEVER_KEPT: [&str; 8] = [
+    "referer",
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "connection",
+    "content-length",
+    "host",
+    "accept-encoding",
+];
 
 /// How a source packs its events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -49,6 +49,16 @@ impl Place {
         Self { source: Arc::clone(&self.source), range }
     }
 
+    /// Whether its line has a secret written out, which must not be shown.
+    fn shows_a_secret(&self) -> bool {
+        let (line, _) = self.line_column();
+        let line = self.source.text.lines().nth(line - 1).unwrap_or("");
+        let names_one = ["secret", "api_key", "token", "password", "value"]
+            .iter()
+            .any(|key| line.split(['{', ',', ' ', '-']).any(|word| word.trim() == format!("{key}:")));
+        names_one && !line.contains("${")
+    }
+
     /// The text at this place.
     pub fn text(&self) -> &str {
         self.source.text.get(self.range.clone()).unwrap_or("")
@@ -125,7 +135,11 @@ impl Fault {
         let mut group = level
             .primary_title(self.message.as_str())
             .elements(std::iter::empty::<Snippet<'_, annotate_snippets::Annotation<'_>>>());
-        if let Some(place) = &self.place {
+        if let Some(place) = self.place.as_ref().filter(|place| place.shows_a_secret()) {
+            let (line, column) = place.line_column();
+            let at = format!("{}:{line}:{column} (the line holds a secret)", place.source.name);
+            group = group.element(Level::NOTE.message(at));
+        } else if let Some(place) = &self.place {
             let text = &place.source.text;
             let end = place.range.end.min(text.len());
             let start = place.range.start.min(end);

@@ -4,9 +4,13 @@
 //! and `${{` is left alone: there a template begins after a dollar sign.
 
 use std::collections::HashMap;
+use std::io::Read as _;
 
 use super::document::{Kind, Node};
 use super::fault::{Fault, Place};
+
+/// The largest file that a string may name.
+const SECRET_LIMIT: u64 = 64 * 1_024;
 
 /// The environment variables that strings may name.
 #[derive(Debug, Clone, Default)]
@@ -80,14 +84,11 @@ fn replace(text: &str, place: &Place, variables: &Variables) -> Result<String, B
 
 fn lookup(inside: &str, place: &Place, variables: &Variables) -> Result<String, Box<Fault>> {
     if let Some(path) = inside.strip_prefix("file:") {
-        return std::fs::read_to_string(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(
-            |error| {
-                Box::new(
-                    Fault::at(place, format!("cannot read `{path}`: {error}"))
-                        .hint("mount the file, or correct its path"),
-                )
-            },
-        );
+        return read_some(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|error| {
+            Box::new(
+                Fault::at(place, format!("cannot read `{path}`: {error}")).hint("mount the file, or correct its path"),
+            )
+        });
     }
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
@@ -103,6 +104,16 @@ fn lookup(inside: &str, place: &Place, variables: &Variables) -> Result<String, 
             Err(Box::new(Fault::at(place, format!("environment variable `{name}` is not set")).hint(hint)))
         }
     }
+}
+
+/// Reads a file of a secret's size: `/dev/zero` must not fill the memory.
+fn read_some(path: &str) -> std::io::Result<String> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path)?.take(SECRET_LIMIT + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read > SECRET_LIMIT) {
+        return Err(std::io::Error::other("it is larger than 64 KiB"));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

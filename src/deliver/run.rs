@@ -1,6 +1,6 @@
 //! The loop of the deliverer: what is claimed, under way, done, and written down.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ pub struct Run {
     claiming: Fuse<BoxFuture<'static, Result<Claims, StoreError>>>,
     is_settling: bool,
     asked: Option<Vec<(String, usize)>>,
-    /// Whether there may be something ready that was not claimed.
-    hungry: bool,
+    /// Accounts of which something may be ready that was not claimed.
+    hungry: BTreeSet<String>,
     next_due: Option<Timestamp>,
     /// The store failed: not before then.
     pause_until: Option<Timestamp>,
@@ -53,7 +53,9 @@ pub struct Run {
 impl Run {
     /// A run that has not begun.
     pub fn new(deliverer: Arc<Deliverer>) -> Self {
-        let paces = deliverer.accounts.iter().map(|(name, account)| (name.clone(), Pace::new(account.rate))).collect();
+        let all = deliverer.accounts.keys().cloned().collect();
+        let paces: BTreeMap<String, Pace> =
+            deliverer.accounts.iter().map(|(name, account)| (name.clone(), Pace::new(account.rate))).collect();
         Self {
             deliverer,
             paces,
@@ -66,7 +68,7 @@ impl Run {
             claiming: Fuse::terminated(),
             is_settling: false,
             asked: None,
-            hungry: true,
+            hungry: all,
             next_due: None,
             pause_until: None,
         }
@@ -87,7 +89,7 @@ impl Run {
                 Some(done) = self.under_way.join_next() => self.collect(done),
                 (settlements, result) = &mut self.settling => self.settle_ended(settlements, result),
                 claims = &mut self.claiming => self.claim_ended(claims),
-                () = woken, if !self.hungry => self.hungry = true,
+                () = woken => self.look_for_all(),
                 () = tokio::time::sleep(pause) => self.look_again(),
                 () = stop.cancelled() => {}
             }
@@ -139,7 +141,7 @@ impl Run {
         match result {
             Ok(()) => {
                 // somebody may have stood behind one of these, or they come again soon
-                self.hungry = true;
+                self.look_for_all();
                 let soonest = settlements
                     .iter()
                     .filter_map(
@@ -158,7 +160,7 @@ impl Run {
     /// Asks for as many sends as there is room for and each account's rate allows.
     fn start_claiming(&mut self) {
         let unwritten = self.pause_until.is_some() && !self.settled.is_empty();
-        if !self.hungry || self.asked.is_some() || self.is_paused() || unwritten {
+        if self.hungry.is_empty() || self.asked.is_some() || self.is_paused() || unwritten {
             return;
         }
         let now = self.deliverer.clock.now();
@@ -173,7 +175,9 @@ impl Run {
         let request =
             ClaimRequest { now, lease_until, wants: wants.clone(), eager, on_uncertain: settings.policy.on_uncertain };
         let store = Arc::clone(&self.deliverer.store);
-        self.hungry = false;
+        for (account, _) in &wants {
+            self.hungry.remove(account);
+        }
         self.asked = Some(wants);
         self.claiming = async move { store.claim(request).await }.boxed().fuse();
     }
@@ -191,6 +195,9 @@ impl Run {
         let mut wants = Vec::new();
         let from = self.first % self.paces.len().max(1);
         for (account, pace) in self.paces.iter().skip(from).chain(self.paces.iter().take(from)) {
+            if !self.hungry.contains(account) {
+                continue;
+            }
             let held = self.held.get(account).copied().unwrap_or(0);
             let count = pace.available(now).min(most.saturating_sub(held)).min(room);
             if count > 0 {
@@ -215,12 +222,14 @@ impl Run {
                         pace.take(got, now);
                     }
                     *self.held.entry(account.clone()).or_default() += got;
-                    self.hungry |= got == *wanted;
+                    if got == *wanted {
+                        self.hungry.insert(account.clone());
+                    }
                 }
                 self.queue.extend(claims.sends);
             }
             Err(_) => {
-                self.hungry = true;
+                self.look_for_all();
                 self.pause_until = Some(now.after(STORE_PAUSE));
             }
         }
@@ -240,9 +249,10 @@ impl Run {
         if let Some(due) = self.next_due {
             at = at.min(due);
         }
-        if self.hungry && self.asked.is_none() && self.queue.is_empty() {
+        if self.asked.is_none() && self.queue.is_empty() {
             // hungry and not asking: the rates forbid it for a moment
-            at = self.paces.values().map(|pace| pace.next(now)).fold(at, Timestamp::min);
+            let next = self.paces.iter().filter(|(account, _)| self.hungry.contains(*account));
+            at = next.map(|(_, pace)| pace.next(now)).fold(at, Timestamp::min);
         }
         at.since(now).max(Duration::from_millis(1))
     }
@@ -250,7 +260,13 @@ impl Run {
     fn look_again(&mut self) {
         let now = self.deliverer.clock.now();
         self.paces.values_mut().for_each(|pace| pace.forgive(now));
-        self.hungry = true;
+        self.look_for_all();
+    }
+
+    fn look_for_all(&mut self) {
+        if self.hungry.len() < self.paces.len() {
+            self.hungry = self.paces.keys().cloned().collect();
+        }
     }
 
     /// Lets calls come to their end, gives back what was not begun, and writes everything down.

@@ -118,6 +118,9 @@ pub fn register(environment: &mut Environment<'_>) {
         on_text(&value, |text| text::truncate(text, limit, end.as_deref().unwrap_or("…")))
     });
     environment.add_filter("one_line", |value: Value| on_text(&value, text::one_line));
+    // minijinja's takes an indentation, as wide as memory
+    environment
+        .add_filter("tojson", |value: Value| on_text(&value, |_| serde_json::to_string(&value).unwrap_or_default()));
     environment.add_filter("mask", |value: Value| on_text(&value, masked));
 }
 

@@ -3,8 +3,9 @@
 //! It reads tokens, not meaning: a name after `|` is a filter, one after `is` a test, one before `(` a function.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
-use minijinja::machinery::{Token, tokenize};
+use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 use super::filters;
@@ -100,6 +101,12 @@ const BUILTIN_TESTS: [&str; 35] = [
     "upper",
 ];
 
+/// Statements. `set` and its like could double a value with every line.
+const STATEMENTS: [&str; 7] = ["if", "elif", "else", "endif", "for", "endfor", "raw"];
+
+/// The longest template, in bytes: the parser needs stack for it, and WhatsApp takes 1,024 characters.
+const LENGTH_LIMIT: usize = 8 * 1_024;
+
 /// Functions.
 const FUNCTIONS: [&str; 2] = ["range", "dict"];
 
@@ -111,9 +118,20 @@ const META: [&str; 5] = ["id", "type", "source", "route", "received_at"];
 
 /// Whether every filter, test and function is one that exists.
 pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {
+    if source.len() > LENGTH_LIMIT {
+        let message = format!("the template is longer than {LENGTH_LIMIT} bytes");
+        return Err(Broken { message, range: None, hint: None });
+    }
     let tokens: Vec<_> = tokenize(source, in_expression, SyntaxConfig::default()).map_while(Result::ok).collect();
     for (index, (token, span)) in tokens.iter().enumerate() {
         let Token::Ident(name) = token else { continue };
+        if matches!(index.checked_sub(1).and_then(|i| tokens.get(i)), Some((Token::BlockStart, _)))
+            && !STATEMENTS.contains(name)
+        {
+            let message = format!("there is no {{% {name} %}} here");
+            let hint = "templates have if and for, so that none can grow without end".to_owned();
+            return Err(Broken { message, range: Some(range_of(span)), hint: Some(hint) });
+        }
         let before = |back: usize| index.checked_sub(back).and_then(|i| tokens.get(i)).map(|(token, _)| token);
         let called = matches!(tokens.get(index + 1), Some((Token::ParenOpen, _)));
         let after_is = matches!(before(1), Some(Token::Ident("is")))
@@ -133,10 +151,9 @@ pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {
             _ => continue,
         };
         if !known.contains(name) {
-            let at = |position: u32| usize::try_from(position).unwrap_or(usize::MAX);
             return Err(Broken {
                 message: format!("there is no {kind} `{name}`"),
-                range: Some(at(span.start_offset)..at(span.end_offset)),
+                range: Some(range_of(span)),
                 hint: Some(suggestion(name, &known)),
             });
         }
@@ -178,6 +195,12 @@ fn check(name: &str, known: &[&str], kind: &str, source: &str) -> Result<(), Bro
         suggestion(name, known)
     };
     Err(Broken { message: format!("{kind} `{name}`"), range, hint: Some(hint) })
+}
+
+/// Where a token stands.
+fn range_of(span: &Span) -> Range<usize> {
+    let at = |position: u32| usize::try_from(position).unwrap_or(usize::MAX);
+    at(span.start_offset)..at(span.end_offset)
 }
 
 fn suggestion(written: &str, known: &[&str]) -> String {

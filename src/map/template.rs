@@ -369,6 +369,10 @@ mod tests {
         assert_eq!((broken.message.as_str(), broken.range.clone()), ("there is no filter `titel`", Some(21..26)));
         assert_eq!(broken.hint.as_deref(), Some("did you mean `title`?"));
         assert!(Template::compile("{{ a").is_err());
+        for growing in ["{% set a = event.b %}", "{% with a = 1 %}{% endwith %}", "{% macro f() %}{% endmacro %}"] {
+            assert!(Template::compile(growing).is_err_and(|b| b.message.contains("there is no {%")), "{growing}");
+        }
+        assert!(Template::compile(&format!("{{{{ {}1 }}}}", "-".repeat(50_000))).is_err());
         assert!(
             Template::compile("{{ contact.phon }}").is_err_and(|b| b.hint.as_deref() == Some("did you mean `phone`?"))
         );

@@ -9,6 +9,7 @@ mod stack;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -61,8 +62,12 @@ struct Report {
     reason: Option<String>,
 }
 
-async fn webhook(State(receiver): State<Arc<Receiver>>, Path(name): Path<String>, request: Request) -> Response {
-    let Some(route) = receiver.routes.get(&name) else {
+async fn webhook(
+    State(receiver): State<Arc<Receiver>>,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    let Some(route) = name.ok().and_then(|Path(name)| receiver.routes.get(&name)) else {
         return ReceiveError::NoSuchRoute.respond(None);
     };
     match receiver.receive(route, request).await {

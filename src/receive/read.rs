@@ -22,7 +22,7 @@ pub async fn call(request: Request, limit: usize) -> Result<Call, ReceiveError> 
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|announced| announced > limit + DRAIN) {
+    if announced.is_some_and(|announced| announced > limit.saturating_add(DRAIN)) {
         return Err(ReceiveError::TooLarge(limit));
     }
     let sent = collect(body, limit, announced.unwrap_or(0).min(limit)).await?;

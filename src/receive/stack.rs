@@ -24,6 +24,9 @@ use super::{Problem, Receiver, Report, webhook};
 use crate::event::without_numbers;
 use crate::telemetry::CallLabels;
 
+/// The header that carries the request id.
+const REQUEST_ID: &str = "x-request-id";
+
 /// How long a store may take to prove that it can write.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -40,6 +43,7 @@ pub struct Bounds {
 pub fn router(receiver: &Arc<Receiver>, bounds: Bounds) -> Router {
     let (observer, shedder) = (Arc::clone(receiver), Arc::clone(receiver));
     let layers = ServiceBuilder::new()
+        .map_request(sound_request_id)
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(
             TraceLayer::new_for_http()
@@ -56,9 +60,24 @@ pub fn router(receiver: &Arc<Receiver>, bounds: Bounds) -> Router {
         .layer(HandleErrorLayer::new(move |uri: Uri, _: BoxError| std::future::ready(overloaded(&shedder, &uri))))
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::new(bounds.concurrency));
-    let webhooks = Router::new().route("/webhooks/{route}", any(webhook)).layer(layers);
+    let webhooks =
+        Router::new().route("/webhooks/{route}", any(webhook)).route("/webhooks/{route}/", any(webhook)).layer(layers);
     let health = Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).fallback(nothing_here);
     webhooks.merge(health).with_state(Arc::clone(receiver))
+}
+
+/// A sender's request id is kept if it is one: what stands in every log line must not be anything it likes.
+fn sound_request_id<B>(mut request: Request<B>) -> Request<B> {
+    let is_sound = |id: &http::HeaderValue| {
+        let text = id.as_bytes();
+        let plain =
+            text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'='));
+        !text.is_empty() && text.len() <= 128 && plain
+    };
+    if request.headers().get(REQUEST_ID).is_some_and(|id| !is_sound(id)) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
 }
 
 fn span<B>(request: &Request<B>) -> Span {
@@ -76,7 +95,7 @@ fn observe(receiver: &Receiver, response: &Response, took: Duration) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let Report { outcome, event, events, sends, unmapped, reason, .. } = report;
     let event = event.as_deref();
-    let request_id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+    let request_id = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
     let reason = reason.as_deref().map(without_numbers);
     let reason = reason.as_deref();
     if status >= 500 || *unmapped > 0 {
@@ -118,7 +137,7 @@ fn timed_out(response: Response) -> Response {
 }
 
 fn overloaded(receiver: &Receiver, uri: &Uri) -> Response {
-    let route = uri.path().strip_prefix("/webhooks/").and_then(|name| receiver.routes.get(name));
+    let route = uri.path().strip_prefix("/webhooks/").and_then(|name| receiver.routes.get(name.trim_end_matches('/')));
     Problem { status: overload_status(route), detail: "too many calls at once; send it again later".into() }
         .into_response()
 }

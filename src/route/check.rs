@@ -83,6 +83,18 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
             faults.push(Fault::at(node.place_of(&path), "with 0 nothing would ever be done").hint("write 1 or more"));
         }
     }
+    let spans = [
+        (["server", "request_timeout"], relay.server.request_timeout.0),
+        (["server", "header_timeout"], relay.server.header_timeout.0),
+        (["delivery", "timeout"], relay.delivery.timeout.0),
+        (["delivery", "connect_timeout"], relay.delivery.connect_timeout.0),
+    ];
+    for (path, _) in spans.iter().filter(|(_, span)| span.is_zero()) {
+        faults.push(Fault::at(node.place_of(path), "in no time nothing would ever be done").hint("as 10s"));
+    }
+    if relay.server.body_limit.0 == 0 {
+        faults.push(Fault::at(node.place_of(&["server", "body_limit"]), "no body would ever be taken").hint("as 1MiB"));
+    }
     let retry = &relay.delivery.retry;
     if retry.initial.0.is_zero() || retry.max.0 < retry.initial.0 {
         faults.push(Fault::at(

@@ -31,6 +31,9 @@ pub enum Problem {
     /// SQLite says so.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
+    /// The file that was in use is not there any more, or empty.
+    #[error("the file was moved, removed or emptied while it was in use; put it back, or restart with an empty store")]
+    Gone,
     /// The file is of a later version.
     #[error("the file has schema version {found}, this relay knows {known}: it was written by a newer relay")]
     Newer {

@@ -67,27 +67,56 @@ impl Location {
         path.map(|path| Self { path: PathBuf::from(path) }).ok_or_else(|| OpenError::Url(url.to_owned()))
     }
 
-    /// Which file stands at the path; `None` if there is none.
-    #[cfg(unix)]
-    pub fn inode(&self) -> Option<u64> {
-        use std::os::unix::fs::MetadataExt as _;
-        std::fs::metadata(&self.path).ok().map(|file| file.ino())
+    /// The same without links.
+    fn canonical(self) -> Self {
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let beside = || Some(parent.canonicalize().ok()?.join(self.path.file_name()?));
+        let path = self.path.canonicalize().ok().or_else(beside);
+        Self { path: path.unwrap_or(self.path) }
     }
 
-    /// Elsewhere a file in use cannot be removed.
-    #[cfg(not(unix))]
-    pub fn inode(&self) -> Option<u64> {
-        Some(0)
+    /// Which file stands at the path, and how large it is; `None` if there is none.
+    pub fn identity(&self) -> Option<Identity> {
+        let file = std::fs::metadata(&self.path).ok()?;
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(&file);
+        // elsewhere a file in use cannot be replaced
+        #[cfg(not(unix))]
+        let inode = 0;
+        Some(Identity { inode, size: file.len() })
     }
 }
 
+/// Tells whether the file at the path is still the one that is open: it is never cut shorter by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    pub inode: u64,
+    pub size: u64,
+}
+
+/// Whether a file that is not there may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// At a first start.
+    Create,
+    /// A file that was in use and vanished holds sends: an empty one must not take its place unasked.
+    Refuse,
+}
+
 /// Opens the file, sets it up and brings it to the newest schema.
-pub fn open(location: &Location) -> Result<Connection, Problem> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+pub fn open(location: &Location, missing: Missing) -> Result<Connection, Problem> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    match missing {
+        Missing::Create => flags |= OpenFlags::SQLITE_OPEN_CREATE,
+        Missing::Refuse if location.identity().is_none_or(|file| file.size == 0) => return Err(Problem::Gone),
+        Missing::Refuse => {}
+    }
     let mut db = Connection::open_with_flags(&location.path, flags)?;
     db.execute_batch(PRAGMAS)?;
     db.set_prepared_statement_cache_capacity(64);
     migrate(&mut db)?;
+    // from here on the file's size tells whether somebody cut it
+    db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     Ok(db)
 }
 
@@ -112,6 +141,8 @@ impl SqliteStore {
         if let Some(parent) = location.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(|error| OpenError::Directory(parent.to_owned(), error))?;
         }
+        // by whatever name it is called, one file has one lock
+        let location = location.canonical();
         let lock = lock(&location.path)?;
         let (inbox, healthy) = (Arc::new(Inbox::default()), Arc::new(AtomicBool::new(true)));
         let mut writer = Writer::new(location, Arc::clone(&inbox), Arc::clone(&healthy));

@@ -99,7 +99,7 @@ fn claim_of(db: &Connection, want: &(String, usize), lease_until: Timestamp) -> 
     let (account, wanted) = want;
     let mut sends = Vec::new();
     let mut select = db.prepare_cached("SELECT id, campaign, destination, payload, created_at, attempts, rule, (SELECT events.id FROM events WHERE seq = event) FROM sends WHERE state = 0 AND account = ?1 ORDER BY id LIMIT ?2")?;
-    let mut busy = db.prepare_cached("SELECT 1 FROM sends WHERE state = 2 AND account = ?1 AND destination = ?2")?;
+    let mut busy = db.prepare_cached("SELECT 1 FROM sends WHERE state = 2 AND destination = ?1")?;
     let mut take = db.prepare_cached("UPDATE sends SET state = ?2, due_at = ?3 WHERE id = ?1")?;
     let mut left = *wanted;
     while left > 0 {
@@ -107,7 +107,7 @@ fn claim_of(db: &Connection, want: &(String, usize), lease_until: Timestamp) -> 
         let found = rows.len();
         for send in rows {
             // a second send to a person who is being sent to steps aside until that one is settled
-            if busy.exists(params![account, send.destination])? {
+            if busy.exists([&send.destination])? {
                 take.execute(params![send.id.0, BEHIND, 0])?;
             } else {
                 take.execute(params![send.id.0, SENDING, lease_until.0])?;
@@ -145,7 +145,7 @@ pub fn settle(db: &Connection, settlements: &[Settlement]) -> Result<()> {
     // one whose lease ran out meanwhile is no longer ours to change
     let mut update = db.prepare_cached(
         "UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7
-         WHERE id = ?1 AND state = 2 AND attempts = ?2 - 1 RETURNING account, destination",
+         WHERE id = ?1 AND state = 2 AND attempts = ?2 - 1 RETURNING destination",
     )?;
     for Settlement { id, number, attempt, fate } in settlements {
         let took_ms = i64::try_from(attempt.took.as_millis()).unwrap_or(i64::MAX);
@@ -166,24 +166,21 @@ pub fn settle(db: &Connection, settlements: &[Settlement]) -> Result<()> {
             Fate::Held { reason } => (UNCERTAIN, 0, Some(reason), None),
         };
         let changed_at = attempt.at.after(attempt.took).0;
-        let person: Option<(String, String)> = update
-            .query_row(params![id.0, number, state, due, changed_at, reason, message_id], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+        let person: Option<String> = update
+            .query_row(params![id.0, number, state, due, changed_at, reason, message_id], |row| row.get(0))
             .optional()?;
-        if let Some((account, destination)) = person {
-            next_in_line(db, &account, &destination)?;
+        if let Some(destination) = person {
+            next_in_line(db, &destination)?;
         }
     }
     Ok(())
 }
 
 /// The next send to a person whose send was settled is ready again.
-fn next_in_line(db: &Connection, account: &str, destination: &str) -> Result<()> {
-    let mut first = db.prepare_cached(
-        "SELECT id FROM sends WHERE state = 3 AND account = ?1 AND destination = ?2 ORDER BY id LIMIT 1",
-    )?;
-    if let Some(id) = first.query_row(params![account, destination], |row| row.get::<_, i64>(0)).optional()? {
+fn next_in_line(db: &Connection, destination: &str) -> Result<()> {
+    let mut first =
+        db.prepare_cached("SELECT id FROM sends WHERE state = 3 AND destination = ?1 ORDER BY id LIMIT 1")?;
+    if let Some(id) = first.query_row([destination], |row| row.get::<_, i64>(0)).optional()? {
         db.prepare_cached("UPDATE sends SET state = 0 WHERE id = ?1")?.execute([id])?;
     }
     Ok(())
@@ -213,13 +210,13 @@ pub fn recover(db: &Connection, now: Timestamp, policy: OnUncertain) -> Result<u
 
 fn expire_leases(db: &Connection, now: Timestamp, policy: OnUncertain) -> Result<()> {
     let mut expired = db.prepare_cached(
-        "SELECT id, account, destination FROM sends INDEXED BY sends_sending WHERE state = 2 AND due_at <= ?1",
+        "SELECT id, destination FROM sends INDEXED BY sends_sending WHERE state = 2 AND due_at <= ?1",
     )?;
-    let lost: Vec<(i64, String, String)> =
-        expired.query_map([now.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_>>()?;
-    for (id, account, destination) in lost {
+    let lost: Vec<(i64, String)> =
+        expired.query_map([now.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
+    for (id, destination) in lost {
         lose(db, id, now, policy)?;
-        next_in_line(db, &account, &destination)?;
+        next_in_line(db, &destination)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::inbox::{Append, Batch, Inbox, Request};
 use super::schema::Problem;
-use super::sqlite::{Location, open};
+use super::sqlite::{Identity, Location, Missing, open};
 use super::{Claims, StoreError, statements};
 use crate::clock::Stopwatch;
 use crate::event::Kept;
@@ -18,7 +18,7 @@ use crate::event::Kept;
 /// How many events share a transaction at most.
 const BATCH: usize = 512;
 
-/// How often a broken file is tried again, and a sound one checked for having been moved away.
+/// How often a broken file is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The writer's state.
@@ -28,24 +28,26 @@ pub struct Writer {
     healthy: Arc<AtomicBool>,
     open: Option<Open>,
     tried: Option<Stopwatch>,
+    /// Whether the file was ever open: then it must not be made anew unasked.
+    missing: Missing,
 }
 
 struct Open {
     db: Connection,
-    checked: Stopwatch,
-    inode: Option<u64>,
+    identity: Option<Identity>,
 }
 
 impl Writer {
     pub fn new(location: Location, inbox: Arc<Inbox>, healthy: Arc<AtomicBool>) -> Self {
-        Self { location, inbox, healthy, open: None, tried: None }
+        Self { location, inbox, healthy, open: None, tried: None, missing: Missing::Create }
     }
 
     /// Opens the file now, so that a first start can say at once what is wrong.
     pub fn try_open(&mut self) -> Result<(), StoreError> {
-        match open_checked(&self.location) {
+        match open_checked(&self.location, self.missing) {
             Ok(open) => {
                 self.open = Some(open);
+                self.missing = Missing::Refuse;
                 self.healthy.store(true, Ordering::Relaxed);
                 Ok(())
             }
@@ -78,7 +80,18 @@ impl Writer {
             return None;
         }
         let open = self.open.as_mut()?;
-        match transact(&open.db, &batch) {
+        let done = transact(&open.db, &batch);
+        let still_there = open.is_at(&self.location);
+        open.identity = self.location.identity();
+        match done {
+            Ok(_) if !still_there => {
+                // what was committed went into a file that nobody will find
+                self.open = None;
+                let error = StoreError::Unavailable(Problem::Gone.to_string());
+                self.failed(&error);
+                refuse(batch, &error);
+                None
+            }
             Ok(results) => {
                 if !self.healthy.swap(true, Ordering::Relaxed) {
                     tracing::info!(file = %self.location.path.display(), "the store works again");
@@ -101,16 +114,8 @@ impl Writer {
 
     /// Makes sure that there is an open file, and that it is still the one at its path.
     fn make_ready(&mut self) -> Result<(), StoreError> {
-        if let Some(open) = &mut self.open
-            && open.checked.elapsed() > PAUSE
-        {
-            open.checked = Stopwatch::start();
-            if self.location.inode() != open.inode {
-                self.open = None;
-                self.tried = None;
-                let error = StoreError::Unavailable("the file was moved or removed while it was in use".into());
-                self.failed(&error);
-            }
+        if self.open.as_ref().is_some_and(|open| !open.is_at(&self.location)) {
+            self.open = None;
         }
         if self.open.is_some() {
             return Ok(());
@@ -119,9 +124,10 @@ impl Writer {
             return Err(StoreError::Unavailable("the file could not be opened; it is tried again".into()));
         }
         self.tried = Some(Stopwatch::start());
-        match open_checked(&self.location) {
+        match open_checked(&self.location, self.missing) {
             Ok(open) => {
                 self.open = Some(open);
+                self.missing = Missing::Refuse;
                 self.tried = None;
                 Ok(())
             }
@@ -234,12 +240,22 @@ fn refuse(batch: Batch, error: &StoreError) {
     }
 }
 
-fn open_checked(location: &Location) -> Result<Open, StoreError> {
-    let db = open(location).map_err(|problem| match problem {
+fn open_checked(location: &Location, missing: Missing) -> Result<Open, StoreError> {
+    let db = open(location, missing).map_err(|problem| match problem {
         Problem::Sqlite(error) => unavailable(&error),
-        newer @ Problem::Newer { .. } => StoreError::Unavailable(newer.to_string()),
+        other => StoreError::Unavailable(other.to_string()),
     })?;
-    Ok(Open { db, checked: Stopwatch::start(), inode: location.inode() })
+    Ok(Open { db, identity: location.identity() })
+}
+
+impl Open {
+    /// Whether the open file is still the one at the path, and was not cut.
+    fn is_at(&self, location: &Location) -> bool {
+        match (self.identity, location.identity()) {
+            (Some(open), Some(found)) => open.inode == found.inode && open.size <= found.size,
+            _ => false,
+        }
+    }
 }
 
 /// Whether the same connection may work again: the disk is full or somebody holds a lock.

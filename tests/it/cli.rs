@@ -119,6 +119,17 @@ fn a_sound_configuration_is_well() {
 }
 
 #[test]
+fn a_secret_that_is_written_out_is_not_shown_with_its_faults() {
+    let route =
+        ROUTE.replace("auth: bearer", "auth: standard-webhooks").replace("s3cret-for-tests", "n0t-base64-but-secret");
+    let setup = Setup::new().route("hello", &route);
+    setup.write("http://127.0.0.1:9/");
+    let said = complaints(&setup);
+    assert!(said.contains("the secret is no base64 text") && said.contains("hello.yaml:4:9"), "{said}");
+    assert!(!said.contains("n0t-base64-but-secret"), "{said}");
+}
+
+#[test]
 fn weak_spots_are_warnings() {
     let setup = Setup::new()
         .route("open", "source: generic\nauth: none\nsends: []\n")

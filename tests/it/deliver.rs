@@ -270,3 +270,42 @@ async fn what_was_sent_in_the_sandbox_never_goes_to_serri() {
     assert_eq!(kept[0], ["default (sandbox)", "1"]);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn an_idle_account_does_not_hold_up_a_paced_one() {
+    let setup =
+        hello().set("accounts.default.rate=50/s").set("accounts.idle.api_key=other").set("accounts.idle.rate=50/s");
+    let world = World::start(setup).await;
+    let events: Vec<Value> =
+        (0..100).map(|n| json!({"id": n.to_string(), "phone": format!("98123456{n:02}")})).collect();
+    world.post("hello", &Value::from(events).to_string()).await;
+    // two seconds at its rate, and minutes if it waited for the safety net each time
+    world.delivered(100).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_is_one_person_whatever_the_account() {
+    let (gate, calls) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (held, counted) = (Arc::clone(&gate), Arc::clone(&calls));
+    let serri = scripted(move |_| {
+        let (held, counted) = (Arc::clone(&held), Arc::clone(&counted));
+        async move {
+            counted.fetch_add(1, Ordering::SeqCst);
+            held.acquire().await.unwrap().forget();
+            ok()
+        }
+    });
+    let setup = hello().route("other", &format!("account: other\n{ROUTE}")).set("accounts.other.api_key=k");
+    let setup = setup.set("delivery.retry.initial=10ms");
+    let world = World::start_against(setup, serri).await;
+    // both accounts call the same Serri here
+    post_to(&world, "e1", "welcome", "9812345670").await;
+    eventually("the first is called", async || calls.load(Ordering::SeqCst) == 1).await;
+    assert_eq!(world.post("other", &json!({"id": "e2", "phone": "9812345670"}).to_string()).await.0, 200);
+    world.settles("SELECT state FROM sends WHERE id = 2", "3").await;
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    gate.add_permits(10);
+    world.settles("SELECT state FROM sends WHERE id = 1", "10").await;
+    drop(world);
+}

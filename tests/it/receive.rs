@@ -132,6 +132,13 @@ async fn errors_are_problems_and_a_known_route_is_never_missing() {
         (response.status().as_u16(), response.headers()["content-type"].to_str().unwrap()),
         (404, "application/problem+json")
     );
+    let odd = world.http.post(format!("{}/webhooks/%ff", world.base)).send().await.unwrap();
+    assert_eq!(odd.headers()["content-type"], "application/problem+json");
+    assert_eq!(
+        world.http.post(format!("{}/", world.url("hello"))).send().await.unwrap().status(),
+        401,
+        "a slash at the end"
+    );
     let response = world.http.get(world.url("hello")).bearer_auth("s3cret-for-tests").send().await.unwrap();
     assert_eq!((response.status().as_u16(), response.headers()["allow"].to_str().unwrap()), (405, "POST, PUT"));
     let response = world
@@ -153,6 +160,10 @@ async fn a_request_id_is_kept_or_made() {
     assert_eq!(given.headers()["x-request-id"], "mine-7");
     let made = world.http.post(world.url("hello")).send().await.unwrap();
     assert_eq!(made.headers()["x-request-id"].len(), 36);
+    for bad in ["+91 98123 45670", &"a".repeat(200), "a b", "{}"] {
+        let replaced = world.http.post(world.url("hello")).header("x-request-id", bad).send().await.unwrap();
+        assert_eq!(replaced.headers()["x-request-id"].len(), 36, "{bad}");
+    }
     world.stop().await;
 }
 

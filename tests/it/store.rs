@@ -194,6 +194,11 @@ async fn two_relays_cannot_share_a_file() {
     assert!(matches!(open(&dir), Err(OpenError::InUse(_))));
     drop(store);
     assert!(open(&dir).is_ok());
+    std::os::unix::fs::symlink(dir.path().join("relay.db"), dir.path().join("link.db")).unwrap();
+    let held = open(&dir).unwrap();
+    let link = format!("sqlite:{}", dir.path().join("link.db").display());
+    assert!(matches!(SqliteStore::open(&link), Err(OpenError::InUse(_))), "by another name it is the same file");
+    drop(held);
     for url in ["postgres://x", "sqlite:", "relay.db", "sqlite::memory:"] {
         assert!(matches!(SqliteStore::open(url), Err(OpenError::Url(_))), "{url}");
     }
@@ -229,19 +234,35 @@ async fn a_damaged_file_is_reported_and_a_restored_one_used() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_moved_away_is_noticed() {
+async fn a_file_that_was_moved_away_takes_nothing_until_it_is_back() {
+    let (dir, store) = store();
+    let files = ["relay.db", "relay.db-wal", "relay.db-shm"];
+    store.append(vec![event(1, 0, &[])]).await.unwrap();
+    let aside = tempfile::tempdir().unwrap();
+    for name in files {
+        let _ = std::fs::rename(dir.path().join(name), aside.path().join(name));
+    }
+    // not one event goes into a file that nobody will find, and no empty one takes its place
+    for n in 2..5 {
+        assert!(store.append(vec![event(n, 0, &[])]).await.is_err());
+    }
+    assert!(!dir.path().join("relay.db").exists());
+    for name in files {
+        let _ = std::fs::rename(aside.path().join(name), dir.path().join(name));
+    }
+    eventually("it is used again", async || store.append(vec![event(5, 0, &[])]).await.is_ok()).await;
+    assert_eq!(store.append(vec![event(1, 0, &[])]).await, Ok(vec![Kept::Duplicate]));
+}
+
+#[tokio::test]
+async fn a_file_that_was_emptied_takes_nothing() {
     let (dir, store) = store();
     store.append(vec![event(1, 0, &[])]).await.unwrap();
-    for name in ["relay.db", "relay.db-wal", "relay.db-shm"] {
-        let _ = std::fs::rename(dir.path().join(name), dir.path().join(format!("moved-{name}")));
+    std::fs::write(dir.path().join("relay.db"), "").unwrap();
+    for n in 2..5 {
+        assert!(store.append(vec![event(n, 0, &[])]).await.is_err());
     }
-    // a 2xx is given only for what is in the file at its path
-    eventually("writes go to the file at the path", async || {
-        let _ = store.append(vec![event(2, 0, &[])]).await;
-        dir.path().join("relay.db").exists()
-            && query(&dir.path().join("relay.db"), "SELECT count(*) FROM events WHERE id = '2'") == [["1"]]
-    })
-    .await;
+    assert!(store.probe().await.is_err());
 }
 
 #[tokio::test]

@@ -39,10 +39,10 @@ CREATE TABLE sends (
 ) STRICT;
 
 -- Partial indexes: the cost of claiming grows with what is claimed, not with what waits or what is history.
-CREATE INDEX sends_ready   ON sends (account, id)              WHERE state = 0;
-CREATE INDEX sends_waiting ON sends (due_at)                   WHERE state = 1;
-CREATE INDEX sends_sending ON sends (account, destination)     WHERE state = 2;
-CREATE INDEX sends_behind  ON sends (account, destination, id) WHERE state = 3;
+CREATE INDEX sends_ready   ON sends (account, id)     WHERE state = 0;
+CREATE INDEX sends_waiting ON sends (due_at)          WHERE state = 1;
+CREATE INDEX sends_sending ON sends (destination)     WHERE state = 2;
+CREATE INDEX sends_behind  ON sends (destination, id) WHERE state = 3;
 
 -- Each HTTP call made for a send.
 CREATE TABLE attempts (
