@@ -36,13 +36,17 @@ pub fn run(relay: &str) {
 fn measure(name: &str, relay: &str, dir: &Path, prepare: Option<fn(&Path)>) {
     let home = dir.join(name.replace([' ', ','], "-"));
     // a first start makes the file and its schema
-    drop(start_relay(relay, &home));
+    let first = start_relay(relay, &home);
+    await_ready();
+    drop(first);
     if let Some(prepare) = prepare {
         prepare(&home.join("relay.db"));
+        // gigabytes on their way to the disk are not what is measured
+        let _ = Command::new("sync").status();
     }
     let watch = Instant::now();
     let peer = start_relay(relay, &home);
-    while !get(RELAY, "/readyz").contains("ready") {}
+    await_ready();
     let ready_ms = watch.elapsed().as_secs_f64() * 1e3;
     let memory = peak_mb(&peer);
     let me = std::env::current_exe().expect("myself");
@@ -68,6 +72,10 @@ fn measure(name: &str, relay: &str, dir: &Path, prepare: Option<fn(&Path)>) {
     drop(peer);
     drop(sink);
     let _ = fs::remove_dir_all(&home);
+}
+
+fn await_ready() {
+    while !get(RELAY, "/readyz").contains("ready") {}
 }
 
 /// How fast a backlog goes while nothing comes in.
