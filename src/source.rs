@@ -17,7 +17,8 @@ use crate::config::source::{
 };
 use crate::decode::Packing;
 use crate::event::{Contact, Event};
-use crate::map::template::{Broken, Expression};
+use crate::map::expression::Expression;
+use crate::map::lint::Broken;
 use crate::map::{Scope, first_name, text};
 
 /// A source's knowledge, compiled; a route's own keys have overridden the source's.

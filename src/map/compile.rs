@@ -2,8 +2,10 @@
 
 use serde_json::Value as Json;
 
+use super::expression::Expression;
+use super::lint::Broken;
 use super::rule::{LocationRule, Rule, Tree};
-use super::template::{Broken, Expression, Template};
+use super::template::Template;
 use super::{media, phone, text};
 use crate::config::document::Node;
 use crate::config::fault::Fault;

@@ -240,7 +240,8 @@ fn usage(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::template::{Template, to_value};
+    use crate::map::expression::to_value;
+    use crate::map::template::Template;
 
     #[test]
     fn every_example_gives_what_it_says() {
@@ -272,7 +273,7 @@ mod tests {
             "pick(a=1)",
         ] {
             let given = Template::compile(&format!("{{{{ event.x | {filter} }}}}")).expect("compiles").text(&scope);
-            assert!(matches!(given, Err(crate::map::template::EvalError::Missing(_))), "{filter}: {given:?}");
+            assert!(matches!(given, Err(crate::map::expression::EvalError::Missing(_))), "{filter}: {given:?}");
         }
     }
 }

@@ -9,8 +9,18 @@ use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 use super::filters;
-use super::template::Broken;
 use crate::config::fault::did_you_mean;
+
+/// A template's fault when it is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// What is wrong.
+    pub message: String,
+    /// Where in the template, in bytes.
+    pub range: Option<Range<usize>>,
+    /// What may have been meant.
+    pub hint: Option<String>,
+}
 
 /// minijinja's own filters, with the features we build it with.
 const BUILTIN_FILTERS: [&str; 46] = [
@@ -115,6 +125,13 @@ const VARIABLES: [&str; 7] = ["event", "contact", "meta", "headers", "query", "i
 
 const CONTACT: [&str; 6] = ["phone", "name", "first_name", "last_name", "email", "country"];
 const META: [&str; 5] = ["id", "type", "source", "route", "received_at"];
+
+impl Broken {
+    /// The same further on in a longer text.
+    pub fn moved(self, by: usize) -> Self {
+        Self { range: self.range.map(|range| range.start + by..range.end + by), ..self }
+    }
+}
 
 /// Whether every filter, test and function is one that exists.
 pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {

@@ -4,6 +4,7 @@
 //! an event cannot be mapped by a rule costs that send only, with a reason that names rule, key and field.
 
 mod compile;
+pub mod expression;
 pub mod filters;
 pub mod lint;
 pub mod media;
@@ -23,7 +24,7 @@ use serde_json::Value as Json;
 
 use crate::clock::Timestamp;
 use crate::event::{Envelope, Event};
-use template::to_value;
+use expression::to_value;
 
 /// Everything that templates see of one event.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@ use minijinja::value::ValueKind;
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
-use super::template::{EvalError, Expression, Rendered, Template};
+use super::expression::{EvalError, Expression};
+use super::template::{Rendered, Template};
 use super::{Scope, media, phone, text};
 use crate::event::{Content, NewSend};
 use crate::serri::payload::{Location, Media, Payload};

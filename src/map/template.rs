@@ -1,117 +1,19 @@
-//! Jinja as the rules use it: texts with `{{ }}`, and expressions that keep their types.
+//! Jinja as the rules use it: texts with `{{ }}` in them.
 //!
 //! A text is cut into its pieces when it is loaded, so that a value that is not there can be named exactly as it was
-//! written. Evaluation is bounded in steps, depth and size. `null` counts as not there.
-
-use std::ops::Range;
-use std::sync::LazyLock;
+//! written. What it becomes is bounded in size.
 
 use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
-use thiserror::Error;
+use minijinja::{ErrorKind, Value};
 
-use super::{filters, lint, text};
-
-/// How many steps one evaluation may take; a real rule takes some dozens.
-const FUEL: u64 = 50_000;
-
-/// How deep templates may recurse.
-const RECURSION: usize = 50;
+use super::expression::{ENVIRONMENT, EvalError, Expression, broken, failed};
+use super::lint::{self, Broken};
+use super::text;
 
 /// How long one text may become, in bytes: 64 times what WhatsApp takes.
 const OUTPUT_LIMIT: usize = 64 * 1_024;
-
-/// A template's fault when it is loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
-    /// What is wrong.
-    pub message: String,
-    /// Where in the template, in bytes.
-    pub range: Option<Range<usize>>,
-    /// What may have been meant.
-    pub hint: Option<String>,
-}
-
-/// Why a template gave no value.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum EvalError {
-    /// It names something that is not there, or empty.
-    #[error("`{0}` is not there, or empty")]
-    Missing(String),
-    /// It failed.
-    #[error("{0}")]
-    Failed(String),
-}
-
-/// The one environment: our filters over minijinja's, bounded.
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-    environment.set_fuel(Some(FUEL));
-    environment.set_recursion_limit(RECURSION);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.set_formatter(|out, _, value| {
-        let shown = text::text_of(value).filter(|shown| value.is_safe() || !text::is_blank(shown));
-        let shown = shown.ok_or_else(|| Error::from(ErrorKind::UndefinedError))?;
-        out.write_str(&shown).map_err(Error::from)
-    });
-    environment.remove_global("debug");
-    environment.remove_global("namespace");
-    filters::register(&mut environment);
-    environment
-});
-
-/// An expression: `meta.type == "orders/create"`, `event.line_items`.
-#[derive(Debug)]
-pub struct Expression {
-    compiled: minijinja::Expression<'static, 'static>,
-    source: String,
-}
-
-impl Expression {
-    /// Compiles an expression.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it, and where.
-    pub fn compile(source: &str) -> Result<Self, Broken> {
-        if let Some(inside) = source.trim().strip_prefix("{{") {
-            let inside = inside.trim_end().trim_end_matches("}}").trim();
-            let message = "an expression stands without braces".to_owned();
-            return Err(Broken { message, range: None, hint: Some(format!("write {inside}")) });
-        }
-        lint::names(source, true)?;
-        let compiled = ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| {
-            let broken = broken(&error);
-            let compares = broken.message.contains("unexpected input") && source.contains(" = ");
-            let hint = compares.then(|| "to compare, write == instead of =".to_owned());
-            Broken { hint, ..broken }
-        })?;
-        lint::variables(compiled.undeclared_variables(true), source)?;
-        Ok(Self { compiled, source: source.to_owned() })
-    }
-
-    /// Its value.
-    ///
-    /// # Errors
-    ///
-    /// [`EvalError::Failed`] where a filter or an operator does.
-    pub fn eval(&self, scope: &Value) -> Result<Value, EvalError> {
-        self.compiled.eval(scope.clone()).map_err(|error| failed(&error))
-    }
-
-    /// Its text; `None` if it is not there or empty.
-    ///
-    /// # Errors
-    ///
-    /// As [`Expression::eval`].
-    pub fn text(&self, scope: &Value) -> Result<Option<String>, EvalError> {
-        let value = self.eval(scope)?;
-        Ok(text::text_of(&value).filter(|text| value.is_safe() || !text::is_blank(text)))
-    }
-}
 
 /// A text with `{{ }}` in it.
 #[derive(Debug)]
@@ -228,12 +130,6 @@ impl Template {
     }
 }
 
-impl Broken {
-    fn moved(self, by: usize) -> Self {
-        Self { range: self.range.map(|range| range.start + by..range.end + by), ..self }
-    }
-}
-
 fn value_text(expression: &Expression, value: &Value) -> Result<String, EvalError> {
     let text = text::text_of(value).filter(|text| value.is_safe() || !text::is_blank(text));
     let text = text.ok_or_else(|| EvalError::Missing(expression.source.clone()))?;
@@ -279,46 +175,11 @@ fn offset(position: u32) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
 
-fn broken(error: &Error) -> Broken {
-    Broken { message: describe(error), range: error.range(), hint: None }
-}
-
-fn failed(error: &Error) -> EvalError {
-    match error.kind() {
-        ErrorKind::OutOfFuel => {
-            EvalError::Failed(format!("it takes more than {FUEL} steps: is there a loop without end?"))
-        }
-        _ => EvalError::Failed(describe(error)),
-    }
-}
-
-fn describe(error: &Error) -> String {
-    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-    format!("{}{source}", error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned))
-}
-
-/// A JSON value as templates see it: `null` is not there, a number without fraction is a whole one.
-pub fn to_value(json: &serde_json::Value) -> Value {
-    use serde_json::Value as Json;
-    match json {
-        Json::Null => Value::UNDEFINED,
-        Json::Bool(flag) => Value::from(*flag),
-        Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-            (Some(whole), _, _) => Value::from(whole),
-            (_, Some(whole), _) => Value::from(whole),
-            (_, _, Some(fraction)) => Value::from(fraction),
-            _ => Value::UNDEFINED,
-        },
-        Json::String(text) => Value::from(text.as_str()),
-        Json::Array(items) => items.iter().map(to_value).collect(),
-        Json::Object(map) => Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), to_value(value)))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::expression::to_value;
     use super::*;
 
     fn render(template: &str, event: serde_json::Value) -> Result<String, EvalError> {
