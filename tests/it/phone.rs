@@ -1,5 +1,6 @@
 //! Numbers as CRMs send them, against Google's metadata (the table says what PyPI's phonenumbers 9.0.43 made of them).
 
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 use serri_relay::map::phone::normalise;
 
 #[test]
@@ -18,4 +19,33 @@ fn numbers_come_out_as_the_reference_says() {
     }
     assert!(rows > 3_000);
     assert!(wrong.len() * 500 <= rows, "{} of {rows}: {wrong:#?}", wrong.len());
+}
+
+/// What stands in full takes a shorter way than the parser's; it must lead to the same number.
+#[test]
+fn a_number_in_full_is_what_the_parser_makes_of_it() {
+    let by_the_parser = |text: &str| {
+        let number =
+            PHONE_NUMBER_UTIL.parse(text, None).ok().filter(|number| PHONE_NUMBER_UTIL.is_valid_number(number));
+        number.map(|number| PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
+    };
+    let mut random = fastrand::Rng::with_seed(20_261_122);
+    let mut valid = 0;
+    for region in PHONE_NUMBER_UTIL.get_supported_regions() {
+        for kind in PHONE_NUMBER_UTIL.get_supported_types_for_region(region).into_iter().flatten() {
+            let Ok(example) = PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(region, kind) else { continue };
+            let example = PHONE_NUMBER_UTIL.format(&example, PhoneNumberFormat::E164).into_owned();
+            for _ in 0..30 {
+                // the last digits of a valid number at random, and sometimes one more or one less
+                let kept = random.usize(4..example.len());
+                let more = random.usize(0..example.len() - kept + 2);
+                let digits: String = (0..more).map(|_| random.digit(10)).collect();
+                let text = format!("{}{digits}", &example[..kept]);
+                let expected = by_the_parser(&text);
+                valid += usize::from(expected.is_some());
+                assert_eq!(normalise(&text, "").ok(), expected, "{text}");
+            }
+        }
+    }
+    assert!(valid > 1_000, "{valid}");
 }
