@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use futures_util::future::BoxFuture;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -113,6 +114,8 @@ pub fn open(location: &Location, missing: Missing) -> Result<Connection, Problem
     }
     let mut db = Connection::open_with_flags(&location.path, flags)?;
     db.execute_batch(PRAGMAS)?;
+    // a statement keeps its plan whatever is bound to it: without this many were planned anew at each execution
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(64);
     migrate(&mut db)?;
     // from here on the file's size tells whether somebody cut it
