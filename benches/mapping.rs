@@ -1,4 +1,5 @@
-//! What mapping costs: a 1 KB order through eight templates, and a phone number beside it.
+//! What mapping costs: a 1 KB order through eight templates, and a phone number beside it; then the whole way from the
+//! proven bytes to what is stored.
 
 #![expect(
     clippy::expect_used,
@@ -8,10 +9,14 @@
     reason = "a benchmark may fail loudly, and talks"
 )]
 
+use std::time::Duration;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use serri_relay::clock::Timestamp;
 use serri_relay::config::interpolate::Variables;
+use serri_relay::event::{Contact, Envelope, Event};
 use serri_relay::map::phone::normalise;
+use serri_relay::map::{Rule, RulePlace, Scope};
 use serri_relay::route::check::check;
 use serri_relay::route::example::call_of;
 use serri_relay::route::manner_of;
@@ -44,15 +49,40 @@ fn mapping(c: &mut Criterion) {
     let route = checked.routes.get("shop").unwrap_or_else(|| panic!("{faults:?}"));
     let sample = &checked.written.sources["shopify"].value.samples["order"];
     let mut sample = sample.clone();
-    sample.body["note"] = serde_json::Value::from("Please ring the bell twice. ".repeat(14));
+    sample.body["note"] = serde_json::Value::from("Please ring the bell twice. ".repeat(19));
     let manner = manner_of(&checked.written.routes["shop"].value, &checked.written).expect("a source");
     let call = call_of(&sample, &manner);
     println!("body: {} bytes", call.body.len());
     let authentic = route.authentication.assume(call);
-    c.bench_function("decode, describe and map a 1 KB order (8 templates, 1 number)", |b| {
+    let file = &checked.written.routes["shop"];
+    let place = RulePlace { file: &file.node, index: 0 };
+    let rule = Rule::compile(&file.value.sends[0], place, "default", None).expect("a rule");
+    let scope = scope_of(sample.body);
+    c.bench_function("map: eight templates and a number", |b| b.iter(|| rule.apply(&scope, "IN")));
+    c.bench_function("a number in full: +91 98123 45670", |b| b.iter(|| normalise("+91 98123 45670", "IN")));
+    c.bench_function("a number of the country: 098123 45670", |b| b.iter(|| normalise("098123 45670", "IN")));
+    c.bench_function("all: decode, describe, map, make what is stored", |b| {
         b.iter(|| route.read(&authentic, Timestamp(0)).expect("mapped"));
     });
-    c.bench_function("normalise a phone number", |b| b.iter(|| normalise("+91 98123 45670", "IN")));
+}
+
+/// What the templates see of the order.
+fn scope_of(value: serde_json::Value) -> Scope {
+    let contact = Contact {
+        phone: "+91 98123 45670".into(),
+        name: "Asha Rao".into(),
+        first_name: "Asha".into(),
+        ..Contact::default()
+    };
+    let scope = Scope::of_value(&value, &Scope::of_envelope(&Envelope::default()));
+    let event = Event {
+        id: "5544332211".into(),
+        kind: "orders/create".into(),
+        value,
+        contact,
+        window: Duration::from_secs(604_800),
+    };
+    scope.with_event(&event, "shop", "shopify", Timestamp(0))
 }
 
 criterion_group!(benches, mapping);
