@@ -44,10 +44,13 @@ pub struct Client {
     clock: Clock,
 }
 
-/// Why there is no client.
+/// Why there is no client: in practice, because the system trusts nobody.
 #[derive(Debug, Error)]
-#[error("the HTTP client cannot be made: {0}")]
-pub struct ClientError(#[from] reqwest::Error);
+#[error(
+    "the HTTP client cannot be made: {}; install the system's certificate authorities (Debian: ca-certificates), or name a file of them in SSL_CERT_FILE",
+    root_cause(.0)
+)]
+pub struct ClientError(reqwest::Error);
 
 /// What one call came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +90,8 @@ impl Client {
             // shorter than any server's keep-alive we know of, so that a closing connection is not reused
             .pool_idle_timeout(Duration::from_secs(30))
             .tcp_nodelay(true)
-            .build()?;
+            .build()
+            .map_err(ClientError)?;
         Ok(Self { http, clock })
     }
 

@@ -27,4 +27,5 @@ mod phone;
 mod receive;
 mod sources;
 mod store;
+mod tls;
 mod world;
