@@ -1,7 +1,7 @@
-//! An HTTP call that came in, read in full: nothing about it is believed yet.
+//! An HTTP call that came in, read in full: nothing about it is believed yet. And what is answered to one.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 /// A call, read in full.
 #[derive(Debug, Clone)]
@@ -33,5 +33,23 @@ impl Call {
     pub fn content_type(&self) -> Option<String> {
         let whole = self.header(http::header::CONTENT_TYPE.as_str())?;
         Some(whole.split(';').next().unwrap_or("").trim().to_ascii_lowercase())
+    }
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The body and its content type; a report as JSON if there is none.
+    pub body: Option<(String, String)>,
+    /// A header besides.
+    pub header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Answer {
+    /// 200 with the report.
+    pub fn report() -> Self {
+        Self { status: 200, body: None, header: None }
     }
 }

@@ -17,8 +17,14 @@ use crate::event::Envelope;
 pub const EVENT_LIMIT: usize = 1_000;
 
 /// Headers that carry secrets or are of no use to a template, whatever the source.
-const NEVER_KEPT: [&str; 8] = [
+const NEVER_KEPT: [&str; 13] = [
+    // the address, which may hold a secret, as a sender or a proxy repeats it
     "referer",
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-forwarded-uri",
+    "x-envoy-original-path",
     "authorization",
     "proxy-authorization",
     "cookie",
@@ -35,6 +41,10 @@ pub struct Packing {
     pub format: BodyFormat,
     /// A field that holds the event as JSON text.
     pub json_field: Option<String>,
+    /// Where the events stand in the body.
+    pub each: Option<Vec<String>>,
+    /// Fields of the body that must not be kept.
+    pub redact: Vec<Vec<String>>,
 }
 
 /// What was in a call.
@@ -83,25 +93,50 @@ pub enum DecodeError {
 pub fn decode(authentic: &Authentic, packing: &Packing) -> Result<Decoded, DecodeError> {
     let call = authentic.call();
     let whole = body::parse(packing.format, call.header(CONTENT_TYPE.as_str()), &call.body, call.query())?;
-    let whole = unfold(whole, packing.json_field.as_deref())?;
-    let several = whole.is_array();
-    let mut values = match whole {
-        Value::Array(items) => items,
-        one => vec![one],
-    };
+    let mut whole = unfold(whole, packing.json_field.as_deref())?;
+    redact(&mut whole, authentic, packing);
+    let one_by_bytes = !whole.is_array() && packing.each.is_none() && !call.body.is_empty();
+    let values = spread(whole, packing.each.as_deref());
     if values.len() > EVENT_LIMIT {
         return Err(DecodeError::TooMany(values.len()));
     }
     if let Some((index, value)) = values.iter().enumerate().find(|(_, value)| !value.is_object()) {
         return Err(DecodeError::NoObject { position: index + 1, found: kind(value) });
     }
-    let hashes = if several || call.body.is_empty() {
-        values.iter().map(|value| hash(value.to_string().as_bytes())).collect()
-    } else {
+    let hashes = if one_by_bytes {
         vec![hash(&call.body)]
+    } else {
+        values.iter().map(|value| hash(value.to_string().as_bytes())).collect()
     };
-    values.iter_mut().for_each(|value| redact(value, authentic));
     Ok(Decoded { values, hashes, envelope: envelope(authentic) })
+}
+
+/// The events of a body: the entries of an array; of each what stands at `path`, lists on the way spread. Where there is
+/// no such field, the entry itself is the event (IndiaMART sends both forms).
+fn spread(whole: Value, path: Option<&[String]>) -> Vec<Value> {
+    let entries = match whole {
+        Value::Array(items) => items,
+        one => vec![one],
+    };
+    let Some(path @ [first, ..]) = path else { return entries };
+    let mut events = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if entry.get(first).is_some() { gather(entry, path, &mut events) } else { events.push(entry) }
+    }
+    events
+}
+
+fn gather(value: Value, path: &[String], events: &mut Vec<Value>) {
+    match (value, path) {
+        (Value::Array(items), path) => items.into_iter().for_each(|item| gather(item, path, events)),
+        (event, []) => events.push(event),
+        (Value::Object(mut map), [first, rest @ ..]) => {
+            if let Some(inner) = map.remove(first) {
+                gather(inner, rest, events);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What came with a proven call, without its secrets.
@@ -141,20 +176,29 @@ fn unfold(mut whole: Value, field: Option<&str>) -> Result<Value, DecodeError> {
     Ok(whole)
 }
 
-fn redact(value: &mut Value, authentic: &Authentic) {
-    for path in &authentic.hidden().fields {
-        if let Some((last, steps)) = path.split_last()
-            && let Some(parent) = steps.iter().try_fold(&mut *value, |value, step| value.get_mut(step))
-            && let Some(map) = parent.as_object_mut()
-        {
-            map.remove(last);
-        }
+/// Takes out what must not be kept: fields that prove the call, and those that the source names.
+fn redact(whole: &mut Value, authentic: &Authentic, packing: &Packing) {
+    for path in authentic.hidden().fields.iter().chain(&packing.redact) {
+        remove(whole, path);
     }
     // without a body the event is the query string, secret and all
     if authentic.call().body.is_empty()
-        && let Some(map) = value.as_object_mut()
+        && let Some(map) = whole.as_object_mut()
     {
         map.retain(|name, _| !authentic.hidden().query.contains(name));
+    }
+}
+
+fn remove(value: &mut Value, path: &[String]) {
+    match (value, path) {
+        (Value::Array(items), path) => items.iter_mut().for_each(|item| remove(item, path)),
+        (Value::Object(map), [last]) => drop(map.remove(last)),
+        (Value::Object(map), [first, rest @ ..]) => {
+            if let Some(inner) = map.get_mut(first) {
+                remove(inner, rest);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -166,5 +210,49 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn path(text: &str) -> Vec<String> {
+        text.split('.').map(ToOwned::to_owned).collect()
+    }
+
+    #[test]
+    fn events_are_found_wherever_they_stand() {
+        let meta = json!({"object": "page", "entry": [
+            {"id": 1, "changes": [{"value": {"leadgen_id": "1"}}, {"value": {"leadgen_id": "2"}}]},
+            {"id": 2},
+            {"id": 3, "changes": [{"value": {"leadgen_id": "3"}}]},
+        ]});
+        let ids: Vec<Value> =
+            spread(meta, Some(&path("entry.changes.value"))).iter().map(|e| e["leadgen_id"].clone()).collect();
+        assert_eq!(ids, ["1", "2", "3"]);
+        // IndiaMART's three shapes
+        let response = path("RESPONSE");
+        for (body, expected) in [
+            (json!({"CODE": 200, "RESPONSE": {"ID": 1}}), 1),
+            (json!({"CODE": 200, "RESPONSE": [{"ID": 1}, {"ID": 1}]}), 2),
+            (json!({"ID": 1}), 1),
+        ] {
+            let events = spread(body, Some(&response));
+            assert_eq!((events.len(), &events[0]), (expected, &json!({"ID": 1})));
+        }
+        assert_eq!(spread(json!([{"a": 1}, {"a": 2}]), None).len(), 2);
+    }
+
+    #[test]
+    fn what_must_not_be_kept_goes_wherever_it_stands() {
+        let mut body =
+            json!({"auth": {"access_token": "t", "domain": "d"}, "list": [{"token": 1, "a": 2}, {"token": 3}], "n": 1});
+        for name in ["auth.access_token", "list.token", "n.x", "missing.x"] {
+            remove(&mut body, &path(name));
+        }
+        assert_eq!(body, json!({"auth": {"domain": "d"}, "list": [{"a": 2}, {}], "n": 1}));
     }
 }

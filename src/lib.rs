@@ -13,6 +13,7 @@ pub mod listen;
 
 // the way of an event: receive -> authenticate -> decode -> map -> store -> deliver
 pub mod call;
+pub mod handshake;
 pub mod body;
 pub mod authenticate;
 pub mod decode;

@@ -1,4 +1,4 @@
-//! What a source knows of its events: id, type, contact; how it wants to be answered; which calls are no events.
+//! What a source knows of its events: id, type, contact; how it wants to be answered; which events are tests.
 //!
 //! The definitions are YAML (`config/sources/`), compiled here. There is no code for any one sender.
 
@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use minijinja::Value;
 use minijinja::value::ValueKind;
-use regex_lite::Regex;
 use serde_json::Value as Json;
 
-use crate::call::Call;
+use crate::call::Answer;
 use crate::config::document::Node;
 use crate::config::fault::Fault;
-use crate::config::source::{
-    AnswerSpec, ContactSpec, EventSpec, HandshakeForm, HandshakeSpec, Manner, Method, OneOrMany, PingSpec,
-};
+use crate::config::handshake::{AnswerSpec, HandshakeForm, HandshakeSpec};
+use crate::config::source::{ContactSpec, EventSpec, Manner, OneOrMany};
 use crate::decode::Packing;
 use crate::event::{Contact, Event};
+use crate::handshake;
 use crate::map::expression::Expression;
 use crate::map::lint::Broken;
 use crate::map::{Scope, first_name, text};
@@ -35,16 +34,7 @@ pub struct Knowledge {
     id: Option<Expression>,
     kind: Option<Expression>,
     contact: ContactRules,
-    pings: Vec<Ping>,
-}
-
-/// What is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The status.
-    pub status: u16,
-    /// The body and its content type; a report as JSON if there is none.
-    pub body: Option<(String, String)>,
+    tests: Vec<Expression>,
 }
 
 /// How long repetitions of an event count as the same.
@@ -66,19 +56,12 @@ struct ContactRules {
     country: Vec<Expression>,
 }
 
-#[derive(Debug)]
-struct Ping {
-    method: http::Method,
-    without_header: Option<String>,
-    body: Regex,
-    answer: Answer,
-}
-
 /// A source's manner with a route's own over it: key by key, in `event` and `contact` too.
 pub fn override_manner(source: &Manner, route: &Manner) -> Manner {
     let pick = |own: &Option<OneOrMany<String>>, base: &Option<OneOrMany<String>>| own.clone().or_else(|| base.clone());
     let event = match (&route.event, &source.event) {
         (Some(own), Some(base)) => Some(EventSpec {
+            each: own.each.clone().or_else(|| base.each.clone()),
             id: own.id.clone().or_else(|| base.id.clone()),
             kind: own.kind.clone().or_else(|| base.kind.clone()),
         }),
@@ -100,6 +83,11 @@ pub fn override_manner(source: &Manner, route: &Manner) -> Manner {
         json_field: route.json_field.clone().or_else(|| source.json_field.clone()),
         methods: route.methods.clone().or_else(|| source.methods.clone()),
         auth: route.auth.clone().or_else(|| source.auth.clone()),
+        redact: match (&source.redact, &route.redact) {
+            (None, None) => None,
+            // what a source knows to be secret stays so
+            (base, own) => Some(base.iter().flatten().chain(own.iter().flatten()).cloned().collect()),
+        },
         event,
         contact,
         answer: route.answer.clone().or_else(|| source.answer.clone()),
@@ -119,12 +107,17 @@ impl Knowledge {
         let event = manner.event.clone().unwrap_or_default();
         let contact = manner.contact.clone().unwrap_or_default();
         let knowledge = Self {
-            packing: Packing { format: manner.body.unwrap_or_default(), json_field: manner.json_field.clone() },
+            packing: Packing {
+                format: manner.body.unwrap_or_default(),
+                json_field: manner.json_field.clone(),
+                each: event.each.as_deref().map(steps),
+                redact: manner.redact.iter().flatten().map(|path| steps(path)).collect(),
+            },
             methods: manner.methods.as_ref().map_or_else(
                 || vec![http::Method::POST],
-                |methods| methods.iter().map(|method| method_of(*method)).collect(),
+                |methods| methods.iter().map(|method| method.http()).collect(),
             ),
-            answer: c.answer(&["answer"], &manner.answer.clone().unwrap_or_default()),
+            answer: c.answer(&manner.answer.clone().unwrap_or_default()).unwrap_or_else(Answer::report),
             overload: c.overload(manner.overload),
             id: c.one(&["event", "id"], event.id.as_ref()),
             kind: c.one(&["event", "type"], event.kind.as_ref()),
@@ -136,7 +129,7 @@ impl Knowledge {
                 email: c.several(&["contact", "email"], contact.email.as_ref()),
                 country: c.several(&["contact", "country"], contact.country.as_ref()),
             },
-            pings: c.pings(manner.handshake.as_ref()),
+            tests: c.ignored(manner.handshake.as_ref()),
         };
         if c.faults.is_empty() { Ok(knowledge) } else { Err(c.faults) }
     }
@@ -154,15 +147,9 @@ impl Knowledge {
         (event, scope)
     }
 
-    /// The answer to a call that is no event, if this is one.
-    pub fn handshake(&self, call: &Call) -> Option<&Answer> {
-        let fits = |ping: &&Ping| {
-            let lacks = ping.without_header.as_ref().is_none_or(|name| !call.headers.contains_key(name));
-            call.method == ping.method
-                && lacks
-                && std::str::from_utf8(&call.body).is_ok_and(|body| ping.body.is_match(body))
-        };
-        self.pings.iter().find(fits).map(|ping| &ping.answer)
+    /// Whether a proven event is a test of the sender's own, of which nothing is to come.
+    pub fn is_test(&self, scope: &Scope) -> bool {
+        self.tests.iter().any(|test| test.eval(scope.value()).is_ok_and(|value| value.is_true()))
     }
 }
 
@@ -201,6 +188,11 @@ fn composed_phone(value: &Value) -> Option<String> {
     part("full")
         .or_else(|| part("value"))
         .or_else(|| Some(["country", "area", "phone"].iter().filter_map(|key| part(key)).collect::<Vec<_>>().join(" ")))
+}
+
+/// The steps of a path with dots.
+fn steps(path: &str) -> Vec<String> {
+    path.split('.').map(ToOwned::to_owned).collect()
 }
 
 /// An id made of a hash.
@@ -269,16 +261,20 @@ impl Compiler<'_> {
         sources.iter().enumerate().filter_map(expression).collect()
     }
 
-    fn answer(&mut self, path: &[&str], spec: &AnswerSpec) -> Answer {
-        let status = spec.status.unwrap_or(200);
-        if !(200..300).contains(&status) {
-            self.faults.push(
-                Fault::at(&self.place(path), format!("{status} is no status for a call that went well"))
-                    .hint("200 suits nearly every sender"),
-            );
-        }
-        let kind = spec.content_type.clone().unwrap_or_else(|| "text/plain; charset=utf-8".into());
-        Answer { status, body: spec.body.clone().map(|body| (body, kind)) }
+    fn answer(&mut self, spec: &AnswerSpec) -> Option<Answer> {
+        handshake::answer(spec, &self.place(&["answer"])).map_err(|fault| self.faults.push(*fault)).ok()
+    }
+
+    fn ignored(&mut self, spec: Option<&HandshakeSpec>) -> Vec<Expression> {
+        let forms = match spec {
+            Some(HandshakeSpec::Several(forms)) => forms.as_slice(),
+            _ => &[],
+        };
+        let expression = |form: &HandshakeForm| match form {
+            HandshakeForm::Ignore(source) => self.one(&["handshake"], Some(source)),
+            _ => None,
+        };
+        forms.iter().filter_map(expression).collect()
     }
 
     fn overload(&mut self, status: Option<u16>) -> u16 {
@@ -290,41 +286,5 @@ impl Compiler<'_> {
             );
         }
         status
-    }
-
-    fn pings(&mut self, spec: Option<&HandshakeSpec>) -> Vec<Ping> {
-        let forms = match spec {
-            Some(HandshakeSpec::Several(forms)) => forms.as_slice(),
-            _ => &[],
-        };
-        forms.iter().filter_map(|HandshakeForm::Ping(ping)| self.ping(ping)).collect()
-    }
-
-    fn ping(&mut self, spec: &PingSpec) -> Option<Ping> {
-        let answer = self.answer(&["handshake"], &spec.answer);
-        match Regex::new(&format!("^(?:{})$", spec.body)) {
-            Ok(body) => {
-                Some(Ping { method: method_of(spec.method), without_header: spec.without_header.clone(), body, answer })
-            }
-            Err(error) => {
-                self.faults.push(Fault::at(
-                    &self.place(&["handshake"]),
-                    format!("`{}` is no regular expression: {error}", spec.body),
-                ));
-                None
-            }
-        }
-    }
-}
-
-/// A method as written, as HTTP has it.
-pub fn method_of(method: Method) -> http::Method {
-    match method {
-        Method::Get => http::Method::GET,
-        Method::Post => http::Method::POST,
-        Method::Put => http::Method::PUT,
-        Method::Patch => http::Method::PATCH,
-        Method::Delete => http::Method::DELETE,
-        Method::Head => http::Method::HEAD,
     }
 }

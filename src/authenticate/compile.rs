@@ -79,6 +79,17 @@ fn scheme(spec: &AuthSpec, secrets: &[String], given: &Given<'_>) -> Made {
         AuthSpec::Keyword(AuthKeyword::None) => one(Scheme::Open),
         AuthSpec::Keyword(AuthKeyword::StandardWebhooks) => standard_webhooks(secrets, given),
         AuthSpec::Keyword(AuthKeyword::Bearer) => one(Scheme::Bearer(values(None, secrets, given.place)?)),
+        AuthSpec::Keyword(AuthKeyword::Path) => {
+            let secrets = values(None, secrets, given.place)?;
+            let fits =
+                |secret: &Secret| secret.expose().bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+            if secrets.iter().all(fits) {
+                return one(Scheme::Path(secrets));
+            }
+            let fault =
+                Fault::at(given.place, "the secret becomes part of the address, and holds what an address cannot");
+            Err(Box::new(fault.hint("use A-Z, a-z, 0-9, - . _ ~: openssl rand -hex 24 gives a good one")))
+        }
         AuthSpec::Form(AuthForm::Bearer(token)) => one(Scheme::Bearer(values(token.as_ref(), secrets, given.place)?)),
         AuthSpec::Form(AuthForm::Basic(basic)) => one(Scheme::Basic {
             user: basic.user.clone(),

@@ -54,6 +54,8 @@ enum Scheme {
         path: Vec<String>,
         values: Vec<Secret>,
     },
+    /// The last step of the address.
+    Path(Vec<Secret>),
     Signature(Recipe),
 }
 
@@ -163,7 +165,7 @@ impl Authentication {
                 Scheme::Signature(recipe) => {
                     hidden.headers.extend(recipe.headers.iter().map(|name| name.to_ascii_lowercase()));
                 }
-                Scheme::Open | Scheme::Bearer(_) | Scheme::Basic { .. } => {}
+                Scheme::Open | Scheme::Bearer(_) | Scheme::Basic { .. } | Scheme::Path(_) => {}
             }
         }
         hidden
@@ -208,6 +210,11 @@ impl Scheme {
                     Value::String(text) => any_of(values, text.as_bytes()),
                     _ => Err(Refusal::Malformed),
                 }
+            }
+            Self::Path(values) => {
+                let mut steps = call.uri.path().trim_start_matches('/').splitn(3, '/').skip(2);
+                let step = steps.next().filter(|step| !step.is_empty()).ok_or(Refusal::Missing)?;
+                any_of(values, step.as_bytes())
             }
             Self::Signature(recipe) => recipe.verify(call, || context.url(call), now),
         }

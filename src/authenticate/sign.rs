@@ -2,6 +2,7 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::signature::{Algorithm, Part, Recipe, Signed, encode, hash, mac};
@@ -23,7 +24,7 @@ pub enum CannotSign {
     /// The URL is signed.
     #[error("this source signs the URL, and `server.public_url` is not set")]
     NoPublicUrl,
-    /// The secret stands in the body, which is not ours to change.
+    /// The secret stands in the body, which is neither JSON nor a form.
     #[error("this source carries its secret in the body's field `{0}`: put it into the file")]
     InBody(String),
     /// A header that is signed is missing.
@@ -56,7 +57,13 @@ pub fn sign(authentication: &Authentication, call: &mut Draft, now: Timestamp) -
             call.uri = uri.parse().map_err(|_| CannotSign::Unfit(name.clone()))?;
             Ok(())
         }
-        Scheme::Field { path, .. } => Err(CannotSign::InBody(path.join("."))),
+        Scheme::Field { path, values } => put(call, path, first(values)),
+        Scheme::Path(secrets) => {
+            let query = call.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            let uri = format!("{}/{}{query}", call.uri.path().trim_end_matches('/'), first(secrets));
+            call.uri = uri.parse().map_err(|_| CannotSign::Unfit("the secret".into()))?;
+            Ok(())
+        }
         Scheme::Signature(recipe) => {
             let url = authentication.url(call);
             recipe.sign(call, url.as_deref(), now)
@@ -109,6 +116,34 @@ impl Recipe {
             Algorithm::Ed25519(_) => Err(CannotSign::PrivateKey),
         }
     }
+}
+
+/// Puts a secret into a body: where its field stands in JSON, and as one more pair in a form or a query.
+fn put(call: &mut Draft, path: &[String], secret: &str) -> Result<(), CannotSign> {
+    let name = path
+        .iter()
+        .enumerate()
+        .fold(String::new(), |name, (index, step)| if index == 0 { step.clone() } else { format!("{name}[{step}]") });
+    let with_pair = |text: &str| {
+        let pair = form_urlencoded::Serializer::new(String::new()).append_pair(&name, secret).finish();
+        if text.is_empty() { pair } else { format!("{text}&{pair}") }
+    };
+    let text = std::str::from_utf8(&call.body).unwrap_or("");
+    if call.body.is_empty() {
+        let uri = format!("{}?{}", call.uri.path(), with_pair(call.query()));
+        call.uri = uri.parse().map_err(|_| CannotSign::Unfit(name.clone()))?;
+    } else if call.content_type().as_deref() == Some("application/x-www-form-urlencoded") {
+        call.body = with_pair(text).into();
+    } else {
+        let mut body: Value = serde_json::from_str(text).map_err(|_| CannotSign::InBody(path.join(".")))?;
+        let slot = path.iter().try_fold(&mut body, |value, step| {
+            let map = value.as_object_mut()?;
+            Some(map.entry(step.as_str()).or_insert_with(|| Value::Object(Map::new())))
+        });
+        *slot.ok_or_else(|| CannotSign::InBody(path.join(".")))? = Value::from(secret);
+        call.body = body.to_string().into();
+    }
+    Ok(())
 }
 
 fn first(secrets: &[Secret]) -> &str {

@@ -101,6 +101,7 @@ fn way(spec: &AuthSpec) -> String {
         AuthSpec::Keyword(AuthKeyword::None) => "nothing".into(),
         AuthSpec::Keyword(AuthKeyword::StandardWebhooks) => "signature in webhook-signature (Standard Webhooks)".into(),
         AuthSpec::Keyword(AuthKeyword::Bearer) | AuthSpec::Form(AuthForm::Bearer(_)) => "secret as bearer token".into(),
+        AuthSpec::Keyword(AuthKeyword::Path) => "secret as the last step of the address".into(),
         AuthSpec::Form(AuthForm::Basic(_)) => "HTTP Basic".into(),
         AuthSpec::Form(AuthForm::Header(header)) => format!("secret in header {}", header.name),
         AuthSpec::Form(AuthForm::Query(query)) => format!("secret in the address: ?{}=...", query.name),

@@ -26,6 +26,8 @@ pub enum AuthKeyword {
     StandardWebhooks,
     /// `Authorization: Bearer` with the route's secret.
     Bearer,
+    /// The route's secret as the last step of the address: `/webhooks/ROUTE/SECRET`.
+    Path,
 }
 
 /// A way of proving, with its details. Values left open are filled by the route's `secret`.

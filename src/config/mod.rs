@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod document;
 pub mod fault;
+pub mod handshake;
 pub mod interpolate;
 pub mod layers;
 pub mod relay;

@@ -15,6 +15,9 @@ pub struct RouteFile {
     /// The secret shared with the sender; a list while it is being changed.
     #[serde(default)]
     pub secret: Option<OneOrMany<String>>,
+    /// What the sender has to show in its handshake, where the source has one that asks for it (Meta's "verify token").
+    #[serde(default)]
+    pub verify_token: Option<String>,
     /// The account that sends go through; `default` if left out.
     #[serde(default)]
     pub account: Option<String>,

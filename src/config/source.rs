@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auth::AuthSpec;
+use super::handshake::{AnswerSpec, HandshakeSpec};
 
 /// One value, or a list of them.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -34,9 +35,18 @@ impl<T> OneOrMany<T> {
 pub struct SourceFile {
     /// Its name as people know it.
     pub title: String,
-    /// One paragraph: what it sends, and how to set it up there.
+    /// What kind of sender it is, as `serri-relay sources` lists them.
+    #[serde(default)]
+    pub group: Option<Group>,
+    /// One paragraph: what it sends, and what to know about it.
     #[serde(default)]
     pub about: Option<String>,
+    /// What to do at the sender, step by step. `{url}` stands for the route's URL, secret and all.
+    #[serde(default)]
+    pub setup: Vec<String>,
+    /// Why its events bring no phone number (or some of them do not), and the way round it.
+    #[serde(default)]
+    pub no_phone: Option<String>,
     /// Where this knowledge comes from.
     #[serde(default)]
     pub facts: Option<FactsSpec>,
@@ -51,6 +61,38 @@ pub struct SourceFile {
     pub starter: Option<String>,
 }
 
+/// A kind of sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// CRMs and help desks.
+    Crm,
+    /// Shops and payments.
+    Shop,
+    /// Lead forms of advertising platforms.
+    Ads,
+    /// Forms and calendars.
+    Forms,
+    /// Indian lead portals.
+    Portals,
+    /// Tools and standards.
+    Tools,
+}
+
+impl Group {
+    /// As a heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Crm => "CRMs and help desks",
+            Self::Shop => "Shops and payments",
+            Self::Ads => "Ads",
+            Self::Forms => "Forms and calendars",
+            Self::Portals => "Indian lead portals",
+            Self::Tools => "Tools and standards",
+        }
+    }
+}
+
 /// Where the knowledge of a source comes from.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 pub struct FactsSpec {
@@ -61,6 +103,9 @@ pub struct FactsSpec {
     /// How the sender repeats a call that failed.
     #[serde(default)]
     pub retries: Option<String>,
+    /// It repeats nothing, as far as known: what is lost on the way is lost.
+    #[serde(default)]
+    pub never_retries: bool,
 }
 
 /// How sure a fact is.
@@ -90,6 +135,9 @@ pub struct Manner {
     /// How it proves who it is. A list: any of them will do.
     #[serde(default)]
     pub auth: Option<OneOrMany<AuthSpec>>,
+    /// Fields that must never be stored or shown, as `auth.access_token`; a list on the way stands for each of its entries.
+    #[serde(default)]
+    pub redact: Option<Vec<String>>,
     /// Where an event says what it is.
     #[serde(default)]
     pub event: Option<EventSpec>,
@@ -141,9 +189,27 @@ pub enum Method {
     Head,
 }
 
+impl Method {
+    /// As HTTP has it.
+    pub fn http(self) -> http::Method {
+        match self {
+            Self::Get => http::Method::GET,
+            Self::Post => http::Method::POST,
+            Self::Put => http::Method::PUT,
+            Self::Patch => http::Method::PATCH,
+            Self::Delete => http::Method::DELETE,
+            Self::Head => http::Method::HEAD,
+        }
+    }
+}
+
 /// Where an event says what it is: Jinja expressions over `event`, `headers` and `query`.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 pub struct EventSpec {
+    /// Where the events stand in the body, as `entry.changes.value`; a list on the way is spread. Where there is no such
+    /// field, the body is the event.
+    #[serde(default)]
+    pub each: Option<String>,
     /// An id that the sender's own repetitions share and other events do not.
     #[serde(default)]
     pub id: Option<String>,
@@ -173,62 +239,6 @@ pub struct ContactSpec {
     /// The country, two letters.
     #[serde(default)]
     pub country: Option<OneOrMany<String>>,
-}
-
-/// What a sender wants to hear.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-pub struct AnswerSpec {
-    /// The status; 200 if left out.
-    #[serde(default)]
-    pub status: Option<u16>,
-    /// The body; a JSON report if left out.
-    #[serde(default)]
-    pub body: Option<String>,
-    /// The body's content type.
-    #[serde(default)]
-    pub content_type: Option<String>,
-}
-
-/// Calls that are no events.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum HandshakeSpec {
-    /// There are none.
-    Keyword(NoHandshake),
-    /// Any of these.
-    Several(Vec<HandshakeForm>),
-}
-
-/// There are no handshakes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum NoHandshake {
-    /// There are none.
-    None,
-}
-
-/// A call that is no event.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum HandshakeForm {
-    /// An unsigned call to see whether somebody is there.
-    Ping(PingSpec),
-}
-
-/// An unsigned call to see whether somebody is there. All that is named must be so.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-pub struct PingSpec {
-    /// Its method.
-    pub method: Method,
-    /// A header that it lacks, and that every event has.
-    #[serde(default)]
-    pub without_header: Option<String>,
-    /// A regular expression that the whole body matches.
-    #[schemars(extend("format" = "relay-regex"))]
-    pub body: String,
-    /// What is answered.
-    #[serde(default)]
-    pub answer: AnswerSpec,
 }
 
 /// A call as a sender makes it.

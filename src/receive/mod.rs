@@ -13,14 +13,16 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::call::Call;
+use crate::authenticate::Refusal;
+use crate::call::{Answer, Call};
 use crate::clock::Clock;
 use crate::event::{Kept, NewEvent};
+use crate::handshake::Reply;
 use crate::route::{Route, Routes};
-use crate::source::Answer;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use problem::ReceiveError;
@@ -62,12 +64,18 @@ struct Report {
     reason: Option<String>,
 }
 
+/// What stands behind `/webhooks/`; a secret as the last step is for [`crate::authenticate`].
+#[derive(Deserialize)]
+struct Address {
+    route: String,
+}
+
 async fn webhook(
     State(receiver): State<Arc<Receiver>>,
-    name: Result<Path<String>, PathRejection>,
+    address: Result<Path<Address>, PathRejection>,
     request: Request,
 ) -> Response {
-    let Some(route) = name.ok().and_then(|Path(name)| receiver.routes.get(&name)) else {
+    let Some(route) = address.ok().and_then(|Path(address)| receiver.routes.get(&address.route)) else {
         return ReceiveError::NoSuchRoute.respond(None);
     };
     match receiver.receive(route, request).await {
@@ -79,8 +87,10 @@ async fn webhook(
 impl Receiver {
     async fn receive(&self, route: &Route, request: Request) -> Result<Response, ReceiveError> {
         let call = read::call(request, self.body_limit).await?;
-        if let Some(answer) = route.knowledge.handshake(&call) {
-            return Ok(respond(answer, route, "handshake", &[], &[]));
+        match route.handshakes.reply(&call) {
+            Some(Reply::Answer(answer)) => return Ok(respond(&answer, route, "handshake", &[], &[])),
+            Some(Reply::Refused) => return Err(Refusal::Wrong.into()),
+            None => {}
         }
         check_method(route, &call)?;
         let _turn = self.working.acquire().await;
@@ -94,7 +104,7 @@ impl Receiver {
             }
         };
         let shown: Vec<Shown> = events.iter().map(Shown::of).collect();
-        let kept = self.store.append(events).await?;
+        let kept = if events.is_empty() { Vec::new() } else { self.store.append(events).await? };
         self.wake.notify_one();
         Ok(respond(&route.knowledge.answer, route, "", &shown, &kept))
     }
@@ -153,6 +163,9 @@ fn respond(answer: &Answer, route: &Route, outcome: &'static str, shown: &[Shown
             (code, Json(json!({ "status": status, "events": events }))).into_response()
         }
     };
+    if let Some((name, value)) = &answer.header {
+        response.headers_mut().insert(name.clone(), value.clone());
+    }
     let outcome = if unmapped > 0 { "unmapped" } else { status };
     let event = shown.first().map(|shown| shown.id.clone());
     response.extensions_mut().insert(Report {

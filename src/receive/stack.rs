@@ -60,8 +60,11 @@ pub fn router(receiver: &Arc<Receiver>, bounds: Bounds) -> Router {
         .layer(HandleErrorLayer::new(move |uri: Uri, _: BoxError| std::future::ready(overloaded(&shedder, &uri))))
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::new(bounds.concurrency));
-    let webhooks =
-        Router::new().route("/webhooks/{route}", any(webhook)).route("/webhooks/{route}/", any(webhook)).layer(layers);
+    let webhooks = Router::new()
+        .route("/webhooks/{route}", any(webhook))
+        .route("/webhooks/{route}/", any(webhook))
+        .route("/webhooks/{route}/{secret}", any(webhook))
+        .layer(layers);
     let health = Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).fallback(nothing_here);
     webhooks.merge(health).with_state(Arc::clone(receiver))
 }
@@ -149,7 +152,8 @@ fn timed_out(response: Response) -> Response {
 }
 
 fn overloaded(receiver: &Receiver, uri: &Uri) -> Response {
-    let route = uri.path().strip_prefix("/webhooks/").and_then(|name| receiver.routes.get(name.trim_end_matches('/')));
+    let steps = uri.path().strip_prefix("/webhooks/");
+    let route = steps.and_then(|steps| receiver.routes.get(steps.split('/').next().unwrap_or("")));
     Problem { status: overload_status(route), detail: "too many calls at once; send it again later".into() }
         .into_response()
 }

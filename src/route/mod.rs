@@ -17,6 +17,7 @@ use crate::config::source::Manner;
 use crate::config::{File, Written};
 use crate::decode::{DecodeError, Decoded, decode, hash};
 use crate::event::{Envelope, NewEvent, NewSend};
+use crate::handshake::{self, Handshakes};
 use crate::map::{Rule, RulePlace, Scope};
 use crate::source::{Knowledge, Windows, hash_id, override_manner};
 
@@ -31,6 +32,8 @@ pub struct Route {
     pub authentication: Authentication,
     /// What its source knows.
     pub knowledge: Knowledge,
+    /// Its calls that are no events.
+    pub handshakes: Handshakes,
     rules: Vec<Rule>,
     account_country: String,
     windows: Windows,
@@ -97,8 +100,16 @@ impl Route {
             if unread { None } else { authenticate::compile(&given).map_err(|more| faults.extend(more)).ok() };
         let knowledge =
             Knowledge::compile(&manner, &[&file.node, &source.node]).map_err(|more| faults.extend(more)).ok();
-        let (Some(authentication), Some(knowledge), Some(account), true) =
-            (authentication, knowledge, account, faults.is_empty())
+        let first = spec.secret.as_ref().and_then(|secret| secret.as_slice().first());
+        let given = handshake::Given {
+            secret: first.map(String::as_str),
+            verify_token: spec.verify_token.as_deref(),
+            place: file.node.get("verify_token").map_or(place, |node| &node.place),
+        };
+        let handshakes =
+            Handshakes::compile(manner.handshake.as_ref(), &given).map_err(|more| faults.extend(more)).ok();
+        let (Some(authentication), Some(knowledge), Some(handshakes), Some(account), true) =
+            (authentication, knowledge, handshakes, account, faults.is_empty())
         else {
             return Err(faults);
         };
@@ -107,6 +118,7 @@ impl Route {
             source: spec.source.clone(),
             authentication,
             knowledge,
+            handshakes,
             rules,
             account_country: account.default_country.clone(),
             windows: Windows { with_id: relay.store.dedup_window.0, without_id: relay.store.dedup_window_without_id.0 },
@@ -122,14 +134,17 @@ impl Route {
         let Decoded { values, hashes, envelope } = decode(authentic, &self.knowledge.packing)?;
         let shared = Scope::of_envelope(&envelope);
         let envelope = written_envelope(&envelope);
-        let events = values.into_iter().zip(&hashes).map(|(value, hash)| {
+        let events = values.into_iter().zip(&hashes).filter_map(|(value, hash)| {
             let (event, scope) = self.knowledge.describe(value, hash, &shared, self.windows);
+            if self.knowledge.is_test(&scope) {
+                return None;
+            }
             let scope = scope.with_event(&event, &self.name, &self.source, at);
             let sends: Vec<NewSend> =
                 self.rules.iter().flat_map(|rule| rule.apply(&scope, &self.account_country)).collect();
             // nothing came of it: when the rule is mended, the sender's repetition must count
             let window = if is_unmapped(&sends) { Duration::ZERO } else { event.window };
-            NewEvent {
+            Some(NewEvent {
                 route: self.name.clone(),
                 source: self.source.clone(),
                 fingerprint: self.fingerprint(&event.id),
@@ -141,15 +156,21 @@ impl Route {
                 envelope: envelope.clone(),
                 fault: None,
                 sends,
-            }
+            })
         });
         Ok(events.collect())
     }
 
     /// What is stored of a proven call that could not be decoded: the raw body and the reason.
     pub fn undecodable(&self, authentic: &Authentic, error: &DecodeError, at: Timestamp) -> NewEvent {
-        let body = authentic.call().body.to_vec();
-        let id = hash_id(&hash(&body));
+        let id = hash_id(&hash(&authentic.call().body));
+        // a secret in a body that cannot be read cannot be taken out of it
+        let hides = !authentic.hidden().fields.is_empty() || !self.knowledge.packing.redact.is_empty();
+        let (body, fault) = if hides {
+            (Vec::new(), format!("{error}; the body is not kept, since it may hold a secret"))
+        } else {
+            (authentic.call().body.to_vec(), error.to_string())
+        };
         NewEvent {
             route: self.name.clone(),
             source: self.source.clone(),
@@ -160,7 +181,7 @@ impl Route {
             received_at: at,
             body,
             envelope: written_envelope(&crate::decode::envelope(authentic)),
-            fault: Some(error.to_string()),
+            fault: Some(fault),
             sends: Vec::new(),
         }
     }
