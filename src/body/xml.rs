@@ -11,6 +11,11 @@ use super::{BodyError, DEPTH_LIMIT};
 /// How many nodes one document may have.
 const NODE_LIMIT: u32 = 50_000;
 
+/// How many attributes one element may have, and how many namespaces a document may declare (Salesforce declares one for
+/// each of its hundred records): the parser compares each with each.
+const ATTRIBUTE_LIMIT: usize = 256;
+const NAMESPACE_LIMIT: usize = 512;
+
 /// Reads the root element.
 pub fn parse(body: &[u8]) -> Result<Value, BodyError> {
     with_root(body, |root| value(root, DEPTH_LIMIT))
@@ -35,10 +40,33 @@ pub fn parse_soap(body: &[u8]) -> Result<Value, BodyError> {
 
 fn with_root(body: &[u8], read: impl FnOnce(Node<'_, '_>) -> Result<Value, BodyError>) -> Result<Value, BodyError> {
     let text = std::str::from_utf8(body).map_err(|_| BodyError::malformed("XML", "it is not UTF-8"))?;
+    if text.matches("xmlns").nth(NAMESPACE_LIMIT).is_some() || most_attributes(text) > ATTRIBUTE_LIMIT {
+        return Err(BodyError::malformed("XML", "it has too many attributes or namespaces"));
+    }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: NODE_LIMIT, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text.trim_start_matches('\u{FEFF}').trim_start(), options)
         .map_err(|error| BodyError::malformed("XML", error.to_string()))?;
     read(document.root_element())
+}
+
+/// The most attributes of any tag, counted by their equals signs. In comments and CDATA it may count too many.
+fn most_attributes(text: &str) -> usize {
+    let (mut most, mut count, mut in_tag, mut quote) = (0, 0, false, None);
+    for byte in text.bytes() {
+        match (byte, quote) {
+            (_, Some(open)) if byte == open => quote = None,
+            (_, Some(_)) => {}
+            (b'<', None) => (in_tag, count) = (true, 0),
+            (b'>', None) => in_tag = false,
+            (b'"' | b'\'', None) if in_tag => quote = Some(byte),
+            (b'=', None) if in_tag => {
+                count += 1;
+                most = most.max(count);
+            }
+            _ => {}
+        }
+    }
+    most
 }
 
 fn value(element: Node<'_, '_>, depth: usize) -> Result<Value, BodyError> {
@@ -104,5 +132,18 @@ mod tests {
         let huge = format!("<a>{}</a>", "<b/>".repeat(60_000));
         assert!(parse(huge.as_bytes()).is_err());
         assert!(parse_soap(b"<a/>").is_err());
+    }
+
+    #[test]
+    fn what_would_cost_the_parser_its_square_is_refused() {
+        let attributes =
+            |count: usize| format!("<a {}/>", (0..count).map(|n| format!("a{n}='=' ")).collect::<String>());
+        assert!(parse(attributes(200).as_bytes()).is_ok());
+        assert!(parse(attributes(90_000).as_bytes()).is_err());
+        let declared: String = (0..2_000).map(|n| format!(" xmlns:n{n}='u{n}'")).collect();
+        assert!(parse(format!("<r{declared}>{}</r>", "<a xmlns:m='x'/>".repeat(8_000)).as_bytes()).is_err());
+        // a hundred records, each with its own declaration, as Salesforce sends them
+        let records = format!("<r>{}</r>", "<a xmlns:sf='urn:sobject'/>".repeat(100));
+        assert!(parse(records.as_bytes()).is_ok());
     }
 }

@@ -56,7 +56,9 @@ impl Place {
         let names_one = ["secret", "api_key", "token", "password", "value"]
             .iter()
             .any(|key| line.split(['{', ',', ' ', '-']).any(|word| word.trim() == format!("{key}:")));
-        names_one && !line.contains("${")
+        // a default is the secret, as long as nobody sets the variable
+        let refers = line.contains("${") && !line.split(":-").skip(1).any(|default| !default.starts_with('}'));
+        names_one && !refers
     }
 
     /// The text at this place.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
 use super::{Deliverer, STORE_PAUSE};
-use crate::clock::Timestamp;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::event::{Claimed, Fate, Settlement};
 use crate::store::{ClaimRequest, Claims, StoreError};
 
@@ -29,6 +29,8 @@ type Written = (Arc<Vec<Settlement>>, Result<(), StoreError>);
 /// The state of a run.
 pub struct Run {
     deliverer: Arc<Deliverer>,
+    /// Leases run by this, and not by the wall clock, which may jump.
+    started: Stopwatch,
     paces: BTreeMap<String, Pace>,
     /// Claimed, and not yet under way.
     queue: VecDeque<Claimed>,
@@ -58,6 +60,7 @@ impl Run {
             deliverer.accounts.iter().map(|(name, account)| (name.clone(), Pace::new(account.rate))).collect();
         Self {
             deliverer,
+            started: Stopwatch::start(),
             paces,
             queue: VecDeque::new(),
             under_way: JoinSet::new(),
@@ -171,9 +174,16 @@ impl Run {
             return;
         }
         let eager = wants.iter().map(|(_, count)| count).sum::<usize>() == room;
-        let lease_until = now.after(settings.timeout.saturating_mul(4).saturating_add(LEASE_MARGIN));
-        let request =
-            ClaimRequest { now, lease_until, wants: wants.clone(), eager, on_uncertain: settings.policy.on_uncertain };
+        let lease_now = Timestamp(0).after(self.started.elapsed());
+        let lease_until = lease_now.after(settings.timeout.saturating_mul(4).saturating_add(LEASE_MARGIN));
+        let request = ClaimRequest {
+            now,
+            lease_now,
+            lease_until,
+            wants: wants.clone(),
+            eager,
+            on_uncertain: settings.policy.on_uncertain,
+        };
         let store = Arc::clone(&self.deliverer.store);
         for (account, _) in &wants {
             self.hungry.remove(account);

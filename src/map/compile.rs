@@ -172,9 +172,12 @@ impl Rule {
             && !country.trim().is_empty()
             && !phone::is_country(country)
         {
+            let rule = place.file.get("sends").and_then(|sends| sends.entry(place.index));
+            let own = rule.is_some_and(|rule| rule.get("default_country").is_some());
+            let written =
+                if own { at(&["default_country"]) } else { place.file.place_of(&["default_country"]).clone() };
             faults.push(
-                Fault::at(&at(&["default_country"]), format!("`{country}` is no country"))
-                    .hint("two letters, ISO 3166-1: IN, US, AE"),
+                Fault::at(&written, format!("`{country}` is no country")).hint("two letters, ISO 3166-1: IN, US, AE"),
             );
         }
         if let Some((Template::Fixed(url), _)) = &self.media

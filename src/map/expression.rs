@@ -89,7 +89,10 @@ impl Expression {
             // on the way through what is not there everything is not there, as in a template
             return Ok(path.iter().fold(scope.clone(), |value, step| value.get_attr(step).unwrap_or(Value::UNDEFINED)));
         }
-        self.compiled.eval(scope.clone()).map_err(|error| failed(&error))
+        self.compiled.eval(scope.clone()).map_err(|error| match failed(&error) {
+            EvalError::Failed(reason) => EvalError::Failed(format!("`{}`: {reason}", self.source)),
+            missing @ EvalError::Missing(_) => missing,
+        })
     }
 
     /// Its text; `None` if it is not there or empty.
@@ -158,6 +161,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn nothing_of_a_condition_is_dropped() {
+        for (source, hint) in [
+            ("event.a == \"x\" && event.b", Some("write `and`")),
+            ("event.a == \"x\" & event.b", Some("write `and`")),
+            ("event.a == \"x\" || event.b", Some("write `or`")),
+            ("event.a == 1 ; event.b", None),
+            ("event.a == \"x\" $", None),
+            ("event.a == \"x\" @home", None),
+            ("event.a == \"x\" \u{201d}", Some("write straight quotes: \" or '")),
+        ] {
+            let broken = Expression::compile(source).expect_err(source);
+            assert_eq!(broken.hint.as_deref(), hint, "{source}");
+        }
+    }
 
     #[test]
     fn a_plain_path_gives_what_minijinja_gives() {

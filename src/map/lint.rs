@@ -139,7 +139,10 @@ pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {
         let message = format!("the template is longer than {LENGTH_LIMIT} bytes");
         return Err(Broken { message, range: None, hint: None });
     }
-    let tokens: Vec<_> = tokenize(source, in_expression, SyntaxConfig::default()).map_while(Result::ok).collect();
+    // the parser looks ahead, and forgets an unreadable character behind a value: `a == "b" && c` would be `a == "b"`
+    let tokens: Vec<_> = tokenize(source, in_expression, SyntaxConfig::default())
+        .collect::<Result<_, _>>()
+        .map_err(|error| unreadable(&error, source))?;
     for (index, (token, span)) in tokens.iter().enumerate() {
         let Token::Ident(name) = token else { continue };
         if matches!(index.checked_sub(1).and_then(|i| tokens.get(i)), Some((Token::BlockStart, _)))
@@ -150,6 +153,10 @@ pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {
             return Err(Broken { message, range: Some(range_of(span)), hint: Some(hint) });
         }
         let before = |back: usize| index.checked_sub(back).and_then(|i| tokens.get(i)).map(|(token, _)| token);
+        if matches!((before(1), before(2)), (Some(Token::Pipe), Some(Token::Pipe))) {
+            let message = "`||` means nothing here".to_owned();
+            return Err(Broken { message, range: Some(range_of(span)), hint: Some("write `or`".to_owned()) });
+        }
         let called = matches!(tokens.get(index + 1), Some((Token::ParenOpen, _)));
         let after_is = matches!(before(1), Some(Token::Ident("is")))
             || (matches!(before(1), Some(Token::Ident("not"))) && matches!(before(2), Some(Token::Ident("is"))));
@@ -176,6 +183,23 @@ pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {
         }
     }
     Ok(())
+}
+
+/// A character that no expression has.
+fn unreadable(error: &minijinja::Error, source: &str) -> Broken {
+    let range = error.range();
+    let at = range.clone().and_then(|range| source.get(range.start..)).unwrap_or("");
+    let hint = match at.chars().next() {
+        Some('&') => Some("write `and`"),
+        Some('|') => Some("write `or`"),
+        Some('\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}') => Some("write straight quotes: \" or '"),
+        _ => None,
+    };
+    let message = match at.chars().next() {
+        Some(c) if hint.is_some() => format!("`{c}` means nothing here"),
+        _ => error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
+    };
+    Broken { message, range, hint: hint.map(ToOwned::to_owned) }
 }
 
 /// The names of all filters, ours and minijinja's.

@@ -57,6 +57,9 @@ fn written_out(text: &str) -> Option<PhoneNumber> {
             _ => return None,
         }
     }
+    if digits.starts_with('0') {
+        return None;
+    }
     let split = |at: usize| {
         let (code, national) = digits.split_at_checked(at)?;
         let country_code = code.parse().ok()?;

@@ -54,7 +54,7 @@ pub struct Answer<'a> {
 
 /// Decides what an answer means.
 pub fn classify(answer: Answer<'_>) -> Outcome {
-    let json: Option<Value> = serde_json::from_str(answer.body).ok();
+    let json: Option<Value> = serde_json::from_str(answer.body.trim_start_matches('\u{FEFF}')).ok();
     match answer.status {
         200..=299 => accepted(answer, json.as_ref()),
         429 => Outcome::Transient { reason: reason(answer, json.as_ref()), retry_after: retry_after(answer) },
@@ -70,27 +70,41 @@ pub fn classify(answer: Answer<'_>) -> Outcome {
 /// A 200 is success unless its body says otherwise.
 fn accepted(answer: Answer<'_>, json: Option<&Value>) -> Outcome {
     let Some(json) = json else {
-        // somebody's error page under a 200: nobody knows what became of the call
-        if answer.body.trim_start().starts_with('<') {
-            return Outcome::Uncertain { reason: format!("{} with a page instead of an answer", answer.status) };
+        let said = reason(answer, None);
+        if scope_of(&said).is_some() {
+            return by_text(said);
+        }
+        // a page, half an answer or bytes that are no text: nobody knows what became of the call
+        let text = answer.body.trim_start();
+        if text.starts_with(['<', '{', '[']) || text.contains(['\u{FFFD}', '\0']) {
+            return Outcome::Uncertain { reason: format!("{} with an answer that cannot be read", answer.status) };
         }
         return Outcome::Sent { message_id: None };
     };
-    let is_false = |value: &Value| {
-        *value == Value::Bool(false) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("false"))
+    let json = json.as_array().and_then(|entries| entries.first()).unwrap_or(json);
+    let is = |value: &Value, words: &[&str]| {
+        let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        words.iter().any(|word| text.eq_ignore_ascii_case(word))
     };
     let is_set = |value: &Value| !matches!(value, Value::Null | Value::Bool(false)) && value.as_str() != Some("");
-    let failed = json.get("success").is_some_and(is_false)
+    let succeeded = json.get("success").is_some_and(|value| is(value, &["true", "1"]));
+    let failed = json.get("success").is_some_and(|value| is(value, &["false", "0"]))
+        || json.get("status").is_some_and(|value| is(value, &["error", "failed", "failure", "false"]))
         || ["error", "errors", "errorCode", "errorMessage"].iter().any(|key| json.get(key).is_some_and(is_set));
-    if failed {
-        return by_text(reason(answer, Some(json)));
+    let said = reason(answer, Some(json));
+    if failed || (!succeeded && scope_of(&said).is_some()) {
+        return by_text(said);
     }
     Outcome::Sent { message_id: json.get("submitted_message_id").and_then(Value::as_str).map(ToOwned::to_owned) }
 }
 
-fn by_text(reason: String) -> Outcome {
+fn scope_of(reason: &str) -> Option<Scope> {
     let lower = reason.to_lowercase();
-    match TEXTS.iter().find(|(text, _)| lower.contains(text)).map(|(_, scope)| *scope) {
+    TEXTS.iter().find(|(text, _)| lower.contains(text)).map(|(_, scope)| *scope)
+}
+
+fn by_text(reason: String) -> Outcome {
+    match scope_of(&reason) {
         Some(Scope::Account) => Outcome::Account { reason },
         Some(Scope::Campaign) => Outcome::Campaign { reason },
         Some(Scope::Send) | None => Outcome::Refused { reason },
@@ -145,6 +159,14 @@ mod tests {
             (200, r#"{"success":false,"message":"Campaign is Not Live"}"#, "campaign"),
             (200, r#"{"error":"Insufficient WhatsApp Conversation Credits (WCC)!"}"#, "account"),
             (200, "<html>login</html>", "uncertain"),
+            (200, r#"{"success":"fal"#, "uncertain"),
+            (200, "\u{1f}\u{FFFD}\u{8}\0", "uncertain"),
+            (200, r#"{"status":"error","message":"Insufficient WhatsApp Conversation Credits (WCC)!"}"#, "account"),
+            (200, r#"{"success":0,"message":"Campaign does not exist"}"#, "campaign"),
+            (200, r#"[{"success":false,"message":"Invalid Number"}]"#, "refused"),
+            (200, "\u{FEFF}{\"success\":\"false\",\"message\":\"Invalid Number\"}", "refused"),
+            (200, "Campaign does not exist", "campaign"),
+            (200, r#"{"success":"true","message":"not an Invalid Number"}"#, "sent"),
             (400, r#"{"message":"Template params does not match the campaign"}"#, "campaign"),
             (400, r#"{"message":"Campaign does not exist."}"#, "campaign"),
             (400, "Campaign is Not Live", "campaign"),

@@ -35,7 +35,9 @@ pub enum StoreError {
 pub struct ClaimRequest {
     /// The time now.
     pub now: Timestamp,
-    /// Until when the claimed sends are the caller's.
+    /// The time now by a clock that never jumps, for leases: milliseconds since the process began.
+    pub lease_now: Timestamp,
+    /// Until when by that clock the claimed sends are the caller's.
     pub lease_until: Timestamp,
     /// How many of which account.
     pub wants: Vec<(String, usize)>,

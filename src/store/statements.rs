@@ -76,7 +76,7 @@ pub fn append(db: &Connection, events: &[NewEvent]) -> Result<Vec<Kept>> {
 
 /// Hands out due sends.
 pub fn claim(db: &Connection, request: &ClaimRequest) -> Result<Claims> {
-    expire_leases(db, request.now, request.on_uncertain)?;
+    expire_leases(db, request)?;
     promote(db, request.now)?;
     let mut sends = Vec::new();
     for want in &request.wants {
@@ -208,14 +208,14 @@ pub fn recover(db: &Connection, now: Timestamp, policy: OnUncertain) -> Result<u
     Ok(lost.len())
 }
 
-fn expire_leases(db: &Connection, now: Timestamp, policy: OnUncertain) -> Result<()> {
+fn expire_leases(db: &Connection, request: &ClaimRequest) -> Result<()> {
     let mut expired = db.prepare_cached(
         "SELECT id, destination FROM sends INDEXED BY sends_sending WHERE state = 2 AND due_at <= ?1",
     )?;
     let lost: Vec<(i64, String)> =
-        expired.query_map([now.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
+        expired.query_map([request.lease_now.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
     for (id, destination) in lost {
-        lose(db, id, now, policy)?;
+        lose(db, id, request.now, request.on_uncertain)?;
         next_in_line(db, &destination)?;
     }
     Ok(())

@@ -48,4 +48,10 @@ fn a_number_in_full_is_what_the_parser_makes_of_it() {
         }
     }
     assert!(valid > 1_000, "{valid}");
+    // and whatever else begins with a plus
+    for _ in 0..20_000 {
+        let text: String = (0..random.usize(5..17)).map(|_| random.digit(10)).collect();
+        let text = format!("+{}{text}", ["", "0", "00", "0091", "091", "01"][random.usize(0..6)]);
+        assert_eq!(normalise(&text, "").ok(), by_the_parser(&text), "{text}");
+    }
 }
