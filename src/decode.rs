@@ -113,6 +113,8 @@ pub fn decode(authentic: &Authentic, packing: &Packing) -> Result<Decoded, Decod
 
 /// The events of a body: the entries of an array; of each what stands at `path`, lists on the way spread. Where there is
 /// no such field, the entry itself is the event (IndiaMART sends both forms).
+///
+/// An event keeps the plain values that stand around it (Meta's `field`, Keap's `event_key`), unless it has its own.
 fn spread(whole: Value, path: Option<&[String]>) -> Vec<Value> {
     let entries = match whole {
         Value::Array(items) => items,
@@ -121,19 +123,31 @@ fn spread(whole: Value, path: Option<&[String]>) -> Vec<Value> {
     let Some(path @ [first, ..]) = path else { return entries };
     let mut events = Vec::with_capacity(entries.len());
     for entry in entries {
-        if entry.get(first).is_some() { gather(entry, path, &mut events) } else { events.push(entry) }
+        if entry.get(first).is_some() { gather(entry, path, "", &Map::new(), &mut events) } else { events.push(entry) }
     }
     events
 }
 
-fn gather(value: Value, path: &[String], events: &mut Vec<Value>) {
+fn gather(value: Value, path: &[String], name: &str, around: &Map<String, Value>, events: &mut Vec<Value>) {
     match (value, path) {
-        (Value::Array(items), path) => items.into_iter().for_each(|item| gather(item, path, events)),
-        (event, []) => events.push(event),
-        (Value::Object(mut map), [first, rest @ ..]) => {
-            if let Some(inner) = map.remove(first) {
-                gather(inner, rest, events);
+        (Value::Array(items), path) => items.into_iter().for_each(|item| gather(item, path, name, around, events)),
+        (Value::Object(mut event), []) => {
+            for (key, value) in around {
+                event.entry(key.as_str()).or_insert_with(|| value.clone());
             }
+            events.push(Value::Object(event));
+        }
+        // a list of bare ids, as Zoho sends it
+        (plain, []) => {
+            let mut event = around.clone();
+            event.insert(name.to_owned(), plain);
+            events.push(Value::Object(event));
+        }
+        (Value::Object(mut map), [first, rest @ ..]) => {
+            let Some(inner) = map.remove(first) else { return };
+            let mut around = around.clone();
+            around.extend(map.into_iter().filter(|(_, value)| !value.is_object() && !value.is_array()));
+            gather(inner, rest, first, &around, events);
         }
         _ => {}
     }
@@ -241,9 +255,14 @@ mod tests {
             (json!({"ID": 1}), 1),
         ] {
             let events = spread(body, Some(&response));
-            assert_eq!((events.len(), &events[0]), (expected, &json!({"ID": 1})));
+            assert_eq!((events.len(), &events[0]["ID"]), (expected, &json!(1)));
         }
         assert_eq!(spread(json!([{"a": 1}, {"a": 2}]), None).len(), 2);
+        let keap = json!({"event_key": "contact.add", "id": 0, "more": [], "keys": [{"id": 4}, {"id": 5}]});
+        assert_eq!(
+            spread(keap, Some(&path("keys"))),
+            [json!({"id": 4, "event_key": "contact.add"}), json!({"id": 5, "event_key": "contact.add"})]
+        );
     }
 
     #[test]

@@ -47,6 +47,10 @@ pub fn compile(given: &Given<'_>) -> Result<Authentication, Vec<Fault>> {
             ),
         );
     }
+    if let Some(name) = secrets.iter().find_map(|secret| bare_variable(secret)) {
+        let fault = fault(format!("`secret` is the text `${name}`, not the variable's value"));
+        faults.push(fault.hint(format!("write ${{{name}}}")));
+    }
     let mut ways = Vec::new();
     for spec in auth.as_slice() {
         match scheme(spec, &secrets, given) {
@@ -71,6 +75,13 @@ pub fn compile(given: &Given<'_>) -> Result<Authentication, Vec<Fault>> {
     }
 }
 
+/// The name in `$NAME`, which a shell would replace and this does not.
+fn bare_variable(secret: &str) -> Option<&str> {
+    let name = secret.trim().strip_prefix('$')?;
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    is_name.then_some(name)
+}
+
 type Made = Result<Vec<Scheme>, Box<Fault>>;
 
 fn scheme(spec: &AuthSpec, secrets: &[String], given: &Given<'_>) -> Made {
@@ -79,17 +90,7 @@ fn scheme(spec: &AuthSpec, secrets: &[String], given: &Given<'_>) -> Made {
         AuthSpec::Keyword(AuthKeyword::None) => one(Scheme::Open),
         AuthSpec::Keyword(AuthKeyword::StandardWebhooks) => standard_webhooks(secrets, given),
         AuthSpec::Keyword(AuthKeyword::Bearer) => one(Scheme::Bearer(values(None, secrets, given.place)?)),
-        AuthSpec::Keyword(AuthKeyword::Path) => {
-            let secrets = values(None, secrets, given.place)?;
-            let fits =
-                |secret: &Secret| secret.expose().bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
-            if secrets.iter().all(fits) {
-                return one(Scheme::Path(secrets));
-            }
-            let fault =
-                Fault::at(given.place, "the secret becomes part of the address, and holds what an address cannot");
-            Err(Box::new(fault.hint("use A-Z, a-z, 0-9, - . _ ~: openssl rand -hex 24 gives a good one")))
-        }
+        AuthSpec::Keyword(AuthKeyword::Path) => one(Scheme::Path(values(None, secrets, given.place)?)),
         AuthSpec::Form(AuthForm::Bearer(token)) => one(Scheme::Bearer(values(token.as_ref(), secrets, given.place)?)),
         AuthSpec::Form(AuthForm::Basic(basic)) => one(Scheme::Basic {
             user: basic.user.clone(),
@@ -278,6 +279,20 @@ fn recipe(spec: &SignatureSpec, algorithm: Algorithm, given: &Given<'_>) -> Resu
         }
         None => None,
     };
+    if let Some(stamp) = &timestamp
+        && !over.iter().any(|part| match part {
+            Part::Timestamp => true,
+            Part::Header(names) => {
+                names.iter().any(|name| stamp.headers.iter().any(|own| own.eq_ignore_ascii_case(name)))
+            }
+            _ => false,
+        })
+    {
+        return Err(fault(
+            "the timestamp is not among what is signed: whoever saw a call could send it again under a new one",
+            "put `timestamp` into `over`, or leave `timestamp` out",
+        ));
+    }
     if over.contains(&Part::Timestamp) && !timestamp.as_ref().is_some_and(|stamp| listed || !stamp.headers.is_empty()) {
         return Err(fault(
             "`over` names the timestamp, and nothing says where it stands",

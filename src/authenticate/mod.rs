@@ -214,6 +214,7 @@ impl Scheme {
             Self::Path(values) => {
                 let mut steps = call.uri.path().trim_start_matches('/').splitn(3, '/').skip(2);
                 let step = steps.next().filter(|step| !step.is_empty()).ok_or(Refusal::Missing)?;
+                let (step, _) = form_urlencoded::parse(step.as_bytes()).next().ok_or(Refusal::Missing)?;
                 any_of(values, step.as_bytes())
             }
             Self::Signature(recipe) => recipe.verify(call, || context.url(call), now),

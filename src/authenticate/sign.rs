@@ -60,7 +60,8 @@ pub fn sign(authentication: &Authentication, call: &mut Draft, now: Timestamp) -
         Scheme::Field { path, values } => put(call, path, first(values)),
         Scheme::Path(secrets) => {
             let query = call.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-            let uri = format!("{}/{}{query}", call.uri.path().trim_end_matches('/'), first(secrets));
+            let step: String = form_urlencoded::byte_serialize(first(secrets).as_bytes()).collect();
+            let uri = format!("{}/{step}{query}", call.uri.path().trim_end_matches('/'));
             call.uri = uri.parse().map_err(|_| CannotSign::Unfit("the secret".into()))?;
             Ok(())
         }

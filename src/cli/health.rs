@@ -19,7 +19,8 @@ pub struct Arguments {
 
 /// Runs it.
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
-    let settings = || config::read(&setting.dir, &setting.variables).0.map(|written| written.relay.value);
+    let settings =
+        || config::read(&setting.dir, &setting.variables, config::Extent::Used).0.map(|written| written.relay.value);
     let Some(base) = arguments.url.clone().or_else(|| settings().map(|settings| base_url(&settings))) else {
         anyhow::bail!("the settings in `{}` cannot be read; name the relay with --url", setting.dir.display());
     };

@@ -11,8 +11,9 @@ use super::schema::{self, Kind};
 use super::{Ended, Setting, say, show};
 use crate::config::auth::{AuthKeyword, AuthSpec};
 use crate::config::fault::did_you_mean;
-use crate::config::source::SourceFile;
-use crate::config::{self, is_name};
+use crate::config::handshake::HandshakeSpec;
+use crate::config::source::{OneOrMany, SourceFile};
+use crate::config::{self, Extent, is_name};
 
 /// The arguments of `new`.
 #[derive(Debug, Args)]
@@ -30,7 +31,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     if !is_name(name) {
         bail!("`{name}` becomes part of an address; use a-z, 0-9, - and _");
     }
-    let (written, faults) = config::read(&setting.dir, &setting.variables);
+    let (written, faults) = config::read(&setting.dir, &setting.variables, Extent::All);
     let Some(written) = written else {
         show(&faults);
         return Ok(ExitCode::FAILURE);
@@ -56,8 +57,12 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         if setting.dir == Path::new("config") { String::new() } else { format!(" --config {}", setting.dir.display()) };
     say(&format!("wrote {}\n\nnext:", path.display()));
     say("  edit it: the campaign's name, and what stands in its template");
+    let signs_url = source.value.manner.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::signs_url);
+    if signs_url && written.relay.value.server.public_url.as_deref().is_none_or(|url| url.trim().is_empty()) {
+        say("  set server.public_url in relay.yaml: this source signs the URL, and nothing starts without it");
+    }
     say(&format!("  serri-relay{config} check"));
-    if let Some(sample) = source.value.samples.keys().next() {
+    if let Some(sample) = first_sample(&source.value) {
         say(&format!("  serri-relay{config} try {name} {sample}     # what would be sent, and nothing sent"));
         say(&format!("  serri-relay{config} post {name} {sample}    # to a running relay, signed"));
     }
@@ -81,14 +86,34 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
     if source.manner.auth.is_none() {
         text.push_str("auth: bearer   # Authorization: Bearer <secret>; other ways: docs/ROUTES.md\n");
     }
-    let _ = writeln!(
-        text,
-        "secret: ${{{variable}:-{}}}   # what the sender signs with: set {variable}. The value here is random, for trying out",
-        secret(source)
-    );
-    let starter = source.starter.as_deref().unwrap_or(GENERIC_STARTER);
+    if !source.manner.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::brings_its_key) {
+        let _ = writeln!(
+            text,
+            "secret: ${{{variable}:-{}}}   # what the sender signs with: set {variable}. The value here is random, for trying out",
+            secret(source)
+        );
+    }
+    if source.manner.handshake.as_ref().is_some_and(HandshakeSpec::wants_a_token) {
+        let variable = format!("{}_VERIFY_TOKEN", route.to_uppercase().replace('-', "_"));
+        let _ = writeln!(
+            text,
+            "verify_token: ${{{variable}:-{}}}   # type the same at the sender; set {variable} to keep it out of this file",
+            random()
+        );
+    }
+    let Some(starter) = source.starter.as_deref() else {
+        let why = source
+            .no_phone
+            .as_deref()
+            .unwrap_or("")
+            .trim()
+            .lines()
+            .fold(String::new(), |text, line| format!("{text}# {line}\n"));
+        let _ = write!(text, "# Events are taken, proven and kept; no rule can send yet:\n{why}sends: []\n");
+        return text;
+    };
     let _ = write!(text, "sends:\n{}", indented(starter));
-    if let Some(sample) = source.samples.keys().next() {
+    if let Some(sample) = first_sample(source) {
         let _ = write!(
             text,
             "examples:   # run by `serri-relay check`\n  - name: the source's own sample\n    sample: {sample}\n    sends:\n      - {{ destination: \"+919812345670\" }}\n"
@@ -97,21 +122,35 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
     text
 }
 
-const GENERIC_STARTER: &str = "- name: welcome\n  campaignName: welcome\n  destination: \"{{ contact.phone }}\"\n  userName: \"{{ contact.name | default('there') }}\"\n";
+/// The sample that a newcomer tries first: the one with the number that all usual samples have.
+fn first_sample(source: &SourceFile) -> Option<&String> {
+    let usual = |sample: &&String| {
+        let body = source.samples.get(*sample).map(|sample| sample.body.to_string()).unwrap_or_default();
+        let digits: String = body.chars().filter(char::is_ascii_digit).collect();
+        digits.contains("9812345670")
+    };
+    source.samples.keys().find(usual).or_else(|| source.samples.keys().next())
+}
 
-fn indented(text: &str) -> String {
+/// A starter below `sends:`.
+pub fn indented(text: &str) -> String {
     text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect()
 }
 
 /// A secret nobody guesses, in the form the source's scheme needs.
 fn secret(source: &SourceFile) -> String {
-    let bytes: Vec<u8> = (0..2).flat_map(|_| uuid::Uuid::new_v4().into_bytes()).take(24).collect();
     let standard = source.manner.auth.as_ref().is_some_and(|auth| {
         auth.as_slice().iter().any(|way| matches!(way, AuthSpec::Keyword(AuthKeyword::StandardWebhooks)))
     });
     if standard {
         use base64::Engine as _;
-        return format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(bytes));
+        return format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(random()));
     }
-    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    random()
+}
+
+/// 24 bytes from the system's generator, in hex.
+fn random() -> String {
+    let bytes = (0..2).flat_map(|_| uuid::Uuid::new_v4().into_bytes()).take(24);
+    bytes.fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

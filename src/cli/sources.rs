@@ -1,5 +1,6 @@
-//! `serri-relay sources`: what is known of each kind of sender.
+//! `serri-relay sources`: what is known of each kind of sender. `docs/sources/` holds the same pages.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -8,8 +9,9 @@ use clap::Args;
 use super::{Ended, Setting, say, show};
 use crate::config::auth::{AuthForm, AuthKeyword, AuthSpec};
 use crate::config::fault::did_you_mean;
-use crate::config::source::{Confidence, OneOrMany, SourceFile};
-use crate::config::{self, File, Written};
+use crate::config::handshake::{HandshakeForm, HandshakeSpec};
+use crate::config::source::{Confidence, Group, OneOrMany, SampleSpec, SourceFile};
+use crate::config::{self, Extent, File};
 
 /// The arguments of `sources`.
 #[derive(Debug, Args)]
@@ -20,77 +22,176 @@ pub struct Arguments {
 
 /// Runs it.
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
-    let (written, faults) = config::read(&setting.dir, &setting.variables);
+    let (written, faults) = config::read(&setting.dir, &setting.variables, Extent::All);
     let Some(written) = written else {
         show(&faults);
         return Ok(ExitCode::FAILURE);
     };
-    match &arguments.name {
-        None => written.sources.values().for_each(|source| {
-            say(&format!("{:<20} {:<28} {}", source.name, source.value.title, proof(&source.value)));
-        }),
-        Some(name) => match written.sources.get(name) {
-            Some(source) => tell(source, &written),
-            None => {
-                let known = || written.sources.keys().map(String::as_str);
-                let hint = did_you_mean(name, known()).map_or_else(
-                    || format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
-                    |meant| format!("did you mean `{meant}`?"),
-                );
-                bail!("there is no source `{name}`; {hint}");
-            }
-        },
-    }
+    let Some(name) = &arguments.name else {
+        say(list(written.sources.values()).trim_end());
+        return Ok(ExitCode::SUCCESS);
+    };
+    let Some(source) = written.sources.get(name) else {
+        let known = || written.sources.keys().map(String::as_str);
+        let hint = did_you_mean(name, known()).map_or_else(
+            || format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        bail!("there is no source `{name}`; {hint}");
+    };
+    let base = written.relay.value.server.public_url.as_deref().filter(|url| !url.trim().is_empty());
+    say(page(&source.name, &source.value, base).trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(source: &File<SourceFile>, written: &Written) {
-    let SourceFile { title, about, facts, manner, samples, .. } = &source.value;
-    say(&format!("{title} ({})\n", source.name));
-    if let Some(about) = about {
-        say(&format!("{}\n", about.trim()));
+/// The sources by group, a line each.
+fn list<'a>(sources: impl Iterator<Item = &'a File<SourceFile>> + Clone) -> String {
+    let mut groups: Vec<Option<Group>> = sources.clone().map(|source| source.value.group).collect();
+    groups.sort_by_key(|group| (group.is_none(), *group));
+    groups.dedup();
+    let mut text = String::new();
+    for group in groups {
+        let _ = writeln!(text, "{}", group.map_or("Your own", Group::title));
+        for source in sources.clone().filter(|source| source.value.group == group) {
+            let first = source.value.manner.auth.as_ref().and_then(|auth| auth.as_slice().first());
+            let proof = first.map_or_else(|| "as the route says".to_owned(), way);
+            let phone = if source.value.manner.contact.as_ref().is_some_and(|contact| contact.phone.is_some()) {
+                ""
+            } else {
+                "  (carries no phone)"
+            };
+            let _ = writeln!(text, "  {:<21} {:<28} {proof}{phone}", source.name, source.value.title);
+        }
+        text.push('\n');
     }
-    let base = written.relay.value.server.public_url.as_deref().unwrap_or("https://<your relay>");
-    say(&format!("Webhook URL:  {}/webhooks/<route>", base.trim_end_matches('/')));
-    say(&format!("Proof:        {}", proof(&source.value)));
+    text
+}
+
+/// All that is known of a source, as Markdown. `base` is `server.public_url`.
+pub fn page(name: &str, source: &SourceFile, base: Option<&str>) -> String {
+    let url = format!("{}/webhooks/<route>", base.unwrap_or("https://<your relay>").trim_end_matches('/'));
+    let mut text = format!("# {} (`{name}`)\n", source.title);
+    if let Some(about) = &source.about {
+        let _ = write!(text, "\n{}\n", about.trim());
+    }
+    if !source.setup.is_empty() {
+        text.push_str("\n## At the sender\n\n");
+        for (index, step) in source.setup.iter().enumerate() {
+            let _ = writeln!(text, "{}. {}", index + 1, step.replace("{url}", &format!("`{url}`")));
+        }
+    }
+    if let Some(script) = &source.script {
+        let _ = write!(text, "\n```js\n{}\n```\n", script.trim());
+    }
+    if let Some(why) = &source.no_phone {
+        let _ = write!(text, "\n## Events without a phone\n\n{}\n", why.trim());
+    }
+    let _ = write!(text, "\n## What the relay knows\n\n{}", facts(source, &url));
+    for (sample_name, sample) in &source.samples {
+        let title = sample.title.as_ref().map(|title| format!(": {title}")).unwrap_or_default();
+        let _ = write!(text, "\n## Sample `{sample_name}`{title}\n\n{}", shown(sample));
+    }
+    text.push_str("\n## A route\n");
+    if let Some(starter) = &source.starter {
+        let _ = write!(text, "\n```yaml\nsource: {name}\nsends:\n{}```\n", super::new::indented(starter));
+    }
+    let _ = write!(text, "\n`serri-relay new my-route --source {name}` writes one, with a secret and an example.\n");
+    text
+}
+
+fn facts(source: &SourceFile, url: &str) -> String {
+    let manner = &source.manner;
     let event = manner.event.clone().unwrap_or_default();
-    say(&format!(
-        "Event id:     {}",
-        event.id.as_deref().unwrap_or("none: equal bodies within a short time count as one event")
-    ));
-    say(&format!("Event type:   {}", event.kind.as_deref().unwrap_or("none")));
-    let phone =
-        manner.contact.as_ref().and_then(|contact| contact.phone.as_ref()).map(|phone| phone.as_slice().join(", "));
-    say(&format!("Phone:        {}", phone.as_deref().unwrap_or("not known: name the field in the rule")));
-    if let Some(facts) = facts {
+    let code = |text: &str| format!("`{}`", text.replace('|', "\\|"));
+    let mut lines = vec![("URL", code(url)), ("Proof", proof(source))];
+    lines.push(("Body", format!("{:?}", manner.body.unwrap_or_default()).to_lowercase()));
+    if let Some(each) = &event.each {
+        lines.push(("Events of a call", format!("each entry of {}", code(each))));
+    }
+    let none = "none: equal bodies within ten minutes count as one event";
+    lines.push(("Event id", event.id.as_deref().map_or_else(|| none.to_owned(), code)));
+    lines.push(("Event type", event.kind.as_deref().map_or_else(|| "none".to_owned(), code)));
+    let contact = manner.contact.clone().unwrap_or_default();
+    for (title, places) in [
+        ("Phone", &contact.phone),
+        ("Name", &contact.name),
+        ("First name", &contact.first_name),
+        ("Last name", &contact.last_name),
+        ("E-mail", &contact.email),
+        ("Country", &contact.country),
+    ] {
+        if let Some(places) = places {
+            lines.push((title, places.as_slice().iter().map(|place| code(place)).collect::<Vec<_>>().join(", ")));
+        }
+    }
+    let answer = manner.answer.clone().unwrap_or_default();
+    let body = answer.body.as_deref().map_or_else(|| "a report as JSON".to_owned(), |body| code(body.trim()));
+    lines.push(("Answer", format!("{}, {body}; overloaded: {}", answer.status.unwrap_or(200), overload(source))));
+    if let Some(HandshakeSpec::Several(forms)) = &manner.handshake {
+        lines.push(("Handshake", forms.iter().map(handshake).collect::<Vec<_>>().join("; ")));
+    }
+    if let Some(redacted) = &manner.redact {
+        lines.push(("Never kept", redacted.iter().map(|path| code(path)).collect::<Vec<_>>().join(", ")));
+    }
+    if let Some(facts) = &source.facts {
+        lines.push(("Repeats", facts.retries.clone().unwrap_or_else(|| "not known".into())));
         let sure = match facts.confidence {
             Confidence::High => "high",
             Confidence::Medium => "medium",
             Confidence::Low => "low",
         };
-        say(&format!("Repeats:      {}", facts.retries.as_deref().unwrap_or("not known")));
-        say(&format!("Confidence:   {sure}, from {}", facts.from.join("; ")));
+        lines.push(("Confidence", format!("{sure}; from {}", facts.from.join("; "))));
     }
-    for (name, sample) in samples {
-        say(&format!(
-            "\nSample `{name}`{}",
-            sample.title.as_ref().map(|title| format!(": {title}")).unwrap_or_default()
-        ));
-        sample.headers.iter().for_each(|(name, value)| say(&format!("  {name}: {value}")));
-        let body = if let serde_json::Value::String(text) = &sample.body {
-            text.clone()
-        } else {
-            serde_json::to_string_pretty(&sample.body).unwrap_or_default()
-        };
-        body.lines().for_each(|line| say(&format!("  {line}")));
+    lines.iter().fold("| | |\n|---|---|\n".to_owned(), |rows, (title, value)| format!("{rows}| {title} | {value} |\n"))
+}
+
+fn overload(source: &SourceFile) -> u16 {
+    source.manner.overload.unwrap_or(503)
+}
+
+fn shown(sample: &SampleSpec) -> String {
+    let mut head = sample.method.map(|method| format!("{}\n", method.http())).unwrap_or_default();
+    for (name, value) in &sample.query {
+        let _ = writeln!(head, "?{name}={value}");
     }
-    say(&format!("\nStart a route:  serri-relay new my-route --source {}", source.name));
+    for (name, value) in &sample.headers {
+        let _ = writeln!(head, "{name}: {value}");
+    }
+    let (language, body) = match &sample.body {
+        serde_json::Value::Null => ("http", String::new()),
+        serde_json::Value::String(text) => ("http", format!("{}\n", text.trim_end().replace('\r', ""))),
+        json => ("json", format!("{}\n", serde_json::to_string_pretty(json).unwrap_or_default())),
+    };
+    if head.is_empty() || language == "http" {
+        let gap = if head.is_empty() || body.is_empty() { "" } else { "\n" };
+        return format!("```{language}\n{head}{gap}{body}```\n");
+    }
+    format!("```http\n{head}```\n\n```{language}\n{body}```\n")
+}
+
+fn handshake(form: &HandshakeForm) -> String {
+    match form {
+        HandshakeForm::Ping(ping) => format!("an unsigned {} is answered", ping.method.http()),
+        HandshakeForm::Challenge(challenge) => match (&challenge.token, &challenge.signed) {
+            (_, Some(_)) => format!("`{}` of a GET is given back, signed", challenge.query),
+            (Some(token), None) => {
+                format!("`{}` of a GET is given back where `{token}` is the route's verify_token", challenge.query)
+            }
+            (None, None) => format!("`{}` of a GET is given back", challenge.query),
+        },
+        HandshakeForm::Echo(echo) => {
+            let (kind, name) =
+                echo.header.as_ref().map_or(("field", echo.field.as_ref()), |header| ("header", Some(header)));
+            format!("the {kind} `{}` is given back", name.map_or("", String::as_str))
+        }
+        HandshakeForm::Ignore(test) => format!("nothing comes of events with `{}`", test.replace('|', "\\|")),
+    }
 }
 
 /// How a source proves itself, in some words.
 fn proof(source: &SourceFile) -> String {
     let Some(auth) = &source.manner.auth else {
-        return "no default: the route says (auth: bearer, header, query, hmac ...)".into();
+        return "no default: the route says (auth: bearer, header, query, path, hmac ...)".into();
     };
     auth.as_slice().iter().map(way).collect::<Vec<_>>().join(", or ")
 }
@@ -102,7 +203,7 @@ fn way(spec: &AuthSpec) -> String {
         AuthSpec::Keyword(AuthKeyword::StandardWebhooks) => "signature in webhook-signature (Standard Webhooks)".into(),
         AuthSpec::Keyword(AuthKeyword::Bearer) | AuthSpec::Form(AuthForm::Bearer(_)) => "secret as bearer token".into(),
         AuthSpec::Keyword(AuthKeyword::Path) => "secret as the last step of the address".into(),
-        AuthSpec::Form(AuthForm::Basic(_)) => "HTTP Basic".into(),
+        AuthSpec::Form(AuthForm::Basic(basic)) => format!("HTTP Basic, user {}", basic.user),
         AuthSpec::Form(AuthForm::Header(header)) => format!("secret in header {}", header.name),
         AuthSpec::Form(AuthForm::Query(query)) => format!("secret in the address: ?{}=...", query.name),
         AuthSpec::Form(AuthForm::Field(field)) => format!("secret in the body's field {}", field.path),

@@ -16,6 +16,28 @@ pub enum AuthSpec {
     Form(AuthForm),
 }
 
+impl AuthSpec {
+    fn signature(&self) -> Option<&SignatureSpec> {
+        match self {
+            Self::Form(AuthForm::Hmac(spec) | AuthForm::Hash(spec) | AuthForm::Ed25519(spec)) => Some(spec),
+            _ => None,
+        }
+    }
+
+    /// Whether the full URL is among what is signed.
+    pub fn signs_url(&self) -> bool {
+        let is_url = |part: &PartSpec| {
+            matches!(part, PartSpec::Keyword(PartKeyword::Url) | PartSpec::Form(PartForm::Unescaped(_)))
+        };
+        self.signature().is_some_and(|spec| spec.over.iter().any(is_url))
+    }
+
+    /// Whether the key is known for all routes, as a vendor's public key is: a route needs no secret then.
+    pub fn brings_its_key(&self) -> bool {
+        self.signature().is_some_and(|spec| spec.secret.is_some())
+    }
+}
+
 /// A way of proving that needs no details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

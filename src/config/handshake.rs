@@ -29,6 +29,15 @@ pub enum HandshakeSpec {
     Several(Vec<HandshakeForm>),
 }
 
+impl HandshakeSpec {
+    /// Whether a handshake asks for the route's `verify_token`.
+    pub fn wants_a_token(&self) -> bool {
+        let asks =
+            |form: &HandshakeForm| matches!(form, HandshakeForm::Challenge(challenge) if challenge.token.is_some());
+        matches!(self, Self::Several(forms) if forms.iter().any(asks))
+    }
+}
+
 /// There are no handshakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -16,7 +16,7 @@ pub mod shipped;
 pub mod source;
 pub mod unit;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,26 +52,44 @@ pub struct Written {
     pub routes: BTreeMap<String, File<RouteFile>>,
 }
 
-/// Reads a configuration directory: `relay.yaml`, `routes/*.yaml`, `sources/*.yaml`.
+/// Which of the shipped sources are read: each costs a millisecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Those that a route names.
+    Used,
+    /// All of them.
+    All,
+}
+
+/// Reads a configuration directory: `relay.yaml`, `routes/*.yaml`, `sources/*.yaml`, and the shipped sources.
 ///
 /// All faults are collected. `None` only if the settings themselves cannot be used.
-pub fn read(dir: &Path, variables: &Variables) -> (Option<Written>, Vec<Fault>) {
+pub fn read(dir: &Path, variables: &Variables, extent: Extent) -> (Option<Written>, Vec<Fault>) {
     let mut faults = Vec::new();
     if !dir.is_dir() {
         let fault = Fault::general(format!("there is no configuration directory `{}`", dir.display()));
         return (None, vec![fault.hint("name it with --config DIR, or run from the directory that holds `config`")]);
     }
     let mut sources: BTreeMap<String, File<SourceFile>> = read_all(&dir.join("sources"), variables, &mut faults);
+    let routes: BTreeMap<String, File<RouteFile>> = read_all(&dir.join("routes"), variables, &mut faults);
     for (name, text) in shipped::SOURCES {
+        let wanted = extent == Extent::All || routes.values().any(|route| route.value.source == *name);
         // a file in the directory stands for the shipped one, even while it has faults
-        if !dir.join("sources").join(format!("{name}.yaml")).exists() {
+        if wanted && !dir.join("sources").join(format!("{name}.yaml")).exists() {
             let source = Source { name: format!("config/sources/{name}.yaml (shipped)"), text: (*text).to_owned() };
             sources.extend(parse(name, source, variables, &mut faults).map(|file| (file.name.clone(), file)));
         }
     }
-    let routes = read_all(&dir.join("routes"), variables, &mut faults);
     let relay = read_relay(&dir.join("relay.yaml"), variables, &mut faults);
     (relay.map(|relay| Written { relay, sources, routes }), faults)
+}
+
+impl Written {
+    /// The names of all sources, those that were not read too.
+    pub fn source_names(&self) -> BTreeSet<String> {
+        let shipped = shipped::SOURCES.iter().map(|(name, _)| (*name).to_owned());
+        self.sources.keys().cloned().chain(shipped).collect()
+    }
 }
 
 /// Reads a document of which the text is at hand.

@@ -41,9 +41,12 @@ pub struct SourceFile {
     /// One paragraph: what it sends, and what to know about it.
     #[serde(default)]
     pub about: Option<String>,
-    /// What to do at the sender, step by step. `{url}` stands for the route's URL, secret and all.
+    /// What to do at the sender, step by step. `{url}` stands for the route's URL.
     #[serde(default)]
     pub setup: Vec<String>,
+    /// Code to paste there, where it needs some.
+    #[serde(default)]
+    pub script: Option<String>,
     /// Why its events bring no phone number (or some of them do not), and the way round it.
     #[serde(default)]
     pub no_phone: Option<String>,
@@ -247,6 +250,9 @@ pub struct SampleSpec {
     /// What it shows.
     #[serde(default)]
     pub title: Option<String>,
+    /// The method; the first of the source's if left out.
+    #[serde(default)]
+    pub method: Option<Method>,
     /// Headers besides the signature's. `{{ uuid }}` is a new id each time.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,

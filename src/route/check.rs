@@ -3,14 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::{Routes, compile, example};
+use super::{Routes, advice, compile, example};
 use crate::config::fault::{Fault, Place, did_you_mean};
 use crate::config::interpolate::Variables;
-use crate::config::{self, Written};
+use crate::config::{self, Extent, Written};
 use crate::map::phone;
-
-/// Secrets shorter than this are guessed sooner or later.
-const SHORT_SECRET: usize = 16;
 
 /// A configuration that was read, compiled and checked.
 #[derive(Debug)]
@@ -23,16 +20,19 @@ pub struct Checked {
 
 /// Reads, compiles and checks a configuration directory, examples included. Warnings are among the faults.
 pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>) {
-    let (written, mut faults) = config::read(dir, variables);
+    let (written, mut faults) = config::read(dir, variables, Extent::Used);
     let Some(written) = written else { return (None, faults) };
     settings(&written, &mut faults);
     let routes = compile(&written, &mut faults);
     for (name, route) in &routes {
         if let Some(file) = written.routes.get(name) {
             example::run(route, file, &written, &mut faults);
-            exposure(file, &written, route, &mut faults);
+            advice::exposure(file, &written, route, &mut faults);
+            advice::phone(file, &written, &mut faults);
+            advice::storage(file, &written, &mut faults);
         }
     }
+    advice::shared_secrets(&written, &mut faults);
     // two ways of one list may have the same fault
     faults.dedup();
     (Some(Checked { written, routes }), faults)
@@ -123,36 +123,5 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
                     .hint("https://backend.serri.com/campaign/t1/api/v2"),
             );
         }
-    }
-}
-
-/// Who could call a route besides its sender.
-fn exposure(
-    file: &config::File<config::route::RouteFile>,
-    written: &Written,
-    route: &super::Route,
-    faults: &mut Vec<Fault>,
-) {
-    let relay = &written.relay.value;
-    let account = relay.accounts.get(file.value.account.as_deref().unwrap_or("default"));
-    let real = account.is_some_and(|account| !account.uses_sandbox());
-    if route.authentication.is_open() {
-        let fault = Fault::at(
-            file.node.place_of(&["auth"]),
-            format!("anybody who knows the address of `{}` can start messages", file.name),
-        );
-        faults.push(fault.hint("give it a secret, unless it can be reached from your own network alone").warning());
-    }
-    let short = file
-        .value
-        .secret
-        .as_ref()
-        .is_some_and(|secret| secret.as_slice().iter().any(|secret| secret.len() < SHORT_SECRET));
-    if short && real {
-        let fault =
-            Fault::at(file.node.place_of(&["secret"]), format!("the secret is shorter than {SHORT_SECRET} characters"));
-        faults.push(
-            fault.hint("messages cost money, and somebody will try: openssl rand -hex 24 gives a good one").warning(),
-        );
     }
 }

@@ -3,6 +3,7 @@
 //! From a proven, decoded call it makes what is stored. Pure, like [`crate::map`]: `try`, `check` and the webhook use
 //! the same.
 
+mod advice;
 pub mod check;
 pub mod example;
 
@@ -81,7 +82,7 @@ impl Route {
         let rules = rules(file, &label, &mut faults);
         let Some(source) = written.sources.get(&spec.source) else {
             let place = file.node.place_of(&["source"]);
-            faults.push(check::unknown(place, "source", &spec.source, written.sources.keys()));
+            faults.push(check::unknown(place, "source", &spec.source, &written.source_names()));
             return Err(faults);
         };
         let manner = override_manner(&source.value.manner, &spec.manner);

@@ -102,6 +102,17 @@ impl Setup {
         self.dir.path().join("relay.db")
     }
 
+    /// None of these texts is anywhere in the store's files.
+    pub fn assert_unseen(&self, texts: &[&str]) {
+        let files = std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        for path in files.filter(|path| path.is_file()) {
+            let bytes = std::fs::read(&path).unwrap();
+            for text in texts {
+                assert!(!bytes.windows(text.len()).any(|part| part == text.as_bytes()), "{text} in {}", path.display());
+            }
+        }
+    }
+
     pub fn checked(&self) -> Checked {
         let (checked, faults) = check(&self.config(), &Variables::default());
         let errors: Vec<String> = faults
