@@ -1,5 +1,6 @@
 //! Everything that can be known to be wrong before the first call comes.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use crate::config::fault::{Fault, Place, did_you_mean};
 use crate::config::interpolate::Variables;
 use crate::config::{self, Extent, Written};
 use crate::map::phone;
+use crate::source::Knowledge;
 
 /// A configuration that was read, compiled and checked.
 #[derive(Debug)]
@@ -24,6 +26,13 @@ pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>)
     let Some(written) = written else { return (None, faults) };
     settings(&written, &mut faults);
     let routes = compile(&written, &mut faults);
+    let used: BTreeSet<&str> = written.routes.values().map(|route| &*route.value.source).collect();
+    for source in written.sources.values().filter(|source| !used.contains(&*source.name)) {
+        // one of one's own that no route names yet
+        if let Err(more) = Knowledge::compile(&source.value.manner, &[&source.node]) {
+            faults.extend(more);
+        }
+    }
     for (name, route) in &routes {
         if let Some(file) = written.routes.get(name) {
             example::run(route, file, &written, &mut faults);

@@ -56,6 +56,7 @@ fn every_yaml_in_the_docs_is_what_it_says() {
                 &setup.config(),
                 &Variables::given([
                     ("SHOP_SECRET", "0123456789abcdef"),
+                    ("CONTACT_FORM_SECRET", "fedcba9876543210"),
                     ("SERRI_API_KEY", "k"),
                     ("SERRI_RELAY_ADMIN_TOKEN", "t"),
                 ]),
