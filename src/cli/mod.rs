@@ -21,7 +21,7 @@ use annotate_snippets::Renderer;
 use annotate_snippets::renderer::DecorStyle;
 use clap::{Parser, Subcommand};
 
-use crate::config::fault::{Fault, Severity};
+use crate::config::fault::Fault;
 use crate::config::interpolate::Variables;
 use crate::route::check::Checked;
 
@@ -89,16 +89,8 @@ pub fn main() -> ExitCode {
 }
 
 impl Setting {
-    /// Reads and checks the configuration; shows the faults, and gives nothing if one of them is an error.
-    fn checked(&self) -> Option<Checked> {
-        let (checked, faults) = crate::route::check::check(&self.dir, &self.variables);
-        show(&faults);
-        checked.filter(|_| faults.iter().all(|fault| fault.severity == Severity::Warning))
-    }
-}
-
-impl Setting {
-    /// The same for a command that needs one route only: another route's faults are shown and do not matter.
+    /// Reads and checks the configuration for a command that needs one route: another route's faults are shown and do
+    /// not matter.
     fn checked_for(&self, route: &str) -> Option<Checked> {
         let (checked, faults) = crate::route::check::check(&self.dir, &self.variables);
         show(&faults);

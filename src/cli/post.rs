@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::input::Input;
-use super::{Ended, Setting, block_on, say};
+use super::{Ended, Setting, block_on, complain, say};
 use crate::authenticate::sign;
 use crate::clock::Clock;
 use crate::config::relay::RelayFile;
@@ -40,6 +40,13 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     })?;
     let (status, body) = answered?;
     say(&format!("{status}\n{body}"));
+    match status.as_u16() {
+        404 => complain("hint: the relay read its routes when it started; start it again after `new` or an edit"),
+        401 => complain(
+            "hint: `post` signs with the secret as this terminal has it; the relay may have been started with another",
+        ),
+        _ => {}
+    }
     Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -7,10 +7,11 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Ended, Setting, block_on};
+use super::{Ended, Setting, block_on, show};
 use crate::clock::Clock;
+use crate::config::fault::Severity;
 use crate::relay::{self, Listeners};
-use crate::route::check::Checked;
+use crate::route::check::{Checked, check};
 use crate::telemetry;
 
 /// The arguments of `serve`.
@@ -19,12 +20,19 @@ pub struct Arguments {}
 
 /// Runs it.
 pub fn run(_: &Arguments, setting: &Setting) -> Ended {
-    let Some(checked) = setting.checked() else {
+    let (checked, faults) = check(&setting.dir, &setting.variables);
+    let sound = faults.iter().all(|fault| fault.severity == Severity::Warning);
+    let Some(checked) = checked.filter(|_| sound) else {
+        show(&faults);
         anyhow::bail!(
             "the relay does not start before the faults above are mended; `serri-relay check` shows them again"
         );
     };
     telemetry::init(&setting.variables).map_err(anyhow::Error::msg)?;
+    for warning in &faults {
+        // a line of the log, like all that follows
+        tracing::warn!("{}", warning.one_line());
+    }
     // every caller and every call needs a file handle; the usual 1,024 are few
     if let Err(error) = rlimit::increase_nofile_limit(65_536) {
         tracing::warn!(%error, "the limit of open files could not be raised");

@@ -87,10 +87,19 @@ fn compare(
         return;
     }
     for (position, (expected, given)) in example.sends.iter().zip(sends).enumerate() {
+        let wanted = expected.get("error").is_some();
+        if let Some(error) = given.get("error").and_then(Value::as_str).filter(|_| !wanted) {
+            let fault = Fault::at(
+                &place(&["sends", &position.to_string()]),
+                format!("example `{}`: nothing is sent", example.name),
+            );
+            faults.push(fault.hint(error));
+            continue;
+        }
         for (key, wanted) in expected {
             let came = given.get(key).unwrap_or(&Value::Null);
             if !alike(wanted, came) {
-                let hint = given.get("error").map_or_else(|| format!("it is {came}"), ToString::to_string);
+                let hint = format!("it is {came}");
                 faults.push(
                     Fault::at(
                         &place(&["sends", &position.to_string(), key]),
