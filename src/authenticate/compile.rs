@@ -106,6 +106,12 @@ fn scheme(spec: &AuthSpec, secrets: &[String], given: &Given<'_>) -> Made {
         AuthSpec::Form(AuthForm::Query(query)) => {
             one(Scheme::Query { name: query.name.clone(), values: values(query.value.as_ref(), secrets, given.place)? })
         }
+        AuthSpec::Form(AuthForm::Jwt(jwt)) => {
+            header_name(&jwt.header, given.place)?;
+            let key = |secret: Secret| hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+            let keys = values(None, secrets, given.place)?.into_iter().map(key).collect();
+            one(Scheme::Jwt { header: jwt.header.clone(), keys })
+        }
         AuthSpec::Form(AuthForm::Field(field)) => one(Scheme::Field {
             path: field.path.split('.').map(ToOwned::to_owned).collect(),
             values: values(field.value.as_ref(), secrets, given.place)?,

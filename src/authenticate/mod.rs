@@ -4,11 +4,13 @@
 //! constant time; whatever the reason, the sender hears the same refusal.
 
 mod compile;
+mod jwt;
 mod sign;
 mod signature;
 
 use std::collections::BTreeSet;
 
+use aws_lc_rs::hmac;
 use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::Value;
@@ -56,6 +58,10 @@ enum Scheme {
     },
     /// The last step of the address.
     Path(Vec<Secret>),
+    Jwt {
+        header: String,
+        keys: Vec<hmac::Key>,
+    },
     Signature(Recipe),
 }
 
@@ -159,7 +165,9 @@ impl Authentication {
         let mut hidden = Hidden::default();
         for way in &self.ways {
             match way {
-                Scheme::Header { name, .. } => drop(hidden.headers.insert(name.to_ascii_lowercase())),
+                Scheme::Header { name, .. } | Scheme::Jwt { header: name, .. } => {
+                    hidden.headers.insert(name.to_ascii_lowercase());
+                }
                 Scheme::Query { name, .. } => drop(hidden.query.insert(name.clone())),
                 Scheme::Field { path, .. } => hidden.fields.push(path.clone()),
                 Scheme::Signature(recipe) => {
@@ -216,6 +224,10 @@ impl Scheme {
                 let step = steps.next().filter(|step| !step.is_empty()).ok_or(Refusal::Missing)?;
                 let (step, _) = form_urlencoded::parse(step.as_bytes()).next().ok_or(Refusal::Missing)?;
                 any_of(values, step.as_bytes())
+            }
+            Self::Jwt { header, keys } => {
+                let given = call.header(header).ok_or(Refusal::Missing)?;
+                jwt::verify(scheme_value(given, "bearer").unwrap_or(given), keys, now)
             }
             Self::Signature(recipe) => recipe.verify(call, || context.url(call), now),
         }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::signature::{Algorithm, Part, Recipe, Signed, encode, hash, mac};
-use super::{Authentication, Scheme};
+use super::{Authentication, Scheme, jwt};
 use crate::call::Call;
 use crate::clock::Timestamp;
 use crate::config::auth::{Encoding, TimestampUnit};
@@ -64,6 +64,10 @@ pub fn sign(authentication: &Authentication, call: &mut Draft, now: Timestamp) -
             let uri = format!("{}/{step}{query}", call.uri.path().trim_end_matches('/'));
             call.uri = uri.parse().map_err(|_| CannotSign::Unfit("the secret".into()))?;
             Ok(())
+        }
+        Scheme::Jwt { header, keys } => {
+            let key = keys.first().ok_or(CannotSign::PrivateKey)?;
+            set(call, header, &jwt::make(key, now))
         }
         Scheme::Signature(recipe) => {
             let url = authentication.url(call);

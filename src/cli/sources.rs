@@ -207,6 +207,7 @@ fn way(spec: &AuthSpec) -> String {
         AuthSpec::Form(AuthForm::Header(header)) => format!("secret in header {}", header.name),
         AuthSpec::Form(AuthForm::Query(query)) => format!("secret in the address: ?{}=...", query.name),
         AuthSpec::Form(AuthForm::Field(field)) => format!("secret in the body's field {}", field.path),
+        AuthSpec::Form(AuthForm::Jwt(jwt)) => format!("JSON Web Token in {}", jwt.header),
         AuthSpec::Form(AuthForm::Hmac(spec)) => format!("HMAC signature in {}", header(&spec.header)),
         AuthSpec::Form(AuthForm::Hash(spec)) => format!("hash in {}", header(&spec.header)),
         AuthSpec::Form(AuthForm::Ed25519(spec)) => format!("Ed25519 signature in {}", header(&spec.header)),

@@ -66,6 +66,8 @@ pub enum AuthForm {
     Query(NamedSecretSpec),
     /// A secret in the body.
     Field(FieldSecretSpec),
+    /// A JSON Web Token (HS256) signed with the secret. It does not cover the body.
+    Jwt(JwtSpec),
     /// An HMAC over parts of the call.
     Hmac(SignatureSpec),
     /// A plain hash over parts of the call and the secret.
@@ -82,6 +84,13 @@ pub struct BasicSpec {
     /// The password; the route's secret if left out.
     #[serde(default)]
     pub password: Option<String>,
+}
+
+/// A JSON Web Token.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct JwtSpec {
+    /// The header it stands in, with or without `Bearer`.
+    pub header: String,
 }
 
 /// A secret under a name.

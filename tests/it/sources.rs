@@ -93,7 +93,10 @@ async fn every_source_is_complete_and_its_samples_are_accepted_signed_and_refuse
                 sign(&route.authentication, &mut call, Clock::system().now()).unwrap();
             }
             assert_eq!(send(&world, unsigned.clone()).await.0, 401, "{what}: unsigned");
-            for changed in with_one_byte_changed(&unsigned, &call) {
+            let secret = checked.written.routes[*name].value.secret.as_ref().map(|secret| secret.as_slice()[0].clone());
+            let changed = with_one_byte_changed(&unsigned, &call, secret.as_deref());
+            assert!(!changed.is_empty(), "{what}: nothing to change");
+            for changed in changed {
                 assert_eq!(send(&world, changed).await.0, 401, "{what}: one byte changed");
             }
             let (status, answer) = send(&world, call.clone()).await;
@@ -129,7 +132,7 @@ async fn every_source_is_complete_and_its_samples_are_accepted_signed_and_refuse
 }
 
 /// The call with one byte changed in what proves it: in its body where that is signed, else in the secret.
-fn with_one_byte_changed(unsigned: &Call, call: &Call) -> Vec<Call> {
+fn with_one_byte_changed(unsigned: &Call, call: &Call, secret: Option<&str>) -> Vec<Call> {
     let mut changed = Vec::new();
     let signature = call
         .headers
@@ -157,6 +160,10 @@ fn with_one_byte_changed(unsigned: &Call, call: &Call) -> Vec<Call> {
         let uri = if in_path { format!("{path}x{query}") } else { format!("{path}{query}x") };
         other.uri = uri.parse().unwrap();
         changed.push(other);
+    } else if let Some(secret) = secret {
+        let body = std::str::from_utf8(&call.body).unwrap();
+        assert!(body.contains(secret), "{body}");
+        changed.push(Call { body: body.replace(secret, &format!("{secret}x")).into(), ..call.clone() });
     }
     changed
 }
