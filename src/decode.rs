@@ -52,7 +52,7 @@ pub struct Packing {
 pub struct Decoded {
     /// The value of each event, in order.
     pub values: Vec<Value>,
-    /// The SHA-256 of each event's bytes or value, for events without id.
+    /// The SHA-256 of each event's bytes or value and of the query, for events without id.
     pub hashes: Vec<[u8; 32]>,
     /// What came with them.
     pub envelope: Envelope,
@@ -103,12 +103,16 @@ pub fn decode(authentic: &Authentic, packing: &Packing) -> Result<Decoded, Decod
     if let Some((index, value)) = values.iter().enumerate().find(|(_, value)| !value.is_object()) {
         return Err(DecodeError::NoObject { position: index + 1, found: kind(value) });
     }
+    let envelope = envelope(authentic);
+    // some senders say everything in the query of a POST whose body is always the same (Bitrix24's automation rules)
+    let query =
+        if envelope.query.is_empty() { String::new() } else { Value::Object(envelope.query.clone()).to_string() };
     let hashes = if one_by_bytes {
-        vec![hash(&call.body)]
+        vec![hash(&[&call.body[..], query.as_bytes()].concat())]
     } else {
-        values.iter().map(|value| hash(value.to_string().as_bytes())).collect()
+        values.iter().map(|value| hash(format!("{value}{query}").as_bytes())).collect()
     };
-    Ok(Decoded { values, hashes, envelope: envelope(authentic) })
+    Ok(Decoded { values, hashes, envelope })
 }
 
 /// The events of a body: the entries of an array; of each what stands at `path`, lists on the way spread. Where there is

@@ -20,8 +20,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["sink", address] => peers::serve(address, peers::sink()),
-        ["bare", address, sink] => peers::serve(address, peers::bare(sink)),
+        ["sink", address] => peers::serve(address, peers::sink(), peers::Threads::One),
+        ["bare", address, sink] => peers::serve(address, peers::bare(sink), peers::Threads::All),
         ["large", relay] => large::run(relay),
         ["run", relay, rest @ ..] => run::run(relay, rest),
         _ => eprintln!("run scripts/bench"),

@@ -8,13 +8,22 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-/// Serves a router for ever.
-pub fn serve(address: &str, router: Router) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
-    runtime.block_on(async {
+/// Serves a router for ever, on as many threads as there are processors, or on one.
+pub fn serve(address: &str, router: Router, threads: Threads) {
+    let mut builder = match threads {
+        Threads::All => tokio::runtime::Builder::new_multi_thread(),
+        Threads::One => tokio::runtime::Builder::new_current_thread(),
+    };
+    builder.enable_all().build().expect("runtime").block_on(async {
         let listener = tokio::net::TcpListener::bind(address).await.expect("address");
         axum::serve(listener, router).await.expect("serve");
     });
+}
+
+/// How many threads a peer works with.
+pub enum Threads {
+    All,
+    One,
 }
 
 /// Answers as Serri does, and counts: `GET /count`.
@@ -26,11 +35,13 @@ pub fn sink() -> Router {
             "/campaign/t1/api/v2",
             post(move |_: bytes::Bytes| async move {
                 counted.fetch_add(1, Ordering::Relaxed);
-                Json(json!({ "success": "true", "submitted_message_id": "3fa85f64-5717-4562-b3fc-2c963f66afa6" }))
+                ([("content-type", "application/json")], ANSWER)
             }),
         )
         .route("/count", get(move || async move { count.load(Ordering::Relaxed).to_string() }))
 }
+
+const ANSWER: &str = r#"{"success":"true","submitted_message_id":"3fa85f64-5717-4562-b3fc-2c963f66afa6"}"#;
 
 /// Parses, maps in Rust, forwards, answers: no signature, no store, no retry, no log.
 pub fn bare(sink: &str) -> Router {

@@ -54,7 +54,10 @@ impl BodyError {
 ///
 /// A [`BodyError`] if it is empty, of another type, not in its format, or nested too deep.
 pub fn parse(format: BodyFormat, content_type: Option<&str>, body: &[u8], query: &str) -> Result<Value, BodyError> {
-    let format = resolve(format, content_type, body)?;
+    // a POST without a body that says everything in its query, whatever type it claims
+    let says_nothing = body.iter().all(u8::is_ascii_whitespace) && !query.is_empty();
+    let format =
+        if format == BodyFormat::Any && says_nothing { Format::Query } else { resolve(format, content_type, body)? };
     if format == Format::Query {
         return form::parse(query.as_bytes());
     }
@@ -134,6 +137,7 @@ mod tests {
         assert_eq!(any(Some("application/x-www-form-urlencoded"), "a=1"), Ok(json!({"a": "1"})));
         assert_eq!(any(Some("application/x-www-form-urlencoded"), r#"{"a":1}"#), Ok(json!({"a": 1})));
         assert_eq!(any(None, ""), Ok(json!({"q": "1"})));
+        assert_eq!(any(Some("application/x-www-form-urlencoded"), ""), Ok(json!({"q": "1"})));
         assert!(matches!(any(Some("image/png"), "x"), Err(BodyError::ContentType { .. })));
     }
 

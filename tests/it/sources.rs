@@ -185,6 +185,23 @@ fn docs_and_schemas_are_made_of_the_sources() {
 }
 
 #[tokio::test]
+async fn what_differs_in_the_query_alone_is_another_event() {
+    let route = "source: bitrix24-automation\nsecret: a-secret-of-the-rule\nsends:\n  - { name: a, campaignName: c, destination: '{{ contact.phone }}', userName: x }\n";
+    let world = World::start(Setup::new().route("b", route)).await;
+    let call = async |query: &str| {
+        let url = format!("{}?key=a-secret-of-the-rule&{query}", world.url("b"));
+        let form = "document_id[0]=crm&document_id[2]=LEAD_12";
+        let typed = world.http.post(url).header("content-type", "application/x-www-form-urlencoded");
+        world.send(typed.body(form)).await.1["status"].clone()
+    };
+    assert_eq!(call("phone=%2B919812345670").await, "accepted");
+    assert_eq!(call("phone=%2B919812345671").await, "accepted");
+    assert_eq!(call("phone=%2B919812345670").await, "duplicate");
+    world.delivered(2).await;
+    world.stop().await.assert_unseen(&["a-secret-of-the-rule"]);
+}
+
+#[tokio::test]
 async fn questions_of_senders_are_answered_and_never_become_events() {
     let (world, _) = world().await;
     let token = {
