@@ -1,7 +1,10 @@
 //! The listener for whoever runs the relay: metrics, and in sandbox mode the sandbox's inbox.
 //!
-//! On anything but loopback it asks for a token; `check` sees to it that there is one.
+//! On anything but loopback it asks for a token; `check` sees to it that there is one. Without a token it answers calls to
+//! this computer by name alone: a page in the same computer's browser must not read it under a name of its own (DNS
+//! rebinding), nor post to it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,6 +12,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use http::uri::Authority;
 use http::{StatusCode, header};
 
 use crate::receive::Problem;
@@ -31,11 +35,32 @@ async fn guard(State(token): State<Arc<Secret>>, request: Request, next: Next) -
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
-    if token.is_empty() || given.is_some_and(|given| token.matches(given.as_bytes())) {
+    if token.is_empty() {
+        return if is_local(&request) {
+            next.run(request).await
+        } else {
+            let detail =
+                "without SERRI_RELAY_ADMIN_TOKEN this listener answers to localhost and 127.0.0.1 alone".into();
+            Problem { status: StatusCode::FORBIDDEN, detail }.into_response()
+        };
+    }
+    if given.is_some_and(|given| token.matches(given.as_bytes())) {
         return next.run(request).await;
     }
     Problem { status: StatusCode::UNAUTHORIZED, detail: "send the admin token: Authorization: Bearer ...".into() }
         .into_response()
+}
+
+/// Whether a call names this computer as its host, and comes from no page of another.
+fn is_local(request: &Request) -> bool {
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
+    let local = |authority: &str| {
+        let host = authority.parse::<Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    };
+    let from = header(header::ORIGIN).map(|origin| origin.split_once("://").map_or("", |(_, authority)| authority));
+    header(header::HOST).is_none_or(local) && from.is_none_or(local)
 }
 
 async fn show_metrics(State(metrics): State<Arc<Metrics>>) -> Response {

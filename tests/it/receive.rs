@@ -233,6 +233,28 @@ async fn ready_and_healthy_say_so() {
 }
 
 #[tokio::test]
+async fn without_a_token_the_admin_listener_answers_to_this_computers_names_alone() {
+    let world = World::hello().await;
+    let asked = async |header: &str, value: &str| {
+        let request = world.http.get(format!("{}/metrics", world.admin)).header(header, value);
+        request.send().await.unwrap().status().as_u16()
+    };
+    for (header, value, status) in [
+        ("host", "localhost:8081", 200),
+        ("host", "127.0.0.1", 200),
+        ("host", "[::1]:8081", 200),
+        ("host", "evil.example", 403),
+        ("host", "localhost.evil.example:8081", 403),
+        ("origin", "http://localhost:8081", 200),
+        ("origin", "https://evil.example", 403),
+        ("origin", "null", 403),
+    ] {
+        assert_eq!(asked(header, value).await, status, "{header}: {value}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn the_admin_listener_asks_for_its_token() {
     let world = World::start(Setup::new().route("hello", ROUTE).set("admin.token=t0ken")).await;
     let url = format!("{}/metrics", world.admin);
