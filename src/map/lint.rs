@@ -23,7 +23,7 @@ pub struct Broken {
 }
 
 /// minijinja's own filters, with the features we build it with.
-const BUILTIN_FILTERS: [&str; 46] = [
+const BUILTIN_FILTERS: [&str; 48] = [
     "abs",
     "attr",
     "batch",
@@ -70,6 +70,8 @@ const BUILTIN_FILTERS: [&str; 46] = [
     "trim",
     "unique",
     "upper",
+    "urlencode",
+    "zip",
 ];
 
 /// minijinja's own tests that are written as words.

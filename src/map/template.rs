@@ -197,6 +197,8 @@ mod tests {
             Ok("Hi Asha, 1499.5 true!".into())
         );
         assert_eq!(render("no braces", json!({})), Ok("no braces".into()));
+        let link = "https://shop.example/?q={{ event.q | urlencode }}";
+        assert_eq!(render(link, json!({"q": "silk & gold"})), Ok("https://shop.example/?q=silk%20%26%20gold".into()));
         assert_eq!(render("{% if event.a %}yes{% else %}no{% endif %}", json!({"a": 1})), Ok("yes".into()));
         assert_eq!(render("{{ event.big }}", json!({"big": u64::MAX})), Ok(u64::MAX.to_string()));
     }
