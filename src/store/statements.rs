@@ -147,6 +147,9 @@ pub fn settle(db: &Connection, settlements: &[Settlement]) -> Result<()> {
         "UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7
          WHERE id = ?1 AND state = 2 AND attempts = ?2 - 1 RETURNING destination",
     )?;
+    // as a rule nobody does, and need not be asked for with every settlement
+    let somebody_waits =
+        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sends WHERE state = 3)")?.query_row([], |row| row.get(0))?;
     for Settlement { id, number, attempt, fate } in settlements {
         let took_ms = i64::try_from(attempt.took.as_millis()).unwrap_or(i64::MAX);
         attempt_row.execute(params![
@@ -169,7 +172,7 @@ pub fn settle(db: &Connection, settlements: &[Settlement]) -> Result<()> {
         let person: Option<String> = update
             .query_row(params![id.0, number, state, due, changed_at, reason, message_id], |row| row.get(0))
             .optional()?;
-        if let Some(destination) = person {
+        if let Some(destination) = person.filter(|_| somebody_waits) {
             next_in_line(db, &destination)?;
         }
     }
