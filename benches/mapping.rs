@@ -21,28 +21,12 @@ use serri_relay::route::check::check;
 use serri_relay::route::example::call_of;
 use serri_relay::route::manner_of;
 
-const ROUTE: &str = r#"
-source: shopify
-secret: a-secret-for-the-benchmark
-sends:
-  - name: order confirmation
-    when: meta.type == "orders/create"
-    campaignName: order_confirmation
-    destination: "DESTINATION"
-    userName: "{{ contact.name | default('there') }}"
-    templateParams:
-      - "{{ contact.first_name | default('there') }}"
-      - "{{ event.name }}"
-      - "{{ event.total_price | money(event.currency) }}"
-      - "{{ event.shipping_address.city }}"
-    tags: [customer, "{{ event.financial_status }}"]
-    attributes: { city: "{{ event.shipping_address.city }}" }
-"#;
+const ROUTE: &str = include_str!("route.yaml");
 
 fn mapping(c: &mut Criterion) {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::create_dir_all(dir.path().join("routes")).expect("a directory");
-    std::fs::write(dir.path().join("routes/shop.yaml"), ROUTE.replace("DESTINATION", "{{ contact.phone }}"))
+    std::fs::write(dir.path().join("routes/shop.yaml"), ROUTE.replace("SECRET", "a-secret-for-the-benchmark"))
         .expect("a route");
     let (checked, faults) = check(dir.path(), &Variables::default());
     let checked = checked.expect("sound settings");

@@ -113,6 +113,7 @@ const { WebhookManager } = require(path.join(work, 'node_modules/@gohighlevel/ap
 fs.writeFileSync(path.join(config, 'routes/gohighlevel.yaml'),
   `source: gohighlevel\nauth: { ed25519: { header: X-GHL-Signature, encoding: base64, secret: ${publicKey} } }\nsends: []\n`);
 const child = execFile(relay, ['--config', config, 'serve'], { env: { PATH: process.env.PATH, SERRI_RELAY_LOG_FORMAT: 'json' } });
+process.on('exit', () => child.kill());
 const address = await new Promise((resolve, reject) => {
   let text = '';
   child.stderr.on('data', chunk => {
@@ -132,7 +133,6 @@ const send = async text => (await fetch(`http://${address}/webhooks/gohighlevel`
 const vendor = text => manager.verifyEd25519Signature(text, signature, pem);
 report('gohighlevel', 'what is valid for the vendor is accepted', vendor(body) && (await send(body)) === 200);
 report('gohighlevel', 'with one byte more neither takes it', !vendor(`${body} `) && (await send(`${body} `)) === 401);
-child.kill();
 
 console.log(failures === 0 ? `oracles: ${ORACLES.length + 1} vendors agree` : `oracles: ${failures} failed`);
 process.exit(failures === 0 ? 0 : 1);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::requests;
-use super::run::{Load, RELAY, SINK, count, get, machine, peak_mb, start, start_relay, wrk};
+use super::run::{Load, RELAY, SINK, count, get, machine, peak_mb, requests_in, start, start_relay, wrk};
 
 const WAITING: u64 = 1_000_000;
 const HISTORY: u64 = 10_000_000;
@@ -57,12 +57,7 @@ fn measure(name: &str, relay: &str, dir: &Path, prepare: Option<fn(&Path)>) {
     let before = count();
     let said = wrk(RELAY, load, name);
     let delivered = count() - before;
-    let accepted: f64 = said
-        .lines()
-        .find(|line| line.contains("requests in"))
-        .and_then(|line| line.trim().split(' ').next())
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0.0);
+    let accepted = requests_in(&said);
     let per_second = |n: f64| n / f64::from(u32::try_from(SECONDS).unwrap_or(1));
     println!(
         "| {name} | {ready_ms:.0} | {memory:.0} | {:.0} | {:.0} | {drained:.0} |",

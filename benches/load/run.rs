@@ -111,12 +111,7 @@ fn measure(peer: &Peer, address: &str, load: Load<'_>, round: u64) -> Round {
     let (took, delivered, cpu) = (watch.elapsed().as_secs_f64(), count() - sunk, cpu_us(peer) - cpu);
     let field =
         |name: &str| said.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap_or("").trim().to_owned();
-    let requests: f64 = said
-        .lines()
-        .find(|line| line.contains("requests in"))
-        .and_then(|line| line.trim().split(' ').next())
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0.0);
+    let requests = requests_in(&said);
     if said.contains("Non-2xx") {
         eprintln!("{said}");
     }
@@ -181,25 +176,13 @@ fn settings(dir: &Path) -> String {
 }
 
 /// Eight templates, a signature, a phone number.
-const ROUTE: &str = r#"
-source: shopify
-secret: SECRET
-sends:
-  - name: order confirmation
-    when: meta.type == "orders/create"
-    campaignName: order_confirmation
-    destination: "{{ contact.phone }}"
-    userName: "{{ contact.name | default('there') }}"
-    source: Shopify
-    templateParams:
-      - "{{ contact.first_name | default('there') }}"
-      - "{{ event.name }}"
-      - "{{ event.total_price | money(event.currency) }}"
-      - "{{ event.shipping_address.city }}"
-    tags: [customer, "{{ event.financial_status }}"]
-    attributes:
-      city: "{{ event.shipping_address.city }}"
-"#;
+const ROUTE: &str = include_str!("../route.yaml");
+
+/// How many requests wrk says it made.
+pub fn requests_in(said: &str) -> f64 {
+    let line = said.lines().find(|line| line.contains("requests in"));
+    line.and_then(|line| line.trim().split(' ').next()).and_then(|n| n.parse().ok()).unwrap_or(0.0)
+}
 
 pub fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the sink");

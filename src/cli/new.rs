@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         say("  set server.public_url in relay.yaml: this source signs the URL, and nothing starts without it");
     }
     say(&format!("  serri-relay{config} check"));
-    if let Some(sample) = first_sample(&source.value) {
+    if let Some(sample) = usual_sample(&source.value).or_else(|| source.value.samples.keys().next()) {
         say(&format!("  serri-relay{config} try {name} {sample}     # what would be sent, and nothing sent"));
         say(&format!("  serri-relay{config} post {name} {sample}    # to a running relay, signed"));
     }
@@ -113,23 +113,22 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
         return text;
     };
     let _ = write!(text, "sends:\n{}", indented(starter));
-    if let Some(sample) = first_sample(source) {
+    if let Some(sample) = usual_sample(source) {
         let _ = write!(
             text,
-            "examples:   # run by `serri-relay check`\n  - name: the source's own sample\n    sample: {sample}\n    sends:\n      - {{ destination: \"+919812345670\" }}\n"
+            "examples:   # run by `serri-relay check`\n  - name: the source's own sample\n    sample: {sample}\n    sends:\n      - {{ destination: \"+91{USUAL}\" }}\n"
         );
     }
     text
 }
 
-/// The sample that a newcomer tries first: the one with the number that all usual samples have.
-fn first_sample(source: &SourceFile) -> Option<&String> {
-    let usual = |sample: &&String| {
-        let body = source.samples.get(*sample).map(|sample| sample.body.to_string()).unwrap_or_default();
-        let digits: String = body.chars().filter(char::is_ascii_digit).collect();
-        digits.contains("9812345670")
-    };
-    source.samples.keys().find(usual).or_else(|| source.samples.keys().next())
+/// Whom the usual sample of every shipped source is about.
+const USUAL: &str = "9812345670";
+
+/// The sample that a newcomer tries first, and that an example can be made of: what comes of it is known.
+fn usual_sample(source: &SourceFile) -> Option<&String> {
+    let digits = |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    source.samples.iter().find(|(_, sample)| digits(sample.body.to_string()).contains(USUAL)).map(|(name, _)| name)
 }
 
 /// A starter below `sends:`.

@@ -219,7 +219,7 @@ mod tests {
     fn evaluation_is_bounded() {
         for endless in [
             "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
-            "{% for a in range(9000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}",
+            "{% for a in range(9000) %}{{ 'a text of some characters' }}{% endfor %}",
             "{{ 'x' * 1000000000 }}",
         ] {
             assert!(matches!(render(endless, json!({})), Err(EvalError::Failed(_))), "{endless}");

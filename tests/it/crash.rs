@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{PATIENCE, ROUTE, Setup, eventually, query};
+use crate::world::{PATIENCE, ROUTE, Setup, eventually, proven, query};
 
 /// A relay in a process of its own.
 pub struct Process {
@@ -104,13 +104,7 @@ async fn killed_five_times_under_load_it_loses_nothing_and_doubles_only_what_was
                     let n = number.fetch_add(1, Ordering::SeqCst);
                     let to = format!("+9198{n:08}");
                     let body = json!({"id": n.to_string(), "phone": to}).to_string();
-                    let sent = client
-                        .post(&url)
-                        .bearer_auth("s3cret-for-tests")
-                        .header("content-type", "application/json")
-                        .body(body)
-                        .send()
-                        .await;
+                    let sent = proven(&client, &url, body).send().await;
                     if sent.is_ok_and(|response| response.status() == 200) {
                         accepted.lock().unwrap().insert(to);
                     }
@@ -167,13 +161,7 @@ async fn a_signal_ends_it_in_order_and_with_zero() {
     for signal in ["TERM", "INT"] {
         let mut process = Process::serve(&setup);
         let body = json!({"id": signal, "phone": "9812345670"}).to_string();
-        let sent = reqwest::Client::new()
-            .post(format!("{}/webhooks/hello", process.base))
-            .bearer_auth("s3cret-for-tests")
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await;
+        let sent = proven(&reqwest::Client::new(), &format!("{}/webhooks/hello", process.base), body).send().await;
         assert_eq!(sent.unwrap().status(), 200);
         process.signal(signal);
         let mut code = None;
@@ -254,14 +242,7 @@ async fn a_disk_that_is_full_is_told_and_recovers_without_a_restart() {
     let client = reqwest::Client::new();
     let post = async |n: usize| {
         let body = json!({"id": n.to_string(), "skip": true, "pad": "x".repeat(50_000)}).to_string();
-        let sent = client
-            .post(format!("{}/webhooks/hello", process.base))
-            .bearer_auth("s3cret-for-tests")
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await
-            .unwrap();
+        let sent = proven(&client, &format!("{}/webhooks/hello", process.base), body).send().await.unwrap();
         (sent.status().as_u16(), sent.headers().contains_key("retry-after"))
     };
     let mut accepted = 0;

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::world::{PATIENCE, ROUTE, Setup, World, eventually, scripted};
+use crate::world::{PATIENCE, ROUTE, Setup, World, eventually, proven, scripted};
 
 /// Sends raw bytes, then one byte at a time until cut off; gives what came back.
 async fn drip(world: &World, head: &str, every: Duration) -> String {
@@ -97,14 +97,7 @@ async fn a_thousand_connections_at_once_are_all_answered() {
         let (client, url) = (reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap(), world.url("hello"));
         calls.spawn(async move {
             let body = json!({"id": n.to_string(), "phone": format!("98123{:05}", n)}).to_string();
-            let response = client
-                .post(url)
-                .bearer_auth("s3cret-for-tests")
-                .header("content-type", "application/json")
-                .body(body)
-                .send()
-                .await
-                .unwrap();
+            let response = proven(&client, &url, body).send().await.unwrap();
             let retry = response.headers().contains_key("retry-after");
             (response.status().as_u16(), retry)
         });

@@ -139,7 +139,7 @@ fn files_keep_to_one_subject() {
             "{}",
             path.display()
         );
-        for mark in ["TODO", "FIXME", "XXX"] {
+        for mark in [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")] {
             assert!(!text.contains(mark), "{}: {mark}", path.display());
         }
     }

@@ -19,7 +19,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::crash::Process;
-use crate::world::{ROUTE, Setup, eventually, query};
+use crate::world::{ROUTE, Setup, eventually, proven, query};
 
 const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/localhost.pem");
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/ca.pem");
@@ -72,12 +72,12 @@ fn trusting(setup: &Setup, authority: &str) -> Command {
 async fn post(process: &Process, numbers: std::ops::Range<u32>) {
     let client = reqwest::Client::new();
     for n in numbers {
-        let sent = client
-            .post(format!("{}/webhooks/hello", process.base))
-            .bearer_auth("s3cret-for-tests")
-            .header("content-type", "application/json")
-            .body(json!({"id": n.to_string(), "phone": format!("+9198123{n:05}")}).to_string())
-            .send();
+        let sent = proven(
+            &client,
+            &format!("{}/webhooks/hello", process.base),
+            json!({"id": n.to_string(), "phone": format!("+9198123{n:05}")}).to_string(),
+        )
+        .send();
         assert_eq!(sent.await.unwrap().status(), 200);
     }
 }

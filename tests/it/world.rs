@@ -207,14 +207,7 @@ impl World {
 
     /// Posts JSON with the test route's secret.
     pub async fn post(&self, route: &str, body: &str) -> (u16, Value) {
-        self.send(
-            self.http
-                .post(self.url(route))
-                .bearer_auth("s3cret-for-tests")
-                .header("content-type", "application/json")
-                .body(body.to_owned()),
-        )
-        .await
+        self.send(proven(&self.http, &self.url(route), body.to_owned())).await
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
@@ -256,6 +249,11 @@ impl World {
         self.tasks.shutdown().await;
         self.setup
     }
+}
+
+/// A call with JSON and the test route's secret.
+pub fn proven(http: &reqwest::Client, url: &str, body: String) -> reqwest::RequestBuilder {
+    http.post(url).bearer_auth("s3cret-for-tests").header("content-type", "application/json").body(body)
 }
 
 pub fn query(path: &Path, sql: &str) -> Vec<Vec<String>> {
