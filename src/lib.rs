@@ -10,6 +10,7 @@ pub mod event;
 pub mod config;
 pub mod telemetry;
 pub mod listen;
+pub mod outbound;
 
 // the way of an event: receive -> authenticate -> decode -> map -> store -> deliver
 pub mod call;

@@ -17,11 +17,12 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::relay::{AccountSpec, RelayFile};
 use crate::deliver::{Account, Deliverer, Policy, Settings};
+use crate::outbound::{ClientError, Limits, Outbound};
 use crate::receive::{Bounds, Receiver};
 use crate::route::check::Checked;
 use crate::secret::Secret;
+use crate::serri::Client;
 use crate::serri::sandbox::{self, Sandbox};
-use crate::serri::{Client, ClientError, Limits};
 use crate::store::{OpenError, SqliteStore, Store};
 use crate::telemetry::Metrics;
 use crate::{admin, listen, receive};
@@ -87,7 +88,7 @@ pub async fn serve(
         connect_timeout: settings.delivery.connect_timeout.0,
         connections: concurrency,
     };
-    let client = Client::new(limits, clock.clone())?;
+    let outbound = Outbound::new(limits, clock.clone())?;
     let metrics = Arc::new(Metrics::new());
     let wake = Arc::new(Notify::new());
     let tasks = TaskTracker::new();
@@ -114,7 +115,7 @@ pub async fn serve(
     };
     let deliverer = Deliverer {
         store: Arc::clone(&store) as Arc<dyn Store>,
-        client,
+        client: Client::new(outbound),
         accounts: accounts(&settings.accounts, sandbox.as_ref().map(|(_, address)| *address)),
         settings: Settings { concurrency, timeout: settings.delivery.timeout.0, policy },
         clock,

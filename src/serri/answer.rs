@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::clock::Timestamp;
 use crate::event::Outcome;
+use crate::outbound;
 
 /// How far a fault reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,20 +36,15 @@ const TEXTS: &[(&str, Scope)] = &[
     ("invalid number", Scope::Send),
 ];
 
-/// The most of an answer's text that becomes a reason, in characters.
-const REASON_LIMIT: usize = 200;
-
 /// An answer as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
     /// The HTTP status.
     pub status: u16,
-    /// The `Retry-After` header.
-    pub retry_after: Option<&'a str>,
+    /// How long it asks to wait.
+    pub retry_after: Option<Duration>,
     /// The body.
     pub body: &'a str,
-    /// When it came, to read a date in `Retry-After`.
-    pub now: Timestamp,
 }
 
 /// Decides what an answer means.
@@ -57,10 +52,10 @@ pub fn classify(answer: Answer<'_>) -> Outcome {
     let json: Option<Value> = serde_json::from_str(answer.body.trim_start_matches('\u{FEFF}')).ok();
     match answer.status {
         200..=299 => accepted(answer, json.as_ref()),
-        429 => Outcome::Transient { reason: reason(answer, json.as_ref()), retry_after: retry_after(answer) },
+        429 => Outcome::Transient { reason: reason(answer, json.as_ref()), retry_after: answer.retry_after },
         // a redirect is a proxy's or a wrong endpoint's; the message certainly was not taken
         300..=399 | 408 | 425 | 500.. => {
-            Outcome::Transient { reason: reason(answer, json.as_ref()), retry_after: retry_after(answer) }
+            Outcome::Transient { reason: reason(answer, json.as_ref()), retry_after: answer.retry_after }
         }
         401..=403 => Outcome::Account { reason: reason(answer, json.as_ref()) },
         _ => by_text(reason(answer, json.as_ref())),
@@ -113,32 +108,7 @@ fn by_text(reason: String) -> Outcome {
 
 /// What the server said, with its status.
 fn reason(answer: Answer<'_>, json: Option<&Value>) -> String {
-    let said = json.and_then(|json| {
-        ["message", "errorMessage", "error", "errors"]
-            .iter()
-            .find_map(|key| json.get(key).filter(|value| !value.is_null() && **value != Value::Bool(true)))
-    });
-    let said = match said {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Object(map)) if map.get("message").is_some_and(Value::is_string) => {
-            map.get("message").and_then(Value::as_str).unwrap_or("").to_owned()
-        }
-        Some(other) => other.to_string(),
-        None if answer.body.trim_start().starts_with('<') => "a page instead of an answer".into(),
-        None => answer.body.trim().to_owned(),
-    };
-    let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(REASON_LIMIT).collect();
-    if said.is_empty() { answer.status.to_string() } else { format!("{}: {said}", answer.status) }
-}
-
-/// Seconds or an HTTP date (RFC 9110, 10.2.3).
-fn retry_after(answer: Answer<'_>) -> Option<Duration> {
-    let text = answer.retry_after?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = jiff::fmt::rfc2822::parse(text).ok()?;
-    Some(Timestamp(at.timestamp().as_millisecond()).since(answer.now))
+    outbound::reason(answer.status, answer.body, json)
 }
 
 #[cfg(test)]
@@ -146,7 +116,7 @@ mod tests {
     use super::*;
 
     fn outcome(status: u16, body: &str) -> Outcome {
-        classify(Answer { status, retry_after: None, body, now: Timestamp(0) })
+        classify(Answer { status, retry_after: None, body })
     }
 
     #[test]
@@ -190,22 +160,5 @@ mod tests {
             Outcome::Sent { message_id: Some("m-1".into()) }
         );
         assert_eq!(outcome(400, r#"{"message":"Invalid\nNumber"}"#).reason(), "400: Invalid Number");
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let wait = |text| match classify(Answer {
-            status: 429,
-            retry_after: Some(text),
-            body: "",
-            now: Timestamp(784_111_777_000),
-        }) {
-            Outcome::Transient { retry_after, .. } => retry_after,
-            _ => None,
-        };
-        assert_eq!(wait("120"), Some(Duration::from_secs(120)));
-        assert_eq!(wait("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
-        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(wait("soon"), None);
     }
 }

@@ -8,4 +8,4 @@ pub mod client;
 pub mod payload;
 pub mod sandbox;
 
-pub use client::{Client, ClientError, Exchange, Limits};
+pub use client::{Client, Exchange};

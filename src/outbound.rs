@@ -1,0 +1,248 @@
+//! Calls to other servers: one HTTP client for all of them, bounded in time and size.
+//!
+//! A call that certainly never reached its server is repeated at once, twice; everything else is for the durable schedule
+//! of [`crate::deliver`]. What an answer *means* is for whoever knows that server.
+
+use std::future::{Ready, ready};
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use reqwest::{Request, Response};
+use serde_json::Value;
+use thiserror::Error;
+use tower::retry::Policy;
+use tower::{Service as _, ServiceBuilder, ServiceExt as _};
+
+use crate::clock::{Clock, Timestamp};
+use crate::secret::Secret;
+
+/// How often a call that never reached the server is repeated at once.
+const IMMEDIATE_RETRIES: u8 = 2;
+
+/// How much of an answer is kept.
+const KEPT_LIMIT: usize = 2 * 1_024;
+
+/// The most of an answer's text that becomes a reason, in characters.
+const REASON_LIMIT: usize = 200;
+
+/// The bounds of calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long a call may take in all.
+    pub timeout: Duration,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How many connections are kept open.
+    pub connections: usize,
+}
+
+/// The client.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    http: reqwest::Client,
+    clock: Clock,
+}
+
+/// Why there is no client: in practice, because the system trusts nobody.
+#[derive(Debug, Error)]
+#[error(
+    "the HTTP client cannot be made: {}; install the system's certificate authorities (Debian: ca-certificates), or name a file of them in SSL_CERT_FILE",
+    root_cause(.0)
+)]
+pub struct ClientError(reqwest::Error);
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The HTTP status.
+    pub status: u16,
+    /// How long the server asked to wait.
+    pub retry_after: Option<Duration>,
+    /// The body as text, as much of it as came and was wanted.
+    pub body: String,
+    /// Why it broke off, if it did.
+    pub broken: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unanswered {
+    /// The request certainly never reached the server.
+    #[error("no connection: {0}")]
+    Unreached(String),
+    /// There is no such request.
+    #[error("the request cannot be made: {0}")]
+    Unmade(String),
+    /// It went out, and nobody knows what became of it.
+    #[error("{0}")]
+    Lost(String),
+}
+
+impl Outbound {
+    /// Makes a client.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] if the system gives no TLS roots.
+    pub fn new(limits: Limits, clock: Clock) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("serri-relay/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(limits.timeout)
+            .connect_timeout(limits.connect_timeout)
+            .pool_max_idle_per_host(limits.connections)
+            // shorter than any server's keep-alive we know of, so that a closing connection is not reused
+            .pool_idle_timeout(Duration::from_secs(30))
+            .tcp_nodelay(true)
+            .build()
+            .map_err(ClientError)?;
+        Ok(Self { http, clock })
+    }
+
+    /// Makes a call, and reads at most `limit` bytes of the answer: a page of a proxy may be long.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`] if no answer came.
+    pub async fn call(&self, request: Request, limit: usize) -> Result<Answered, Unanswered> {
+        let http = self.http.clone();
+        let mut stack =
+            ServiceBuilder::new().retry(Unreached(IMMEDIATE_RETRIES)).service_fn(move |request| http.execute(request));
+        let answered = match stack.ready().await {
+            Ok(ready) => ready.call(request).await,
+            Err(error) => Err(error),
+        };
+        let response = answered.map_err(|error| unanswered(&error))?;
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|text| wait_of(text, self.clock.now()));
+        let (body, broken) = read(response, limit).await;
+        Ok(Answered { status, retry_after, body, broken })
+    }
+}
+
+async fn read(mut response: Response, limit: usize) -> (String, Option<String>) {
+    let mut bytes = Vec::new();
+    let broken = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if bytes.len() < limit => bytes.extend_from_slice(&chunk),
+            Ok(_) => break None,
+            Err(error) => break Some(root_cause(&error)),
+        }
+    };
+    (String::from_utf8_lossy(&bytes).into_owned(), broken)
+}
+
+/// `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3).
+fn wait_of(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(Timestamp(at.timestamp().as_millisecond()).since(now))
+}
+
+/// Repeats at once what certainly never reached the server.
+#[derive(Debug, Clone)]
+struct Unreached(u8);
+
+impl Policy<Request, Response, reqwest::Error> for Unreached {
+    type Future = Ready<()>;
+
+    fn retry(&mut self, _: &mut Request, result: &mut Result<Response, reqwest::Error>) -> Option<Self::Future> {
+        match result {
+            Err(error) if error.is_connect() && self.0 > 0 => {
+                self.0 -= 1;
+                Some(ready(()))
+            }
+            _ => None,
+        }
+    }
+
+    fn clone_request(&mut self, request: &Request) -> Option<Request> {
+        request.try_clone()
+    }
+}
+
+/// What a missing answer means: only a connection that never stood proves that nothing was sent.
+fn unanswered(error: &reqwest::Error) -> Unanswered {
+    let cause = root_cause(error);
+    if error.is_connect() {
+        return Unanswered::Unreached(cause);
+    }
+    if error.is_builder() || error.is_request() && error.url().is_none() {
+        return Unanswered::Unmade(cause);
+    }
+    Unanswered::Lost(if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        format!("the connection broke before the answer: {cause}")
+    })
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// What the server said, with its status: the text that APIs put under one of some names, or the whole body.
+pub fn reason(status: u16, body: &str, json: Option<&Value>) -> String {
+    let said = json.and_then(|json| {
+        ["message", "errorMessage", "error_description", "error", "errors"]
+            .iter()
+            .find_map(|key| json.get(key).filter(|value| !value.is_null() && **value != Value::Bool(true)))
+    });
+    let said = match said {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Object(map)) if map.get("message").is_some_and(Value::is_string) => {
+            map.get("message").and_then(Value::as_str).unwrap_or("").to_owned()
+        }
+        Some(other) => other.to_string(),
+        None if body.trim_start().starts_with('<') => "a page instead of an answer".into(),
+        None => body.trim().to_owned(),
+    };
+    let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(REASON_LIMIT).collect();
+    if said.is_empty() { status.to_string() } else { format!("{status}: {said}") }
+}
+
+/// As much of an answer as is kept, without the key.
+pub fn kept(body: &str, key: &Secret) -> String {
+    let end = (0..=KEPT_LIMIT.min(body.len())).rev().find(|end| body.is_char_boundary(*end)).unwrap_or(0);
+    let shown = body.get(..end).unwrap_or("");
+    if key.is_empty() { shown.to_owned() } else { shown.replace(key.expose(), "(key)") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_in_part_and_without_the_key() {
+        let long = "é".repeat(4_000);
+        assert_eq!(kept(&long, &Secret::new("k")).len(), KEPT_LIMIT);
+        assert_eq!(kept("bad key k-123!", &Secret::new("k-123")), "bad key (key)!");
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let wait = |text| wait_of(text, Timestamp(784_111_777_000));
+        assert_eq!(wait("120"), Some(Duration::from_secs(120)));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn what_a_server_said_is_found_and_shortened() {
+        let said = |body: &str| reason(400, body, serde_json::from_str(body).ok().as_ref());
+        assert_eq!(said(r#"{"message":"Invalid\nNumber"}"#), "400: Invalid Number");
+        assert_eq!(said(r#"{"error":{"message":"Session has expired","code":190}}"#), "400: Session has expired");
+        assert_eq!(said(r#"{"error":"","error_description":"Not found"}"#), "400: Not found");
+        assert_eq!(said("<html>"), "400: a page instead of an answer");
+        assert_eq!(said(""), "400");
+    }
+}
