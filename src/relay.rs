@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::relay::{AccountSpec, RelayFile};
-use crate::deliver::{Account, Deliverer, Policy, Settings};
+use crate::deliver::{Account, Answers, Deliverer, Lookups, Policy, Settings};
 use crate::outbound::{ClientError, Limits, Outbound};
 use crate::receive::{Bounds, Receiver};
 use crate::route::check::Checked;
@@ -25,7 +25,7 @@ use crate::serri::Client;
 use crate::serri::sandbox::{self, Sandbox};
 use crate::store::{OpenError, SqliteStore, Store};
 use crate::telemetry::Metrics;
-use crate::{admin, listen, receive};
+use crate::{admin, deliver, listen, receive};
 
 /// How much of the grace is kept for closing the store.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -90,7 +90,8 @@ pub async fn serve(
     };
     let outbound = Outbound::new(limits, clock.clone())?;
     let metrics = Arc::new(Metrics::new());
-    let wake = Arc::new(Notify::new());
+    let (wake, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let routes = Arc::new(checked.routes);
     let tasks = TaskTracker::new();
     let sandbox = if settings.accounts.values().any(AccountSpec::uses_sandbox) {
         Some(start_sandbox(&clock, &tasks, &stop).await?)
@@ -98,9 +99,10 @@ pub async fn serve(
         None
     };
     let receiver = Arc::new(Receiver {
-        routes: checked.routes,
+        routes: Arc::clone(&routes),
         store: Arc::clone(&store) as Arc<dyn Store>,
         wake: Arc::clone(&wake),
+        lookup: Arc::clone(&due),
         clock: clock.clone(),
         metrics: Arc::clone(&metrics),
         body_limit: settings.server.body_limit.0,
@@ -113,11 +115,23 @@ pub async fn serve(
         give_up_after: retry.give_up_after.0,
         on_uncertain: settings.delivery.on_uncertain,
     };
+    let settings_of_calls = Settings { concurrency, timeout: settings.delivery.timeout.0, policy };
+    let lookups = Lookups {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        outbound: outbound.clone(),
+        routes,
+        settings: settings_of_calls,
+        clock: clock.clone(),
+        due,
+        wake: Arc::clone(&wake),
+        metrics: Arc::clone(&metrics),
+        answers: Answers::default(),
+    };
     let deliverer = Deliverer {
         store: Arc::clone(&store) as Arc<dyn Store>,
         client: Client::new(outbound),
         accounts: accounts(&settings.accounts, sandbox.as_ref().map(|(_, address)| *address)),
-        settings: Settings { concurrency, timeout: settings.delivery.timeout.0, policy },
+        settings: settings_of_calls,
         clock,
         wake,
         metrics: Arc::clone(&metrics),
@@ -133,7 +147,7 @@ pub async fn serve(
         admin::router(metrics, sandbox.as_ref().map(|(sandbox, _)| sandbox), Secret::new(settings.admin.token.trim()));
     tasks.spawn(listen::serve(listeners.webhooks, receive::router(&receiver, bounds), header_timeout, stop.clone()));
     tasks.spawn(listen::serve(listeners.admin, admin, header_timeout, stop.clone()));
-    tasks.spawn(deliverer.run(stop.clone()));
+    tasks.spawn(deliver::run(deliverer, lookups, stop.clone()));
     tasks.close();
     stop.cancelled().await;
     end(&tasks, store, settings.server.shutdown_grace.0).await;

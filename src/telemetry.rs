@@ -61,6 +61,15 @@ pub struct AttemptLabels {
     pub outcome: &'static str,
 }
 
+/// A lookup's labels.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LookupLabels {
+    /// The route.
+    pub route: String,
+    /// What came of it, in one word.
+    pub outcome: &'static str,
+}
+
 /// What is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -73,20 +82,27 @@ pub struct Metrics {
     pub attempts: Family<AttemptLabels, Counter>,
     /// Seconds an attempt took.
     pub attempt_seconds: Histogram,
+    /// Attempts at lookups by route and outcome.
+    pub lookups: Family<LookupLabels, Counter>,
 }
 
 impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
         let seconds = || Histogram::new([0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
-        let (calls, attempts) = (Family::default(), Family::default());
+        let (calls, attempts, lookups) = (Family::default(), Family::default(), Family::default());
         let (call_seconds, attempt_seconds) = (seconds(), seconds());
         let mut registry = Registry::with_prefix("serri_relay");
         registry.register("webhooks", "Webhook calls by route and outcome", Family::clone(&calls));
         registry.register("webhook_seconds", "Seconds until a webhook call was answered", call_seconds.clone());
         registry.register("attempts", "Delivery attempts by account and outcome", Family::clone(&attempts));
         registry.register("attempt_seconds", "Seconds a delivery attempt took", attempt_seconds.clone());
-        Self { registry, calls, call_seconds, attempts, attempt_seconds }
+        registry.register(
+            "lookups",
+            "Attempts to read what an event leaves out, by route and outcome",
+            Family::clone(&lookups),
+        );
+        Self { registry, calls, call_seconds, attempts, attempt_seconds, lookups }
     }
 
     /// The OpenMetrics text.

@@ -27,8 +27,8 @@ pub struct Input {
 }
 
 impl Input {
-    /// The route and the call, unsigned.
-    pub fn call<'a>(&self, checked: &'a Checked) -> anyhow::Result<(&'a Route, Call)> {
+    /// The route and the call, unsigned; with what its lookups are answered, where a sample says so.
+    pub fn call<'a>(&self, checked: &'a Checked) -> anyhow::Result<(&'a Route, Call, Option<serde_json::Value>)> {
         let (Some(route), Some(file)) = (checked.routes.get(&self.route), checked.written.routes.get(&self.route))
         else {
             let known: Vec<&str> = checked.routes.keys().map(String::as_str).collect();
@@ -36,7 +36,8 @@ impl Input {
         };
         let manner = manner_of(&file.value, &checked.written).unwrap_or_default();
         let sample = self.sample(file, &checked.written)?;
-        Ok((route, call_of(&sample, &manner_for(&sample, manner))))
+        let call = call_of(&sample, &manner_for(&sample, manner));
+        Ok((route, call, sample.lookup))
     }
 
     fn sample(&self, file: &File<RouteFile>, written: &Written) -> anyhow::Result<SampleSpec> {

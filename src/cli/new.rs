@@ -10,9 +10,10 @@ use clap::Args;
 use super::schema::{self, Kind};
 use super::{Ended, Setting, say, show};
 use crate::config::auth::{AuthKeyword, AuthSpec};
+use crate::config::enrich::NOT_SET;
 use crate::config::fault::did_you_mean;
 use crate::config::handshake::HandshakeSpec;
-use crate::config::source::{OneOrMany, SourceFile};
+use crate::config::source::{OneOrMany, SampleSpec, SourceFile};
 use crate::config::{self, Extent, is_name};
 
 /// The arguments of `new`.
@@ -101,6 +102,7 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
             random()
         );
     }
+    text.push_str(&enrich(route, source));
     let Some(starter) = source.starter.as_deref() else {
         let why = source
             .no_phone
@@ -122,13 +124,29 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
     text
 }
 
+/// What a route has to add so that the relay can read what the source's events leave out.
+fn enrich(route: &str, source: &SourceFile) -> String {
+    let Some(spec) = source.manner.enrich.as_ref().filter(|spec| !spec.needs.is_empty()) else { return String::new() };
+    let mut text = "enrich:   # reads what the events leave out\n".to_owned();
+    for (key, what) in &spec.needs {
+        let variable =
+            format!("{}_{}", route.to_uppercase().replace('-', "_"), if key == "base" { "API" } else { "READ_TOKEN" });
+        let placeholder = if key == "base" { format!("https://{NOT_SET}.example") } else { NOT_SET.to_owned() };
+        let _ = writeln!(text, "  {key}: ${{{variable}:-{placeholder}}}   # set {variable}: {what}");
+    }
+    text
+}
+
 /// Whom the usual sample of every shipped source is about.
 const USUAL: &str = "9812345670";
 
 /// The sample that a newcomer tries first, and that an example can be made of: what comes of it is known.
 fn usual_sample(source: &SourceFile) -> Option<&String> {
     let digits = |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>();
-    source.samples.iter().find(|(_, sample)| digits(sample.body.to_string()).contains(USUAL)).map(|(name, _)| name)
+    let text = |sample: &SampleSpec| {
+        format!("{} {}", sample.body, sample.lookup.as_ref().map(ToString::to_string).unwrap_or_default())
+    };
+    source.samples.iter().find(|(_, sample)| digits(text(sample)).contains(USUAL)).map(|(name, _)| name)
 }
 
 /// A starter below `sends:`.

@@ -24,7 +24,7 @@ pub struct Arguments {
 /// Runs it.
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let Some(checked) = setting.checked_for(&arguments.input.route) else { return Ok(ExitCode::FAILURE) };
-    let (route, mut call) = arguments.input.call(&checked)?;
+    let (route, mut call, _) = arguments.input.call(&checked)?;
     let query = if call.query().is_empty() { String::new() } else { format!("?{}", call.query()) };
     call.uri = format!("/webhooks/{}{query}", route.name).parse().context("the address")?;
     sign(&route.authentication, &mut call, Clock::system().now())?;

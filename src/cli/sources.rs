@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{Ended, Setting, say, show};
 use crate::config::auth::{AuthForm, AuthKeyword, AuthSpec};
+use crate::config::enrich::EnrichSpec;
 use crate::config::fault::did_you_mean;
 use crate::config::handshake::{HandshakeForm, HandshakeSpec};
 use crate::config::source::{Confidence, Group, OneOrMany, SampleSpec, SourceFile};
@@ -55,10 +56,11 @@ fn list<'a>(sources: impl Iterator<Item = &'a File<SourceFile>> + Clone) -> Stri
         for source in sources.clone().filter(|source| source.value.group == group) {
             let first = source.value.manner.auth.as_ref().and_then(|auth| auth.as_slice().first());
             let proof = first.map_or_else(|| "as the route says".to_owned(), way);
-            let phone = if source.value.manner.contact.as_ref().is_some_and(|contact| contact.phone.is_some()) {
-                ""
-            } else {
-                "  (carries no phone)"
+            let found = source.value.manner.contact.as_ref().is_some_and(|contact| contact.phone.is_some());
+            let phone = match (found, &source.value.manner.enrich) {
+                (_, Some(_)) => "  (carries no phone: the relay reads it)",
+                (true, None) => "",
+                (false, None) => "  (carries no phone)",
             };
             let _ = writeln!(text, "  {:<21} {:<28} {proof}{phone}", source.name, source.value.title);
         }
@@ -124,6 +126,15 @@ fn facts(source: &SourceFile, url: &str) -> String {
             lines.push((title, places.as_slice().iter().map(|place| code(place)).collect::<Vec<_>>().join(", ")));
         }
     }
+    if let Some(enrich) = &manner.enrich {
+        lines.push(("Read call", read_call(enrich)));
+        lines.extend(
+            enrich
+                .needs
+                .iter()
+                .map(|(key, what)| (if key == "base" { "It needs `base`" } else { "It needs `token`" }, what.clone())),
+        );
+    }
     let answer = manner.answer.clone().unwrap_or_default();
     let body = answer.body.as_deref().map_or_else(|| "a report as JSON".to_owned(), |body| code(body.trim()));
     lines.push(("Answer", format!("{}, {body}; overloaded: {}", answer.status.unwrap_or(200), overload(source))));
@@ -143,6 +154,15 @@ fn facts(source: &SourceFile, url: &str) -> String {
         lines.push(("Confidence", format!("{sure}; from {}", facts.from.join("; "))));
     }
     lines.iter().fold("| | |\n|---|---|\n".to_owned(), |rows, (title, value)| format!("{rows}| {title} | {value} |\n"))
+}
+
+fn read_call(spec: &EnrichSpec) -> String {
+    let method = spec.method.map_or(http::Method::GET, crate::config::source::Method::http);
+    let base = spec.base.as_deref().unwrap_or("<base>").trim_end_matches('/');
+    let path = spec.path.as_deref().unwrap_or("").replace('|', "\\|");
+    let rate = spec.rate.map(|rate| format!(", at most {rate}")).unwrap_or_default();
+    let into = spec.into.as_deref().unwrap_or("");
+    format!("`{method} {base}/{path}`{rate}; its answer becomes `event.{into}`")
 }
 
 fn overload(source: &SourceFile) -> u16 {

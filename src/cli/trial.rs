@@ -1,7 +1,9 @@
 //! `serri-relay try`: what would be sent for a body, and nothing sent.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -9,6 +11,8 @@ use super::input::Input;
 use super::{Ended, Setting, say};
 use crate::clock::Clock;
 use crate::event::NewEvent;
+use crate::route::Route;
+use crate::route::complete::kept;
 use crate::route::example::shown;
 
 /// The arguments of `try`.
@@ -16,6 +20,9 @@ use crate::route::example::shown;
 pub struct Arguments {
     #[command(flatten)]
     input: Input,
+    /// A file with what the read call of `enrich` answers; a JSON array: an answer for each event.
+    #[arg(long, value_name = "FILE")]
+    lookup: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -24,23 +31,53 @@ pub struct Arguments {
 /// Runs it.
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let Some(checked) = setting.checked_for(&arguments.input.route) else { return Ok(ExitCode::FAILURE) };
-    let (route, call) = arguments.input.call(&checked)?;
+    let (route, call, of_sample) = arguments.input.call(&checked)?;
     let authentic = route.authentication.assume(call);
-    let events = route.read(&authentic, Clock::system().now())?;
+    let mut events = route.read(&authentic, Clock::system().now())?;
+    if let Some(answers) = arguments.lookup.as_deref().map(read).transpose()?.or(of_sample) {
+        route.complete_all(&mut events, &answers).map_err(anyhow::Error::msg)?;
+    }
     if arguments.json {
-        let events: Vec<Value> = events.iter().map(|event| json!({ "id": event.id, "type": event.kind, "sends": event.sends.iter().map(shown).collect::<Vec<_>>() })).collect();
+        let events: Vec<Value> = events.iter().map(|event| json_of(route, event)).collect();
         say(&serde_json::to_string_pretty(&json!({ "events": events }))?);
     } else {
-        events.iter().enumerate().for_each(|(index, event)| tell(index + 1, event));
+        events.iter().enumerate().for_each(|(index, event)| tell(index + 1, event, lookup(route, event).as_deref()));
     }
     let unmapped = events.iter().flat_map(|event| &event.sends).any(|send| send.content.is_err());
     Ok(if unmapped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn tell(number: usize, event: &NewEvent) {
+fn read(path: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("`{}` holds no JSON", path.display()))
+}
+
+/// The URL of the lookup that an event still needs, or why there is none.
+fn lookup(route: &Route, event: &NewEvent) -> Option<String> {
+    let enrichment = route.knowledge.enrichment.as_ref().filter(|_| event.lookup)?;
+    Some(match route.lookup_url(&kept(event)) {
+        Ok(url) => url.map(|url| enrichment.shown(&url)).unwrap_or_default(),
+        Err(reason) => reason,
+    })
+}
+
+/// An event as JSON.
+fn json_of(route: &Route, event: &NewEvent) -> Value {
+    let sends: Vec<Value> = event.sends.iter().map(shown).collect();
+    let mut json = json!({ "id": event.id, "type": event.kind, "sends": sends });
+    if let (Some(url), Value::Object(fields)) = (lookup(route, event), &mut json) {
+        fields.insert("lookup".into(), url.into());
+    }
+    json
+}
+
+fn tell(number: usize, event: &NewEvent, lookup: Option<&str>) {
     let kind = if event.kind.is_empty() { "no type" } else { &event.kind };
     say(&format!("event {number}: {kind}, id {}", event.id));
-    if event.sends.is_empty() {
+    if let Some(url) = lookup {
+        say(&format!("  the rest is read from {url}, and then the rules are applied"));
+        say("  (what it answers, in a file: --lookup FILE)");
+    } else if event.sends.is_empty() {
         say("  no rule applies: nothing is sent");
     }
     for send in &event.sends {

@@ -53,7 +53,7 @@ impl Place {
     fn shows_a_secret(&self) -> bool {
         let (line, _) = self.line_column();
         let line = self.source.text.lines().nth(line - 1).unwrap_or("");
-        let names_one = ["secret", "api_key", "token", "password", "value"]
+        let names_one = ["secret", "api_key", "token", "password", "value", "base"]
             .iter()
             .any(|key| line.split(['{', ',', ' ', '-']).any(|word| word.trim() == format!("{key}:")));
         // a default is the secret, as long as nobody sets the variable

@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod document;
+pub mod enrich;
 pub mod fault;
 pub mod handshake;
 pub mod interpolate;

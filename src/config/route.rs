@@ -126,6 +126,9 @@ pub struct ExampleSpec {
     /// The call's body: keys and values for JSON, or a text that is taken as it stands.
     #[serde(default)]
     pub body: Option<serde_json::Value>,
+    /// What the read call of `enrich` answers; a list: an answer for each event.
+    #[serde(default)]
+    pub lookup: Option<serde_json::Value>,
     /// The sends that must come of it: for each the keys that matter. An empty list: none.
     pub sends: Vec<BTreeMap<String, serde_json::Value>>,
 }

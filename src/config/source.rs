@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auth::AuthSpec;
+use super::enrich::EnrichSpec;
 use super::handshake::{AnswerSpec, HandshakeSpec};
 
 /// One value, or a list of them.
@@ -147,6 +148,9 @@ pub struct Manner {
     /// Where an event says whom it is about.
     #[serde(default)]
     pub contact: Option<ContactSpec>,
+    /// The official read call that gives what its events leave out.
+    #[serde(default)]
+    pub enrich: Option<EnrichSpec>,
     /// What it wants to hear when all went well.
     #[serde(default)]
     pub answer: Option<AnswerSpec>,
@@ -261,4 +265,7 @@ pub struct SampleSpec {
     pub query: BTreeMap<String, String>,
     /// The body: keys and values for JSON, or a text that is sent as it stands.
     pub body: serde_json::Value,
+    /// What the read call of `enrich` answers for it; a list: an answer for each of its events.
+    #[serde(default)]
+    pub lookup: Option<serde_json::Value>,
 }

@@ -3,6 +3,8 @@
 //! It decides *when*, [`crate::serri`] decides *what an answer means*, the store keeps it. Nothing is claimed while an
 //! outcome waits to be written: what was sent must be known as sent before anything else goes.
 
+mod answers;
+mod lookup;
 mod pace;
 mod run;
 mod schedule;
@@ -23,8 +25,17 @@ use crate::serri::Client;
 use crate::store::Store;
 use crate::telemetry::{AttemptLabels, Metrics};
 use run::Run;
+use schedule::Tried;
 
+pub use answers::Answers;
+pub use lookup::Lookups;
 pub use schedule::Policy;
+
+/// How often the store is asked although nothing said that something is due: a net, not the way.
+const NET: Duration = Duration::from_secs(5);
+
+/// How much longer than a call a lease lasts: an outcome may have to wait for the store.
+const LEASE_MARGIN: Duration = Duration::from_secs(60);
 
 /// How long after a failure the store is asked again.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
@@ -69,11 +80,15 @@ pub struct Deliverer {
     pub metrics: Arc<Metrics>,
 }
 
+/// Looks up and delivers until told to stop; then finishes what is under way and writes it down.
+pub async fn run(deliverer: Deliverer, lookups: Lookups, stop: CancellationToken) {
+    deliverer.recover(&stop).await;
+    tokio::join!(deliverer.run(stop.clone()), lookups.run(stop));
+}
+
 impl Deliverer {
-    /// Delivers until told to stop; then finishes what is under way and writes it down.
-    pub async fn run(self, stop: CancellationToken) {
+    async fn run(self, stop: CancellationToken) {
         let deliverer = Arc::new(self);
-        deliverer.recover(&stop).await;
         let mut run = Run::new(deliverer);
         run.deliver(&stop).await;
         run.finish().await;
@@ -117,7 +132,11 @@ impl Deliverer {
             answer: exchange.answer,
             outcome: exchange.outcome,
         };
-        let fate = self.settings.policy.fate(&send, &attempt, fastrand::f64());
+        let fate = self.settings.policy.fate(
+            Tried { attempts: send.attempts, since: send.created_at },
+            &attempt,
+            fastrand::f64(),
+        );
         self.report(&send, number, &attempt, &fate);
         (send.account, Settlement { id: send.id, number, attempt, fate })
     }

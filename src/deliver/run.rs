@@ -9,16 +9,10 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
-use super::{Deliverer, STORE_PAUSE};
+use super::{Deliverer, LEASE_MARGIN, NET, STORE_PAUSE};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::event::{Claimed, Fate, Settlement};
 use crate::store::{ClaimRequest, Claims, StoreError};
-
-/// How often the store is asked although nothing said that something is due: a net, not the way.
-const NET: Duration = Duration::from_secs(5);
-
-/// How much longer than a call a lease lasts: an outcome may have to wait for the store.
-const LEASE_MARGIN: Duration = Duration::from_secs(60);
 
 /// Of several accounts one may hold at most this part of the room.
 const MOST_SHARES: usize = 4;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::event::{Attempt, Claimed, Fate, OnUncertain, Outcome};
+use crate::event::{Attempt, Fate, OnUncertain, Outcome};
 
 /// How failed sends are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,27 +18,36 @@ pub struct Policy {
     pub on_uncertain: OnUncertain,
 }
 
+/// What was tried before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tried {
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 impl Policy {
-    /// What becomes of a send after an attempt. `chance` is between 0 and 1.
-    pub fn fate(&self, send: &Claimed, attempt: &Attempt, chance: f64) -> Fate {
+    /// What becomes of a send (or a lookup) after an attempt. `chance` is between 0 and 1.
+    pub fn fate(&self, tried: Tried, attempt: &Attempt, chance: f64) -> Fate {
         let ended = attempt.at.after(attempt.took);
         let reason = || attempt.outcome.reason().to_owned();
         let retry = |asked: Option<Duration>| Fate::Retry {
-            due: ended.after(self.wait(send.attempts + 1, asked, chance)),
+            due: ended.after(self.wait(tried.attempts + 1, asked, chance)),
             reason: reason(),
         };
         match &attempt.outcome {
             Outcome::Sent { message_id } => Fate::Sent { message_id: message_id.clone() },
             Outcome::Refused { .. } => Fate::Failed { reason: reason() },
             Outcome::Uncertain { .. } if self.on_uncertain == OnUncertain::Hold => Fate::Held { reason: reason() },
-            Outcome::Transient { .. } | Outcome::Uncertain { .. } if self.is_over(send, ended) => {
-                Fate::Failed { reason: format!("given up after {} attempts: {}", send.attempts + 1, reason()) }
+            Outcome::Transient { .. } | Outcome::Uncertain { .. } if self.is_over(tried, ended) => {
+                Fate::Failed { reason: format!("given up after {} attempts: {}", tried.attempts + 1, reason()) }
             }
             Outcome::Transient { retry_after, .. } => retry(*retry_after),
             Outcome::Uncertain { .. } => retry(None),
             // no fault of this send: it waits for as long as the account or the campaign does, and never asks at once
             Outcome::Account { .. } | Outcome::Campaign { .. } => {
-                let wait = self.wait(send.attempts + 1, None, 0.5 + chance / 2.0);
+                let wait = self.wait(tried.attempts + 1, None, 0.5 + chance / 2.0);
                 Fate::Retry { due: ended.after(wait), reason: reason() }
             }
         }
@@ -53,8 +62,8 @@ impl Policy {
         asked.map_or(wait, |asked| asked.min(self.max).max(wait))
     }
 
-    fn is_over(&self, send: &Claimed, now: Timestamp) -> bool {
-        now.since(send.created_at) >= self.give_up_after
+    fn is_over(&self, tried: Tried, now: Timestamp) -> bool {
+        now.since(tried.since) >= self.give_up_after
     }
 }
 
@@ -63,7 +72,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::SendId;
 
     const POLICY: Policy = Policy {
         initial: Duration::from_secs(2),
@@ -72,23 +80,9 @@ mod tests {
         on_uncertain: OnUncertain::Retry,
     };
 
-    fn send(attempts: u32) -> Claimed {
-        Claimed {
-            id: SendId(1),
-            event: "e".into(),
-            rule: "r".into(),
-            account: "default".into(),
-            campaign: "c".into(),
-            destination: "+919812345670".into(),
-            payload: "{}".into(),
-            created_at: Timestamp(0),
-            attempts,
-        }
-    }
-
     fn fate(policy: Policy, attempts: u32, at_s: i64, outcome: Outcome) -> Fate {
         policy.fate(
-            &send(attempts),
+            Tried { attempts, since: Timestamp(0) },
             &Attempt {
                 at: Timestamp(at_s * 1_000),
                 took: Duration::ZERO,

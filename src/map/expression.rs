@@ -63,6 +63,15 @@ impl Expression {
     ///
     /// What is wrong with it, and where.
     pub fn compile(source: &str) -> Result<Self, Broken> {
+        Self::compile_over(source, &lint::VARIABLES)
+    }
+
+    /// Compiles an expression over other variables than templates see.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and where.
+    pub fn compile_over(source: &str, variables: &[&str]) -> Result<Self, Broken> {
         if let Some(inside) = source.trim().strip_prefix("{{") {
             let inside = inside.trim_end().trim_end_matches("}}").trim();
             let message = "an expression stands without braces".to_owned();
@@ -75,7 +84,7 @@ impl Expression {
             let hint = compares.then(|| "to compare, write == instead of =".to_owned());
             Broken { hint, ..broken }
         })?;
-        lint::variables(compiled.undeclared_variables(true), source)?;
+        lint::variables(compiled.undeclared_variables(true), variables, source)?;
         Ok(Self { compiled, path: plain_path(source), source: source.to_owned() })
     }
 

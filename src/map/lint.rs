@@ -123,7 +123,7 @@ const LENGTH_LIMIT: usize = 8 * 1_024;
 const FUNCTIONS: [&str; 2] = ["range", "dict"];
 
 /// What a template sees.
-const VARIABLES: [&str; 7] = ["event", "contact", "meta", "headers", "query", "item", "loop"];
+pub const VARIABLES: [&str; 7] = ["event", "contact", "meta", "headers", "query", "item", "loop"];
 
 const CONTACT: [&str; 6] = ["phone", "name", "first_name", "last_name", "email", "country"];
 const META: [&str; 5] = ["id", "type", "source", "route", "received_at"];
@@ -209,14 +209,14 @@ pub fn filter_names() -> impl Iterator<Item = &'static str> {
     BUILTIN_FILTERS.into_iter().chain(filters::ALL.iter().map(|filter| filter.name))
 }
 
-/// Whether every variable is one that templates see, and every field of `contact` and `meta` one they have.
-pub fn variables(used: HashSet<String>, source: &str) -> Result<(), Broken> {
+/// Whether every variable is one of those that are `seen`, and every field of `contact` and `meta` one they have.
+pub fn variables(used: HashSet<String>, seen: &[&str], source: &str) -> Result<(), Broken> {
     let mut used: Vec<String> = used.into_iter().collect();
     used.sort();
     for path in used {
         let mut steps = path.split('.');
         let root = steps.next().unwrap_or("");
-        check(root, &VARIABLES, "there is no variable", source)?;
+        check(root, seen, "there is no variable", source)?;
         match (root, steps.next()) {
             ("contact", Some(field)) => check(field, &CONTACT, "`contact` has no field", source)?,
             ("meta", Some(field)) => check(field, &META, "`meta` has no field", source)?,

@@ -80,7 +80,7 @@ impl Template {
     fn script(source: &str) -> Result<Self, Broken> {
         lint::names(source, false)?;
         let compiled = ENVIRONMENT.template_from_str(source).map_err(|error| broken(&error))?;
-        lint::variables(compiled.undeclared_variables(true), source)?;
+        lint::variables(compiled.undeclared_variables(true), &lint::VARIABLES, source)?;
         Ok(Self::Script(source.to_owned()))
     }
 

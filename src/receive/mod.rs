@@ -33,11 +33,13 @@ pub use stack::{Bounds, router};
 /// What the receiver works with.
 pub struct Receiver {
     /// The routes, by name.
-    pub routes: Routes,
+    pub routes: Arc<Routes>,
     /// Where events are kept.
     pub store: Arc<dyn Store>,
     /// Told when something was stored.
     pub wake: Arc<Notify>,
+    /// Told when an event was stored that needs a lookup.
+    pub lookup: Arc<Notify>,
     /// The time.
     pub clock: Clock,
     /// What is counted.
@@ -106,6 +108,9 @@ impl Receiver {
         let shown: Vec<Shown> = events.iter().map(Shown::of).collect();
         let kept = if events.is_empty() { Vec::new() } else { self.store.append(events).await? };
         self.wake.notify_one();
+        if shown.iter().any(|shown| shown.lookup) {
+            self.lookup.notify_one();
+        }
         Ok(respond(&route.knowledge.answer, route, "", &shown, &kept))
     }
 }
@@ -114,13 +119,15 @@ impl Receiver {
 struct Shown {
     id: String,
     sends: usize,
+    lookup: bool,
     problem: Option<String>,
 }
 
 impl Shown {
     fn of(event: &NewEvent) -> Self {
         let problem = event.sends.iter().find_map(|send| send.content.as_ref().err().cloned());
-        Self { id: event.id.clone(), sends: event.sends.iter().filter(|send| send.content.is_ok()).count(), problem }
+        let sends = event.sends.iter().filter(|send| send.content.is_ok()).count();
+        Self { id: event.id.clone(), sends, lookup: event.lookup, problem }
     }
 }
 
@@ -139,7 +146,7 @@ fn respond(answer: &Answer, route: &Route, outcome: &'static str, shown: &[Shown
         (fresh.iter().map(|shown| shown.sends).sum(), fresh.iter().filter(|shown| shown.problem.is_some()).count());
     let status = match outcome {
         "" if fresh.is_empty() && !shown.is_empty() => "duplicate",
-        "" if sends == 0 && unmapped == 0 => "ignored",
+        "" if sends == 0 && unmapped == 0 && !fresh.iter().any(|shown| shown.lookup) => "ignored",
         "" => "accepted",
         other => other,
     };

@@ -18,8 +18,9 @@ const TEMPORARY: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 /// A rule that wants the contact's phone where the source has none.
 pub fn phone(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
     let Some(source) = written.sources.get(&file.value.source) else { return };
-    let found = manner_of(&file.value, written).and_then(|manner| manner.contact).and_then(|contact| contact.phone);
-    if found.is_some() {
+    let Some(manner) = manner_of(&file.value, written) else { return };
+    let found = manner.contact.is_some_and(|contact| contact.phone.is_some());
+    if found && manner.enrich.is_none_or(|enrich| enrich.is_complete()) {
         return;
     }
     for (index, rule) in file.value.sends.iter().enumerate() {
@@ -29,6 +30,18 @@ pub fn phone(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>)
             let way = source.value.no_phone.as_deref().unwrap_or("name the field, as {{ event.mobile }}");
             faults.push(fault.hint(way.split_whitespace().collect::<Vec<_>>().join(" ")).warning());
         }
+    }
+}
+
+/// A read call with the placeholder that `new` wrote.
+pub fn lookup(file: &File<RouteFile>, faults: &mut Vec<Fault>) {
+    if let Some(enrich) = file.value.manner.enrich.as_ref().filter(|enrich| enrich.is_placeholder()) {
+        let key = if enrich.token.is_some() { "token" } else { "base" };
+        let fault = Fault::at(
+            file.node.place_of(&["enrich", key]),
+            format!("`enrich.{key}` is not set yet: events will wait for it"),
+        );
+        faults.push(fault.hint("set the variable named there; the source's page says where it is found").warning());
     }
 }
 

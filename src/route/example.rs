@@ -35,8 +35,8 @@ pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, faults: &mu
             faults.push(super::check::unknown(&place(&["sample"]), "sample", name, known));
             continue;
         }
-        let call = call_of(&merged(example, sample.and_then(Result::ok)), &manner);
-        match outcome(route, call) {
+        let sample = merged(example, sample.and_then(Result::ok));
+        match outcome(route, call_of(&sample, &manner), sample.lookup.as_ref()) {
             Ok(sends) => compare(example, &sends, &place, faults),
             Err(reason) => faults.push(Fault::at(&place(&[]), format!("example `{}`: {reason}", example.name))),
         }
@@ -44,9 +44,13 @@ pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, faults: &mu
 }
 
 /// The sends of a call, as JSON with the rule's name, or why there is one too few.
-fn outcome(route: &Route, call: Call) -> Result<Vec<Value>, String> {
+fn outcome(route: &Route, call: Call, lookup: Option<&Value>) -> Result<Vec<Value>, String> {
     let authentic = route.authentication.assume(call);
-    let events = route.read(&authentic, WHEN).map_err(|error| error.to_string())?;
+    let mut events = route.read(&authentic, WHEN).map_err(|error| error.to_string())?;
+    if events.iter().any(|event| event.lookup) {
+        let answers = lookup.ok_or("its events need a lookup: write `lookup:` with what the read call answers")?;
+        route.complete_all(&mut events, answers)?;
+    }
     Ok(events.iter().flat_map(|event| event.sends.iter().map(shown)).collect())
 }
 
@@ -133,6 +137,9 @@ fn merged(example: &ExampleSpec, sample: Option<&SampleSpec>) -> SampleSpec {
     merged.query.extend(example.query.clone());
     if let Some(body) = &example.body {
         merged.body = body.clone();
+    }
+    if let Some(lookup) = &example.lookup {
+        merged.lookup = Some(lookup.clone());
     }
     merged
 }

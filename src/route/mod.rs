@@ -4,6 +4,7 @@
 //! the same.
 
 mod advice;
+pub mod complete;
 pub mod check;
 pub mod example;
 
@@ -17,7 +18,7 @@ use crate::config::route::RouteFile;
 use crate::config::source::Manner;
 use crate::config::{File, Written};
 use crate::decode::{DecodeError, Decoded, decode, hash};
-use crate::event::{Envelope, NewEvent, NewSend};
+use crate::event::{Envelope, Event, NewEvent, NewSend};
 use crate::handshake::{self, Handshakes};
 use crate::map::{Rule, RulePlace, Scope};
 use crate::source::{Knowledge, Windows, hash_id, override_manner};
@@ -140,9 +141,8 @@ impl Route {
             if self.knowledge.is_test(&scope) {
                 return None;
             }
-            let scope = scope.with_event(&event, &self.name, &self.source, at);
-            let sends: Vec<NewSend> =
-                self.rules.iter().flat_map(|rule| rule.apply(&scope, &self.account_country)).collect();
+            let lookup = self.needs_lookup(&scope);
+            let sends = if lookup { Vec::new() } else { self.sends(&event, &scope, at) };
             // nothing came of it: when the rule is mended, the sender's repetition must count
             let window = if is_unmapped(&sends) { Duration::ZERO } else { event.window };
             Some(NewEvent {
@@ -156,10 +156,17 @@ impl Route {
                 received_at: at,
                 envelope: envelope.clone(),
                 fault: None,
+                lookup,
                 sends,
             })
         });
         Ok(events.collect())
+    }
+
+    /// The sends that the rules make of an event.
+    fn sends(&self, event: &Event, scope: &Scope, at: Timestamp) -> Vec<NewSend> {
+        let scope = scope.with_event(event, &self.name, &self.source, at);
+        self.rules.iter().flat_map(|rule| rule.apply(&scope, &self.account_country)).collect()
     }
 
     /// What is stored of a proven call that could not be decoded: the raw body and the reason.
@@ -183,6 +190,7 @@ impl Route {
             body,
             envelope: written_envelope(&crate::decode::envelope(authentic)),
             fault: Some(fault),
+            lookup: false,
             sends: Vec::new(),
         }
     }

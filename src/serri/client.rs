@@ -5,7 +5,7 @@ use reqwest::{Request, Url};
 
 use super::answer::{Answer, classify};
 use crate::event::Outcome;
-use crate::outbound::{Answered, Outbound, Unanswered, kept};
+use crate::outbound::{Answered, Outbound, Unanswered, kept, without};
 use crate::secret::Secret;
 
 /// The most of an answer that is read.
@@ -53,6 +53,7 @@ impl Client {
             Err(error) => return Exchange::unanswered(meaning(&error)),
         };
         let Answered { status, retry_after, body, broken } = answered;
+        let body = without(body, std::slice::from_ref(key));
         match broken {
             // a success may be taken back by the rest of its body; of anything else the status says enough
             Some(cause) if (200..300).contains(&status) => {
@@ -61,7 +62,7 @@ impl Client {
             }
             _ => {
                 let outcome = classify(Answer { status, retry_after, body: &body });
-                Exchange { status: Some(status), answer: kept(&body, key), outcome }
+                Exchange { status: Some(status), answer: kept(&body), outcome }
             }
         }
     }

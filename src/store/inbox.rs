@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{ClaimRequest, Claims, StoreError};
+use super::{ClaimRequest, Claims, LookupClaims, LookupRequest, StoreError};
 use crate::clock::Timestamp;
+use crate::event::lookup::LookupSettlement;
 use crate::event::{Kept, NewEvent, OnUncertain, SendId, Settlement};
 
 /// How long appends wait for a deliverer that cannot keep up: senders wait some seconds at most.
@@ -30,6 +31,8 @@ pub struct Append {
 pub enum Request {
     Claim(ClaimRequest, Reply<Claims>),
     Settle(Arc<Vec<Settlement>>, Reply<()>),
+    ClaimLookups(LookupRequest, Reply<LookupClaims>),
+    SettleLookups(Arc<Vec<LookupSettlement>>, Reply<()>),
     Release(Vec<SendId>, Reply<()>),
     Recover(Timestamp, OnUncertain, Reply<usize>),
     Probe(Reply<()>),

@@ -4,6 +4,7 @@
 //! [`Settlement`]. SQL stands in this module and nowhere else.
 
 mod inbox;
+mod lookups;
 mod schema;
 mod sqlite;
 mod statements;
@@ -15,6 +16,7 @@ use futures_util::future::BoxFuture;
 use thiserror::Error;
 
 use crate::clock::Timestamp;
+use crate::event::lookup::{Lookup, LookupSettlement};
 use crate::event::{Claimed, Kept, NewEvent, OnUncertain, SendId, Settlement};
 
 pub use sqlite::{OpenError, SqliteStore};
@@ -57,6 +59,28 @@ pub struct Claims {
     pub next_due: Option<Timestamp>,
 }
 
+/// What the deliverer asks for of the events that wait for a lookup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookupRequest {
+    /// The time now.
+    pub now: Timestamp,
+    /// The time now by a clock that never jumps, for leases.
+    pub lease_now: Timestamp,
+    /// Until when by that clock the claimed lookups are the caller's.
+    pub lease_until: Timestamp,
+    /// How many of which route.
+    pub wants: Vec<(String, usize)>,
+}
+
+/// What it gets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LookupClaims {
+    /// The lookups, in order of arrival within their route.
+    pub lookups: Vec<Lookup>,
+    /// When the next waiting lookup is due, if any waits.
+    pub next_due: Option<Timestamp>,
+}
+
 /// A store. All methods are durable when they return: what they report is on disk.
 pub trait Store: Send + Sync + 'static {
     /// Keeps events with their sends, all or none; those seen before are left alone.
@@ -67,6 +91,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes down attempts and their consequences.
     fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Hands out lookups that are due.
+    fn claim_lookups(&self, request: LookupRequest) -> BoxFuture<'_, Result<LookupClaims, StoreError>>;
+
+    /// Writes down attempts at lookups; with what was found, the whole event and its sends.
+    fn settle_lookups(&self, settlements: Arc<Vec<LookupSettlement>>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Takes back claimed sends for which no call was made.
     fn release(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<(), StoreError>>;

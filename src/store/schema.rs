@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_events_and_sends.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_events_and_sends.sql"), include_str!("migrations/0002_lookups.sql")];
 
 /// Brings a file to the newest version. An interrupted migration leaves the file as it was.
 ///

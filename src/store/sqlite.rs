@@ -17,8 +17,9 @@ use tokio::sync::oneshot;
 use super::inbox::{Append, Inbox, Reply, Request};
 use super::schema::{Problem, migrate};
 use super::writer::Writer;
-use super::{ClaimRequest, Claims, Store, StoreError};
+use super::{ClaimRequest, Claims, LookupClaims, LookupRequest, Store, StoreError};
 use crate::clock::Timestamp;
+use crate::event::lookup::LookupSettlement;
 use crate::event::{Kept, NewEvent, OnUncertain, SendId, Settlement};
 
 /// How the file is used, and why.
@@ -199,6 +200,14 @@ impl Store for SqliteStore {
 
     fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.ask(|reply| Request::Settle(settlements, reply))
+    }
+
+    fn claim_lookups(&self, request: LookupRequest) -> BoxFuture<'_, Result<LookupClaims, StoreError>> {
+        self.ask(|reply| Request::ClaimLookups(request, reply))
+    }
+
+    fn settle_lookups(&self, settlements: Arc<Vec<LookupSettlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.ask(|reply| Request::SettleLookups(settlements, reply))
     }
 
     fn release(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -2,16 +2,16 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Result, params};
 
-use super::{ClaimRequest, Claims};
+use super::{ClaimRequest, Claims, lookups};
 use crate::clock::Timestamp;
-use crate::event::{Claimed, Content, Fate, Kept, NewEvent, OnUncertain, SendId, Settlement};
+use crate::event::{Claimed, Content, Fate, Kept, NewEvent, NewSend, OnUncertain, SendId, Settlement};
 
-const READY: i64 = 0;
-const WAITING: i64 = 1;
-const SENDING: i64 = 2;
+pub const READY: i64 = 0;
+pub const WAITING: i64 = 1;
+pub const SENDING: i64 = 2;
 const BEHIND: i64 = 3;
 const SENT: i64 = 10;
-const FAILED: i64 = 11;
+pub const FAILED: i64 = 11;
 const UNCERTAIN: i64 = 12;
 
 /// How many waiting sends become ready in one transaction: the rest follow in the next.
@@ -24,10 +24,6 @@ pub fn append(db: &Connection, events: &[NewEvent]) -> Result<Vec<Kept>> {
          ON CONFLICT (fingerprint) DO UPDATE SET expires_at = ?2, event = ?3 WHERE expires_at <= ?4",
     )?;
     let mut event_row = db.prepare_cached("INSERT INTO events (seq, route, source, id, type, received_at, envelope, body, fault) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
-    let mut send_row = db.prepare_cached(
-        "INSERT INTO sends (event, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at, reason)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?8, ?8, ?9)",
-    )?;
     let mut next: i64 =
         db.prepare_cached("SELECT coalesce(max(seq), 0) + 1 FROM events")?.query_row([], |row| row.get(0))?;
     let mut kept = Vec::with_capacity(events.len());
@@ -48,30 +44,31 @@ pub fn append(db: &Connection, events: &[NewEvent]) -> Result<Vec<Kept>> {
             event.body,
             event.fault
         ])?;
-        for send in &event.sends {
-            match &send.content {
-                Ok(Content { campaign, destination, payload }) => {
-                    send_row.execute(params![
-                        next,
-                        send.rule,
-                        send.account,
-                        campaign,
-                        destination,
-                        payload,
-                        READY,
-                        at.0,
-                        None::<&str>
-                    ])?;
-                }
-                Err(reason) => {
-                    send_row.execute(params![next, send.rule, send.account, "", "", "", FAILED, at.0, reason])?;
-                }
-            }
+        insert_sends(db, next, &event.sends, at)?;
+        if event.lookup {
+            lookups::insert(db, next, &event.route, at)?;
         }
         next += 1;
         kept.push(Kept::New);
     }
     Ok(kept)
+}
+
+/// Keeps the sends of an event; those that no rule could make, with the reason.
+pub fn insert_sends(db: &Connection, event: i64, sends: &[NewSend], at: Timestamp) -> Result<()> {
+    let mut row = db.prepare_cached(
+        "INSERT INTO sends (event, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at, reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?8, ?8, ?9)",
+    )?;
+    for NewSend { rule, account, content } in sends {
+        match content {
+            Ok(Content { campaign, destination, payload }) => {
+                row.execute(params![event, rule, account, campaign, destination, payload, READY, at.0, None::<&str>])?
+            }
+            Err(reason) => row.execute(params![event, rule, account, "", "", "", FAILED, at.0, reason])?,
+        };
+    }
+    Ok(())
 }
 
 /// Hands out due sends.
@@ -208,6 +205,7 @@ pub fn recover(db: &Connection, now: Timestamp, policy: OnUncertain) -> Result<u
         lose(db, *id, now, policy)?;
     }
     db.execute("UPDATE sends SET state = 0 WHERE state = 3", [])?;
+    lookups::recover(db)?;
     Ok(lost.len())
 }
 

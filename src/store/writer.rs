@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode};
 use super::inbox::{Append, Batch, Inbox, Request};
 use super::schema::Problem;
 use super::sqlite::{Identity, Location, Missing, open};
-use super::{Claims, StoreError, statements};
+use super::{Claims, LookupClaims, StoreError, lookups, statements};
 use crate::clock::Stopwatch;
 use crate::event::Kept;
 
@@ -169,6 +169,7 @@ fn gather() {
 struct Results {
     appends: Vec<Vec<Kept>>,
     claims: Vec<Claims>,
+    lookups: Vec<LookupClaims>,
     counts: Vec<usize>,
 }
 
@@ -193,12 +194,17 @@ impl Results {
 
     /// Answers whoever asked. They may have gone; that is theirs to decide.
     fn give(self, batch: Batch) {
-        let (mut claims, mut counts) = (self.claims.into_iter(), self.counts.into_iter());
+        let (mut claims, mut lookups) = (self.claims.into_iter(), self.lookups.into_iter());
+        let mut counts = self.counts.into_iter();
         for request in batch.requests {
             match request {
                 Request::Claim(_, reply) => drop(claims.next().map(|claims| reply.send(Ok(claims)))),
+                Request::ClaimLookups(_, reply) => drop(lookups.next().map(|claims| reply.send(Ok(claims)))),
                 Request::Recover(_, _, reply) => drop(counts.next().map(|count| reply.send(Ok(count)))),
-                Request::Settle(_, reply) | Request::Release(_, reply) | Request::Probe(reply) => {
+                Request::Settle(_, reply)
+                | Request::SettleLookups(_, reply)
+                | Request::Release(_, reply)
+                | Request::Probe(reply) => {
                     drop(reply.send(Ok(())));
                 }
             }
@@ -221,23 +227,30 @@ fn transact(db: &Connection, batch: &Batch) -> rusqlite::Result<Results> {
 
 /// Settlements first, claims last, so that a claim sees what was freed and what has come.
 fn carry_out(db: &Connection, batch: &Batch) -> rusqlite::Result<Results> {
-    let mut results =
-        Results { appends: Vec::with_capacity(batch.appends.len()), claims: Vec::new(), counts: Vec::new() };
+    let mut results = Results {
+        appends: Vec::with_capacity(batch.appends.len()),
+        claims: Vec::new(),
+        lookups: Vec::new(),
+        counts: Vec::new(),
+    };
     for request in &batch.requests {
         match request {
             Request::Settle(settlements, _) => statements::settle(db, settlements)?,
+            Request::SettleLookups(settlements, _) => lookups::settle(db, settlements)?,
             Request::Release(ids, _) => statements::release(db, ids)?,
             Request::Recover(now, policy, _) => results.counts.push(statements::recover(db, *now, *policy)?),
             Request::Probe(_) => statements::probe(db)?,
-            Request::Claim(..) => {}
+            Request::Claim(..) | Request::ClaimLookups(..) => {}
         }
     }
     for Append { events, .. } in &batch.appends {
         results.appends.push(statements::append(db, events)?);
     }
     for request in &batch.requests {
-        if let Request::Claim(request, _) = request {
-            results.claims.push(statements::claim(db, request)?);
+        match request {
+            Request::Claim(request, _) => results.claims.push(statements::claim(db, request)?),
+            Request::ClaimLookups(request, _) => results.lookups.push(lookups::claim(db, request)?),
+            _ => {}
         }
     }
     Ok(results)
@@ -250,8 +263,12 @@ fn refuse(batch: Batch, error: &StoreError) {
     for request in batch.requests {
         match request {
             Request::Claim(_, reply) => drop(reply.send(Err(error.clone()))),
+            Request::ClaimLookups(_, reply) => drop(reply.send(Err(error.clone()))),
             Request::Recover(_, _, reply) => drop(reply.send(Err(error.clone()))),
-            Request::Settle(_, reply) | Request::Release(_, reply) | Request::Probe(reply) => {
+            Request::Settle(_, reply)
+            | Request::SettleLookups(_, reply)
+            | Request::Release(_, reply)
+            | Request::Probe(reply) => {
                 drop(reply.send(Err(error.clone())));
             }
         }

@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("decode", &["event", "config", "call", "body", "authenticate"]),
     ("serri", &["clock", "secret", "event", "listen", "outbound"]),
     ("map", &["clock", "event", "config", "serri"]),
-    ("source", &["event", "config", "call", "handshake", "decode", "map"]),
+    ("source", &["secret", "event", "config", "outbound", "call", "handshake", "decode", "map"]),
     ("route", &["clock", "event", "config", "call", "handshake", "authenticate", "decode", "map", "source"]),
     ("store", &["clock", "event"]),
     (
@@ -38,7 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("deliver", &["clock", "secret", "event", "config", "telemetry", "serri", "store"]),
+    ("deliver", &["clock", "secret", "event", "config", "telemetry", "outbound", "serri", "source", "route", "store"]),
     ("admin", &["secret", "telemetry", "serri", "receive"]),
     (
         "relay",

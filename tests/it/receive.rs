@@ -9,9 +9,10 @@ use flate2::write::GzEncoder;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use serri_relay::clock::{Clock, Timestamp};
+use serri_relay::event::lookup::LookupSettlement;
 use serri_relay::event::{Kept, NewEvent, OnUncertain, SendId, Settlement};
 use serri_relay::receive::{Bounds, Receiver, router};
-use serri_relay::store::{ClaimRequest, Claims, Store, StoreError};
+use serri_relay::store::{ClaimRequest, Claims, LookupClaims, LookupRequest, Store, StoreError};
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 
@@ -280,6 +281,14 @@ impl Store for Panicking {
         Box::pin(async { Err(StoreError::Closed) })
     }
 
+    fn claim_lookups(&self, _: LookupRequest) -> BoxFuture<'_, Result<LookupClaims, StoreError>> {
+        Box::pin(async { Err(StoreError::Closed) })
+    }
+
+    fn settle_lookups(&self, _: Arc<Vec<LookupSettlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Err(StoreError::Closed) })
+    }
+
     fn release(&self, _: Vec<SendId>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Err(StoreError::Closed) })
     }
@@ -298,9 +307,10 @@ async fn a_panic_costs_one_call_and_a_store_that_is_gone_costs_readiness() {
     let setup = Setup::new().route("hello", ROUTE);
     setup.write("http://127.0.0.1:9/");
     let receiver = Arc::new(Receiver {
-        routes: setup.checked().routes,
+        routes: Arc::new(setup.checked().routes),
         store: Arc::new(Panicking),
         wake: Arc::default(),
+        lookup: Arc::default(),
         clock: Clock::system(),
         metrics: Arc::default(),
         body_limit: 1_000,

@@ -18,24 +18,49 @@ use serri_relay::route::example::call_of;
 use serri_relay::route::manner_of;
 
 use crate::cli::relay;
+use crate::vendors::{TOKEN, Vendors};
 use crate::world::{Setup, World, eventually};
 
 /// HighLevel signs with a key of its own; the test's stands for it.
 const PRIVATE_KEY: &str = "gohighlevel";
 
-/// A world with a route for each source, as `new` writes it. Also the key pair that stands for HighLevel's.
-async fn world() -> (World, Ed25519KeyPair) {
+/// A world with a route for each source, as `new` writes it. Also the key pair that stands for HighLevel's, and whoever
+/// stands for the APIs that lookups read from.
+async fn world() -> (World, Ed25519KeyPair, Vendors) {
     let setup = Setup::new().set("server.public_url=https://hooks.example.com");
     setup.write("http://127.0.0.1:9/");
     for (name, _) in SOURCES {
         assert!(relay(&setup.config(), &["new", name, "--source", name]).status.success());
+    }
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    for (name, own) in [
+        ("meta-leads", format!("base: {base}/meta\n  token: {TOKEN}")),
+        ("hubspot", format!("base: {base}/hubspot\n  token: {TOKEN}")),
+        ("bitrix24", format!("base: {base}/bitrix/{TOKEN}")),
+    ] {
+        let path = setup.config().join(format!("routes/{name}.yaml"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let unset = text.lines().find(|line| line.contains("not-set-yet")).unwrap();
+        std::fs::write(&path, text.replace(unset, &format!("  {own}"))).unwrap();
     }
     let pair = Ed25519KeyPair::generate().unwrap();
     let key = STANDARD.encode(pair.public_key().as_ref());
     let path = setup.config().join("routes/gohighlevel.yaml");
     let auth = format!("auth: {{ ed25519: {{ header: X-GHL-Signature, encoding: base64, secret: {key} }} }}\n");
     std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + &auth).unwrap();
-    (World::start(setup).await, pair)
+    let world = World::start(setup).await;
+    for (name, _) in SOURCES {
+        for sample in world.setup.checked().written.sources[*name].value.samples.values() {
+            let answers =
+                sample.lookup.clone().map(|answer| answer.as_array().cloned().unwrap_or_else(|| vec![answer]));
+            for answer in answers.into_iter().flatten() {
+                let lead = answer["result"]["ID"].as_str().map(|id| format!("crm.lead.get/{id}"));
+                vendors.keep(&lead.unwrap_or_else(|| answer["id"].as_str().unwrap().to_owned()), answer);
+            }
+        }
+    }
+    (world, pair, vendors)
 }
 
 async fn send(world: &World, call: Call) -> (u16, serde_json::Value) {
@@ -72,7 +97,7 @@ const WITHOUT_KEY: [&str; 5] =
 
 #[tokio::test]
 async fn every_source_is_complete_and_its_samples_are_accepted_signed_and_refused_otherwise() {
-    let (world, pair) = world().await;
+    let (world, pair, _vendors) = world().await;
     let checked = world.setup.checked();
     let mut expected = BTreeSet::new();
     for (name, _) in SOURCES {
@@ -101,13 +126,18 @@ async fn every_source_is_complete_and_its_samples_are_accepted_signed_and_refuse
             }
             let (status, answer) = send(&world, call.clone()).await;
             assert_eq!(status, 200, "{what}: signed: {answer}");
-            let events = route.read(&route.authentication.assume(call.clone()), Clock::system().now()).unwrap();
+            let mut events = route.read(&route.authentication.assume(call.clone()), Clock::system().now()).unwrap();
+            let looked_up = events.iter().any(|event| event.lookup);
+            assert_eq!(looked_up, sample.lookup.is_some(), "{what}: what its lookup answers");
+            if let Some(answers) = &sample.lookup {
+                route.complete_all(&mut events, answers).unwrap();
+            }
             let sends = || events.iter().flat_map(|event| &event.sends);
             assert!(sends().all(|send| send.content.is_ok()), "{what}: {:?}", sends().collect::<Vec<_>>());
             expected.extend(sends().filter_map(|send| send.content.as_ref().ok()).map(|c| c.destination.clone()));
             let said = answer["status"].as_str().map(ToOwned::to_owned);
             if manner.answer.as_ref().and_then(|answer| answer.body.as_ref()).is_none() {
-                let wanted = if sends().next().is_some() { "accepted" } else { "ignored" };
+                let wanted = if looked_up || sends().next().is_some() { "accepted" } else { "ignored" };
                 assert_eq!(said.as_deref(), Some(wanted), "{what}");
                 if !events.is_empty() {
                     let again = send(&world, call).await.1;
@@ -203,7 +233,7 @@ async fn what_differs_in_the_query_alone_is_another_event() {
 
 #[tokio::test]
 async fn questions_of_senders_are_answered_and_never_become_events() {
-    let (world, _) = world().await;
+    let (world, _pair, _vendors) = world().await;
     let token = {
         let text = std::fs::read_to_string(world.setup.config().join("routes/meta-leads.yaml")).unwrap();
         text.split("VERIFY_TOKEN:-").nth(1).unwrap().split('}').next().unwrap().to_owned()
@@ -288,7 +318,7 @@ async fn a_secret_as_the_last_step_of_the_address_is_proof_and_is_kept_nowhere()
 
 #[tokio::test]
 async fn woocommerces_ping_is_answered_and_nothing_else_is() {
-    let (world, _) = world().await;
+    let (world, _pair, _vendors) = world().await;
     let ping = |body: &str| {
         world
             .http

@@ -44,6 +44,7 @@ fn event(id: u8, at: i64, to: &[&str]) -> NewEvent {
         body: b"{}".to_vec(),
         envelope: "{}".into(),
         fault: None,
+        lookup: false,
         sends: to.iter().map(send).collect(),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Data only. How they come about, are kept and are carried out stands in the modules named after those stages.
 
+pub mod lookup;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -75,6 +77,8 @@ pub struct NewEvent {
     pub envelope: String,
     /// Why it could not be decoded, if it could not.
     pub fault: Option<String>,
+    /// Whether a part of it has to be looked up before the rules can be applied; then it has no sends yet.
+    pub lookup: bool,
     /// The sends the rules made of it.
     pub sends: Vec<NewSend>,
 }

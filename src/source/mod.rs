@@ -2,6 +2,9 @@
 //!
 //! The definitions are YAML (`config/sources/`), compiled here. There is no code for any one sender.
 
+mod compiler;
+pub mod enrich;
+
 use std::time::Duration;
 
 use minijinja::Value;
@@ -17,8 +20,9 @@ use crate::decode::Packing;
 use crate::event::{Contact, Event};
 use crate::handshake;
 use crate::map::expression::Expression;
-use crate::map::lint::Broken;
 use crate::map::{Scope, first_name, text};
+use compiler::Compiler;
+use enrich::Enrichment;
 
 /// A source's knowledge, compiled; a route's own keys have overridden the source's.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub struct Knowledge {
     pub answer: Answer,
     /// The status that makes it try again later.
     pub overload: u16,
+    /// The read call that gives what an event leaves out.
+    pub enrichment: Option<Enrichment>,
     id: Option<Expression>,
     kind: Option<Expression>,
     contact: ContactRules,
@@ -90,6 +96,10 @@ pub fn override_manner(source: &Manner, route: &Manner) -> Manner {
         },
         event,
         contact,
+        enrich: match (&route.enrich, &source.enrich) {
+            (Some(own), Some(base)) => Some(own.over(base)),
+            (own, base) => own.clone().or_else(|| base.clone()),
+        },
         answer: route.answer.clone().or_else(|| source.answer.clone()),
         overload: route.overload.or(source.overload),
         handshake: route.handshake.clone().or_else(|| source.handshake.clone()),
@@ -119,6 +129,7 @@ impl Knowledge {
             ),
             answer: c.answer(&manner.answer.clone().unwrap_or_default()).unwrap_or_else(Answer::report),
             overload: c.overload(manner.overload),
+            enrichment: c.enrichment(manner.enrich.as_ref()),
             id: c.one(&["event", "id"], event.id.as_ref()),
             kind: c.one(&["event", "type"], event.kind.as_ref()),
             contact: ContactRules {
@@ -143,8 +154,13 @@ impl Knowledge {
         let own_id = text(&self.id).trim().to_owned();
         let (id, window) =
             if own_id.is_empty() { (hash_id(hash), windows.without_id) } else { (own_id, windows.with_id) };
-        let event = Event { id, kind: text(&self.kind), contact: self.contact.find(scope.value()), value, window };
+        let event = Event { id, kind: text(&self.kind), contact: self.contact(&scope), value, window };
         (event, scope)
+    }
+
+    /// Whom an event is about.
+    pub fn contact(&self, scope: &Scope) -> Contact {
+        self.contact.find(scope.value())
     }
 
     /// Whether a proven event is a test of the sender's own, of which nothing is to come.
@@ -200,67 +216,7 @@ pub fn hash_id(hash: &[u8; 32]) -> String {
     hash.iter().take(16).fold("sha256:".to_owned(), |id, byte| format!("{id}{byte:02x}"))
 }
 
-struct Compiler<'a> {
-    files: &'a [&'a Node],
-    faults: Vec<Fault>,
-}
-
 impl Compiler<'_> {
-    /// Where a path is written: in the nearest file that has it.
-    fn place(&self, path: &[&str]) -> crate::config::fault::Place {
-        let has = |node: &&&Node| {
-            let mut node = **node;
-            path.iter().all(|step| {
-                match step.parse::<usize>().ok().and_then(|index| node.entry(index)).or_else(|| node.get(step)) {
-                    Some(next) => {
-                        node = next;
-                        true
-                    }
-                    None => false,
-                }
-            })
-        };
-        let file = self.files.iter().find(has).or_else(|| self.files.first());
-        file.map_or_else(
-            || {
-                crate::config::fault::Place::start_of(std::sync::Arc::new(crate::config::fault::Source {
-                    name: String::new(),
-                    text: String::new(),
-                }))
-            },
-            |file| file.place_of(path).clone(),
-        )
-    }
-
-    fn broken(&mut self, path: &[&str], broken: Broken, source: &str) {
-        let place = self.place(path);
-        let lead = place.text().find(source).unwrap_or(0);
-        let fault = Fault::at(
-            &broken.range.map_or_else(|| place.clone(), |range| place.part(lead + range.start..lead + range.end)),
-            broken.message,
-        );
-        self.faults.push(match broken.hint {
-            Some(hint) => fault.hint(hint),
-            None => fault,
-        });
-    }
-
-    fn one(&mut self, path: &[&str], source: Option<&String>) -> Option<Expression> {
-        let source = source?;
-        Expression::compile(source).map_err(|broken| self.broken(path, broken, source)).ok()
-    }
-
-    fn several(&mut self, path: &[&str], sources: Option<&OneOrMany<String>>) -> Vec<Expression> {
-        let sources = sources.map(OneOrMany::as_slice).unwrap_or_default();
-        let expression = |(index, source): (usize, &String)| {
-            let index = index.to_string();
-            let path: Vec<&str> =
-                if sources.len() == 1 { path.to_vec() } else { path.iter().copied().chain([index.as_str()]).collect() };
-            self.one(&path, Some(source))
-        };
-        sources.iter().enumerate().filter_map(expression).collect()
-    }
-
     fn answer(&mut self, spec: &AnswerSpec) -> Option<Answer> {
         handshake::answer(spec, &self.place(&["answer"])).map_err(|fault| self.faults.push(*fault)).ok()
     }

@@ -1,0 +1,83 @@
+//! Events of which a part has to be read from their sender's API: which call that is, and what comes of its answer.
+
+use reqwest::Url;
+use serde_json::{Map, Value as Json};
+
+use super::Route;
+use crate::event::lookup::KeptEvent;
+use crate::event::{Envelope, Event, NewEvent, NewSend};
+use crate::map::Scope;
+
+impl Route {
+    /// Whether an event has to be looked up before the rules can be applied. Where there are no rules, nothing has to.
+    pub(super) fn needs_lookup(&self, scope: &Scope) -> bool {
+        !self.rules.is_empty() && self.knowledge.enrichment.as_ref().is_some_and(|call| call.applies(scope))
+    }
+
+    /// The URL of an event's lookup, without the token; `None` if the route makes none (any more).
+    ///
+    /// # Errors
+    ///
+    /// What the event lacks for it.
+    pub fn lookup_url(&self, event: &KeptEvent) -> Result<Option<Url>, String> {
+        let Some(enrichment) = &self.knowledge.enrichment else { return Ok(None) };
+        let (_, scope) = read(event);
+        enrichment.url(&scope).map(Some)
+    }
+
+    /// The whole event and its sends, from a kept one and what was found for it.
+    pub fn complete(&self, event: &KeptEvent, found: Option<Json>) -> (Vec<u8>, Vec<NewSend>) {
+        let (mut value, _) = read(event);
+        if let (Some(enrichment), Some(found)) = (&self.knowledge.enrichment, found) {
+            enrichment.enrich(&mut value, found);
+        }
+        let scope = Scope::of_value(&value, &Scope::of_envelope(&envelope(event)));
+        let contact = self.knowledge.contact(&scope);
+        let window = self.windows.with_id;
+        let whole = Event { id: event.id.clone(), kind: event.kind.clone(), value, contact, window };
+        let sends = self.sends(&whole, &scope, event.received_at);
+        (whole.value.to_string().into_bytes(), sends)
+    }
+
+    /// Completes new events as if their lookups had been answered so: all with one answer, or each with its own of a list.
+    ///
+    /// # Errors
+    ///
+    /// What an answer lacks, or that there are too few.
+    pub fn complete_all(&self, events: &mut [NewEvent], answers: &Json) -> Result<(), String> {
+        for (index, event) in events.iter_mut().enumerate().filter(|(_, event)| event.lookup) {
+            let answer = match answers {
+                Json::Array(answers) => answers.get(index),
+                one => Some(one),
+            };
+            let answer = answer.ok_or_else(|| format!("there is no answer for event {}", index + 1))?.clone();
+            let found = self.knowledge.enrichment.as_ref().map(|call| call.taken(answer)).transpose()?;
+            let kept = kept(event);
+            (event.body, event.sends) = self.complete(&kept, found);
+            event.lookup = false;
+        }
+        Ok(())
+    }
+}
+
+/// A new event as it will be kept.
+pub fn kept(event: &NewEvent) -> KeptEvent {
+    KeptEvent {
+        id: event.id.clone(),
+        kind: event.kind.clone(),
+        received_at: event.received_at,
+        body: event.body.clone(),
+        envelope: event.envelope.clone(),
+    }
+}
+
+fn envelope(event: &KeptEvent) -> Envelope {
+    serde_json::from_str(&event.envelope).unwrap_or_default()
+}
+
+/// What the relay wrote itself can be read.
+fn read(event: &KeptEvent) -> (Json, Scope) {
+    let value = serde_json::from_slice(&event.body).unwrap_or_else(|_| Json::Object(Map::new()));
+    let scope = Scope::of_value(&value, &Scope::of_envelope(&envelope(event)));
+    (value, scope)
+}

@@ -1,0 +1,28 @@
+-- Events of which a part has to be read from their sender's API before the rules can be applied, and what became of that.
+-- state: 0 ready, 1 waiting for due_at, 2 reading (due_at: end of the lease), 10 found, 11 failed
+CREATE TABLE lookups (
+  event      INTEGER PRIMARY KEY,   -- events.seq
+  route      TEXT    NOT NULL,
+  state      INTEGER NOT NULL,
+  due_at     INTEGER NOT NULL,
+  attempts   INTEGER NOT NULL,
+  changed_at INTEGER NOT NULL,
+  reason     TEXT
+) STRICT;
+
+CREATE INDEX lookups_ready   ON lookups (route, event) WHERE state = 0;
+CREATE INDEX lookups_waiting ON lookups (due_at)       WHERE state = 1;
+CREATE INDEX lookups_reading ON lookups (due_at)       WHERE state = 2;
+
+-- Each HTTP call made for a lookup.
+CREATE TABLE lookup_attempts (
+  event   INTEGER NOT NULL,
+  number  INTEGER NOT NULL,   -- from 1
+  at      INTEGER NOT NULL,
+  took_ms INTEGER NOT NULL,
+  status  INTEGER,
+  outcome TEXT    NOT NULL,
+  reason  TEXT    NOT NULL,
+  answer  TEXT    NOT NULL,   -- the first 2 KiB of an answer in which nothing was found
+  PRIMARY KEY (event, number)
+) STRICT, WITHOUT ROWID;

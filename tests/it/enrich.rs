@@ -1,0 +1,349 @@
+//! What events leave out is read from their sender's API: durably, once, and whatever that API answers.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use serri_relay::authenticate::sign;
+use serri_relay::clock::Clock;
+use serri_relay::config::fault::Severity;
+use serri_relay::config::interpolate::Variables;
+use serri_relay::route::check::check;
+use serri_relay::route::example::call_of;
+use serri_relay::route::manner_of;
+
+use crate::crash::Process;
+use crate::vendors::{TOKEN, Vendors};
+use crate::world::{Setup, World, eventually, query};
+
+const RULES: &str = r#"
+sends:
+  - name: welcome
+    campaignName: welcome_lead
+    destination: "{{ contact.phone }}"
+    userName: "{{ contact.name }}"
+    templateParams: ["{{ contact.first_name }}"]
+"#;
+
+fn meta(base: &str) -> String {
+    format!(
+        "source: meta-leads\nsecret: s3cret-for-tests\nverify_token: a-token-to-verify\nenrich: {{ base: '{base}/meta', token: {TOKEN} }}\n{RULES}"
+    )
+}
+
+fn hubspot(base: &str) -> String {
+    format!("source: hubspot\nsecret: s3cret-for-tests\nenrich: {{ base: '{base}/hubspot', token: {TOKEN} }}\n{RULES}")
+}
+
+fn bitrix(base: &str) -> String {
+    format!("source: bitrix24\nsecret: s3cret-for-tests\nenrich: {{ base: '{base}/bitrix/{TOKEN}' }}\n{RULES}")
+}
+
+fn setup(name: &str, route: &str) -> Setup {
+    Setup::new()
+        .route(name, route)
+        .set("server.public_url=https://hooks.example.com")
+        .set("delivery.retry.initial=20ms")
+        .set("delivery.retry.max=40ms")
+}
+
+/// A lead as the Graph API gives it.
+fn lead(phone: &str, name: &str) -> Value {
+    json!({"created_time": "2025-12-30T08:59:59+0000", "id": "1", "field_data": [
+        {"name": "full_name", "values": [name]}, {"name": "phone_number", "values": [phone]}]})
+}
+
+/// Posts a body as the route's sender would.
+async fn post(setup: &Setup, base: &str, route: &str, body: Value) -> (u16, Value) {
+    let checked = setup.checked();
+    let manner = manner_of(&checked.written.routes[route].value, &checked.written).unwrap();
+    let sample = serri_relay::config::source::SampleSpec { body, ..Default::default() };
+    let mut call = call_of(&sample, &manner);
+    call.uri = format!("/webhooks/{route}").parse().unwrap();
+    sign(&checked.routes[route].authentication, &mut call, Clock::system().now()).unwrap();
+    let url = format!("{base}{}", call.uri);
+    let sent = reqwest::Client::new().request(call.method, url).headers(call.headers).body(call.body).send().await;
+    let answer = sent.unwrap();
+    (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+}
+
+fn leads(ids: &[&str]) -> Value {
+    let change = |id: &&str| json!({"field": "leadgen", "value": {"leadgen_id": id, "page_id": "7", "created_time": 1_767_085_199}});
+    json!({"object": "page", "entry": [{"id": "7", "time": 1_767_085_200, "changes": ids.iter().map(change).collect::<Vec<_>>()}]})
+}
+
+#[tokio::test]
+async fn leads_of_meta_are_read_before_the_rules_are_applied() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    vendors.keep("11", lead("+919812345670", "Asha Rao"));
+    vendors.keep("12", lead("098123 45671", "इरा"));
+    let world = World::start(setup("fb", &meta(&base))).await;
+    let (status, answer) = post(&world.setup, &world.base, "fb", leads(&["11", "12"])).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("accepted")));
+    let mut messages = world.delivered(2).await;
+    messages.sort_by_key(|message| message["destination"].to_string());
+    assert_eq!(messages[0]["destination"], "+919812345670");
+    assert_eq!((&messages[1]["userName"], &messages[1]["templateParams"][0]), (&json!("इरा"), &json!("इरा")));
+    assert!(vendors.calls().contains(&format!("/meta/11?access_token={TOKEN}")), "{:?}", vendors.calls());
+    // repeated by Meta: neither read nor sent again
+    assert_eq!(post(&world.setup, &world.base, "fb", leads(&["11", "12"])).await.1["status"], "duplicate");
+    world.settles("SELECT count(*) FROM lookups WHERE state = 10 AND attempts = 1", "2").await;
+    assert_eq!(world.query("SELECT outcome, status FROM lookup_attempts"), vec![vec!["found", "200"]; 2]);
+    let whole = world.query("SELECT body FROM events ORDER BY seq");
+    assert!(whole[0][0].contains("field_data"), "{}", whole[0][0]);
+    let metrics = world.http.get(format!("{}/metrics", world.admin)).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains(r#"serri_relay_lookups_total{route="fb",outcome="found"} 2"#), "{metrics}");
+    assert_eq!(vendors.calls().len(), 2);
+    world.stop().await.assert_unseen(&[TOKEN]);
+}
+
+#[tokio::test]
+async fn what_an_api_says_decides_what_waits_and_what_ends() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    vendors.keep("11", lead("+919812345670", "Asha"));
+    let quick = setup("fb", &meta(&base)).set("delivery.retry.give_up_after=1ms");
+    // an account's fault never uses a lead up, and what it says of the token is not kept
+    let expired =
+        json!({"error": {"message": format!("Session of {TOKEN} has expired"), "type": "OAuthException", "code": 190}});
+    vendors.fail(4, 400, None, &expired);
+    let world = World::start(quick).await;
+    post(&world.setup, &world.base, "fb", leads(&["11"])).await;
+    world.delivered(1).await;
+    let outcomes = world.query("SELECT outcome, status FROM lookup_attempts ORDER BY number");
+    assert_eq!(
+        outcomes.iter().map(|row| &*row[0]).collect::<Vec<_>>(),
+        ["account", "account", "account", "account", "found"]
+    );
+    // what cannot be read ends at once, and the event is kept
+    post(&world.setup, &world.base, "fb", leads(&["404"])).await;
+    world.settles("SELECT state FROM lookups WHERE event = 2", "11").await;
+    let reason = &world.query("SELECT reason FROM lookups WHERE event = 2")[0][0];
+    assert!(reason.starts_with("400: Unsupported get request."), "{reason}");
+    assert_eq!(world.query("SELECT count(*) FROM events"), [["2"]]);
+    // what would pass is given up in the end
+    vendors.fail(9, 503, None, &json!({}));
+    post(&world.setup, &world.base, "fb", leads(&["12"])).await;
+    world.settles("SELECT state FROM lookups WHERE event = 3", "11").await;
+    let reason = &world.query("SELECT reason FROM lookups WHERE event = 3")[0][0];
+    assert!(reason.starts_with("given up after"), "{reason}");
+    world.stop().await.assert_unseen(&[TOKEN]);
+}
+
+#[tokio::test]
+async fn passing_faults_are_waited_out() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    vendors.keep(
+        "70119",
+        json!({"id": "70119", "properties": {"firstname": "Asha", "phone": "+919812345670", "secret_note": "x"}}),
+    );
+    vendors.fail(1, 429, Some("0"), &json!({"status": "error", "message": "You have reached your ten_secondly_rolling limit.", "errorType": "RATE_LIMIT"}));
+    vendors.fail(1, 477, None, &json!({"message": "Migration in progress"}));
+    vendors.fail(1, 502, None, &json!("<html>"));
+    vendors.fail(1, 200, None, &json!("no object"));
+    vendors.fail(1, 302, None, &json!({}));
+    let world = World::start(setup("hs", &hubspot(&base))).await;
+    let event = json!([{"eventId": 1, "subscriptionId": 2, "portalId": 3, "occurredAt": 4, "subscriptionType": "contact.creation", "objectId": 70119}]);
+    post(&world.setup, &world.base, "hs", event).await;
+    // an answer without `properties` is HubSpot's word that there is nothing: it ends there
+    world.settles("SELECT state FROM lookups", "11").await;
+    let outcomes = world.query("SELECT outcome, status FROM lookup_attempts ORDER BY number");
+    assert_eq!(outcomes, [["transient", "429"], ["transient", "477"], ["transient", "502"], ["refused", "200"]]);
+    let other = json!([{"eventId": 2, "subscriptionId": 2, "portalId": 3, "occurredAt": 4, "subscriptionType": "contact.creation", "objectId": 70119}]);
+    post(&world.setup, &world.base, "hs", other).await;
+    assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
+    assert_eq!(
+        world.query("SELECT outcome, status FROM lookup_attempts WHERE event = 2"),
+        [["transient", "302"], ["found", "200"]]
+    );
+    let calls = vendors.calls();
+    assert!(
+        calls[0].starts_with("/hubspot/crm/v3/objects/contacts/70119?properties=phone%2Cmobilephone"),
+        "{}",
+        calls[0]
+    );
+    world.stop().await.assert_unseen(&[TOKEN, "secret_note"]);
+}
+
+#[tokio::test]
+async fn one_call_serves_the_events_of_one_record_and_none_that_came_later() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    let contact = |phone: &str| json!({"id": "5", "properties": {"firstname": "Asha", "phone": phone}});
+    let change = |id: i64, kind: &str| json!({"eventId": id, "subscriptionId": 2, "portalId": 3, "occurredAt": 4, "subscriptionType": kind, "propertyName": "city", "objectId": 5});
+    vendors.keep("5", contact("+919812345670"));
+    let world = World::start(setup("hs", &hubspot(&base))).await;
+    let batch: Vec<Value> =
+        (0..20).map(|id| change(id, "contact.propertyChange")).chain([change(99, "contact.deletion")]).collect();
+    post(&world.setup, &world.base, "hs", Value::Array(batch)).await;
+    world.delivered(20).await;
+    assert_eq!(vendors.calls().len(), 1, "one record, one call");
+    // a deletion is looked up nowhere; it has no phone, and says so
+    let unmapped = world.query("SELECT reason FROM sends WHERE state = 11");
+    assert_eq!(unmapped, [["rule `welcome`, `destination`: `contact.phone` is not there, or empty"]]);
+    // the number changes, and the event that says so is answered with the new one
+    vendors.keep("5", contact("+919812345679"));
+    post(&world.setup, &world.base, "hs", json!([change(100, "contact.propertyChange")])).await;
+    assert_eq!(world.delivered(21).await[20]["destination"], "+919812345679");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn bitrix_is_asked_for_the_kind_of_record_and_its_webhooks_url_is_never_seen() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    let record = |phone: &str| json!({"result": {"ID": "7", "NAME": "Asha", "LAST_NAME": "Rao", "PHONE": [{"ID": "1", "VALUE_TYPE": "WORK", "VALUE": phone, "TYPE_ID": "PHONE"}]}, "time": {"start": 1}});
+    vendors.keep("crm.lead.get/7", record("+919812345670"));
+    vendors.keep("crm.contact.get/7", record("+919812345671"));
+    vendors.fail(2, 503, None, &json!({"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"}));
+    vendors.fail(2, 401, None, &json!({"error": "INVALID_CREDENTIALS", "error_description": format!("no {TOKEN}")}));
+    let world = World::start(setup("b24", &bitrix(&base))).await;
+    for event in ["ONCRMLEADADD", "ONCRMCONTACTADD", "ONCRMDEALADD"] {
+        let body = json!({"event": event, "data": {"FIELDS": {"ID": "7"}}, "ts": "1767085200"});
+        assert_eq!(post(&world.setup, &world.base, "b24", body).await.0, 200, "{event}");
+    }
+    let messages = world.delivered(2).await;
+    let mut to: Vec<_> = messages.iter().map(|message| message["destination"].as_str().unwrap()).collect();
+    to.sort_unstable();
+    assert_eq!(to, ["+919812345670", "+919812345671"]);
+    assert!(vendors.calls().contains(&format!("/bitrix/{TOKEN}/crm.contact.get?id=7")), "{:?}", vendors.calls());
+    world.stop().await.assert_unseen(&[TOKEN]);
+}
+
+#[tokio::test]
+async fn a_hostile_id_stays_one_step_of_the_path() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    let world = World::start(setup("fb", &meta(&base))).await;
+    post(&world.setup, &world.base, "fb", leads(&["../../hubspot/x?a=b#c", "..", "%2e%2e"])).await;
+    world.settles("SELECT count(*) FROM lookups WHERE state = 11", "3").await;
+    let mut calls = vendors.calls();
+    calls.sort();
+    assert_eq!(
+        calls,
+        [
+            format!("/meta/%252e%252e?access_token={TOKEN}"),
+            format!("/meta/..%2F..%2Fhubspot%2Fx%3Fa=b%23c?access_token={TOKEN}")
+        ]
+    );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_of_a_lookup_it_reads_again_and_sends_once() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    vendors.keep("11", lead("+919812345670", "Asha"));
+    // until the kill nothing is answered well
+    vendors.fail(10_000, 503, None, &json!({}));
+    let world = World::start(Setup::new()).await;
+    let endpoint = world.setup.checked().written.relay.value.accounts["default"].endpoint.clone();
+    let setup = setup("fb", &meta(&base));
+    setup.write(&endpoint);
+    for _ in 0..3 {
+        let mut process = Process::serve(&setup);
+        assert_eq!(post(&setup, &process.base, "fb", leads(&["11"])).await.0, 200);
+        let before = vendors.calls().len();
+        eventually("it is asked for", async || vendors.calls().len() > before + 2).await;
+        process.child.kill().unwrap();
+        process.child.wait().unwrap();
+    }
+    vendors.faults.lock().unwrap().clear();
+    let process = Process::serve(&setup);
+    assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
+    eventually("it is settled", async || query(&setup.database(), "SELECT state FROM lookups") == [["10"]]).await;
+    assert_eq!(query(&setup.database(), "SELECT count(*) FROM sends"), [["1"]]);
+    let log = process.log.lock().unwrap().clone();
+    assert!(log.contains("lookup attempted") && !log.contains(TOKEN) && !log.contains("9812345670"), "{log}");
+    process.signal("TERM");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_lookup_survives_that_the_route_looks_nothing_up_any_more() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    vendors.fail(10_000, 401, None, &json!({"status": "error", "message": "expired"}));
+    let world = World::start(setup("hs", &hubspot(&base))).await;
+    let event = json!([{"eventId": 1, "subscriptionId": 2, "portalId": 3, "occurredAt": 4, "subscriptionType": "contact.propertyChange", "propertyName": "phone", "propertyValue": "+919812345670", "objectId": 5}]);
+    post(&world.setup, &world.base, "hs", event).await;
+    world.settles("SELECT attempts > 0 FROM lookups", "1").await;
+    let Setup { dir, .. } = world.stop().await;
+    let plain = "source: hubspot\nsecret: s3cret-for-tests\nsends:\n  - { name: welcome, campaignName: c, destination: '{{ contact.phone }}', userName: there }\n";
+    let again = Setup::in_dir(dir).route("hs", plain).set("server.public_url=https://hooks.example.com");
+    let world = World::start(again).await;
+    assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
+    world.stop().await;
+}
+
+#[test]
+fn mistakes_in_enrich_are_found_before_anything_is_read() {
+    let faults = |enrich: &str| {
+        let route =
+            format!("source: meta-leads\nsecret: s3cret-for-tests-of-all\nverify_token: t\nenrich: {enrich}\n{RULES}");
+        let setup = Setup::new().route("fb", &route);
+        setup.write("http://127.0.0.1:9/");
+        let faults = check(&setup.config(), &Variables::default()).1;
+        faults.iter().map(|fault| (fault.severity == Severity::Error, fault.one_line())).collect::<Vec<_>>()
+    };
+    for (enrich, wanted) in [
+        ("{ into: lead }", "`enrich` has no `token`"),
+        ("{ token: '  ' }", "`enrich` has no `token`"),
+        ("{ token: \"a\\nb\" }", "line break"),
+        ("{ token: t, base: graph.facebook.com }", "`enrich.base` is no URL"),
+        ("{ token: t, path: '{{ evnt.id }}' }", "there is no variable `evnt`"),
+        ("{ token: t, retry_when: event.code == 4 }", "there is no variable `event`"),
+        ("{ token: t, hold_when: answer.code = 4 }", "unexpected"),
+        ("{ token: t, rate: soon }", "is no rate"),
+        ("{ token: t, auth: { header: 'a b' } }", "is no header name"),
+        ("{ token: t, tokn: t }", "did you mean `token`?"),
+    ] {
+        let found = faults(enrich);
+        assert!(found.iter().any(|(error, line)| *error && line.contains(wanted)), "{enrich}: {found:#?}");
+    }
+    assert_eq!(faults("{ token: EAAG0123456789 }"), []);
+    let unset = faults("{ token: not-set-yet }");
+    assert!(unset.iter().any(|(error, line)| !error && line.contains("not set yet")), "{unset:#?}");
+    // without it, whoever asks for a phone is warned
+    let route = format!("source: meta-leads\nsecret: s3cret-for-tests-of-all\nverify_token: t\n{RULES}");
+    let setup = Setup::new().route("fb", &route);
+    setup.write("http://127.0.0.1:9/");
+    let warnings = check(&setup.config(), &Variables::default()).1;
+    assert!(warnings.iter().any(|warning| warning.one_line().contains("brings no phone number")), "{warnings:#?}");
+}
+
+#[tokio::test]
+async fn nothing_is_asked_with_a_token_that_was_never_put_in() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    let route = meta(&base).replace(TOKEN, "not-set-yet");
+    let world = World::start(setup("fb", &route).set("delivery.retry.max=1h").set("delivery.retry.initial=1h")).await;
+    post(&world.setup, &world.base, "fb", leads(&["11"])).await;
+    world.settles("SELECT outcome FROM lookup_attempts", "account").await;
+    assert_eq!(vendors.calls(), Vec::<String>::new());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_busy_for_a_while_costs_no_lookup() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    vendors.keep("11", lead("+919812345670", "Asha"));
+    vendors.fail(1, 429, Some("0"), &json!({}));
+    let world = World::start(setup("fb", &meta(&base))).await;
+    post(&world.setup, &world.base, "fb", leads(&["11"])).await;
+    let lock = rusqlite::Connection::open(world.setup.database()).unwrap();
+    lock.busy_timeout(Duration::from_secs(20)).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    eventually("the relay notices", async || {
+        let ready = world.http.get(format!("{}/readyz", world.base)).send().await.unwrap();
+        ready.status() == 503
+    })
+    .await;
+    lock.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
+    world.settles("SELECT state FROM lookups", "10").await;
+    assert_eq!(world.query("SELECT count(*) FROM sends"), [["1"]]);
+    world.stop().await;
+}
