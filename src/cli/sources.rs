@@ -11,7 +11,7 @@ use crate::config::auth::{AuthForm, AuthKeyword, AuthSpec};
 use crate::config::enrich::EnrichSpec;
 use crate::config::fault::did_you_mean;
 use crate::config::handshake::{HandshakeForm, HandshakeSpec};
-use crate::config::source::{Confidence, Group, OneOrMany, SampleSpec, SourceFile};
+use crate::config::source::{Confidence, Group, OneOrMany, OverloadSpec, RetryAfterUnit, SampleSpec, SourceFile};
 use crate::config::{self, Extent, File};
 
 /// The arguments of `sources`.
@@ -165,8 +165,11 @@ fn read_call(spec: &EnrichSpec) -> String {
     format!("`{method} {base}/{path}`{rate}; its answer becomes `event.{into}`")
 }
 
-fn overload(source: &SourceFile) -> u16 {
-    source.manner.overload.unwrap_or(503)
+fn overload(source: &SourceFile) -> String {
+    match source.manner.overload.map_or((503, RetryAfterUnit::S), OverloadSpec::parts) {
+        (status, RetryAfterUnit::S) => status.to_string(),
+        (status, RetryAfterUnit::Ms) => format!("{status}, Retry-After in milliseconds"),
+    }
 }
 
 fn shown(sample: &SampleSpec) -> String {

@@ -154,12 +154,52 @@ pub struct Manner {
     /// What it wants to hear when all went well.
     #[serde(default)]
     pub answer: Option<AnswerSpec>,
-    /// The status that makes it try again later: 503 or 429.
+    /// The answer that makes it try again later: 503 or 429.
     #[serde(default)]
-    pub overload: Option<u16>,
+    pub overload: Option<OverloadSpec>,
     /// Calls that are no events, and how they are answered.
     #[serde(default)]
     pub handshake: Option<HandshakeSpec>,
+}
+
+/// The answer that makes a sender try again later.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OverloadSpec {
+    /// 503 or 429, with `Retry-After` in seconds (RFC 9110).
+    Status(u16),
+    /// The same for a sender that reads `Retry-After` in its own way.
+    Details(OverloadDetails),
+}
+
+/// The answer that makes a sender try again later, in its own way.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+pub struct OverloadDetails {
+    /// 503 or 429.
+    pub status: u16,
+    /// How it reads `Retry-After`.
+    pub retry_after: RetryAfterUnit,
+}
+
+/// A unit of `Retry-After`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RetryAfterUnit {
+    /// Seconds, as RFC 9110 has it.
+    #[default]
+    S,
+    /// Milliseconds.
+    Ms,
+}
+
+impl OverloadSpec {
+    /// The status, and how `Retry-After` is read.
+    pub fn parts(self) -> (u16, RetryAfterUnit) {
+        match self {
+            Self::Status(status) => (status, RetryAfterUnit::S),
+            Self::Details(details) => (details.status, details.retry_after),
+        }
+    }
 }
 
 /// How a body is packed.

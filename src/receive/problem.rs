@@ -8,12 +8,13 @@ use thiserror::Error;
 use super::Report;
 use crate::authenticate::Refusal;
 use crate::body::BodyError;
+use crate::config::source::RetryAfterUnit;
 use crate::decode::DecodeError;
 use crate::route::Route;
 use crate::store::StoreError;
 
-/// When a sender that was turned away may come again, in seconds.
-const RETRY_AFTER_S: &str = "5";
+/// When a sender that was turned away may come again, in seconds and in milliseconds.
+const RETRY_AFTER: (&str, &str) = ("5", "5000");
 
 /// Why a call was not taken.
 #[derive(Debug, Error)]
@@ -61,7 +62,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status, body.to_string()).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER.0));
         }
         response
     }
@@ -77,7 +78,10 @@ impl ReceiveError {
             Self::Store(_) => "the event could not be stored; send it again later".to_owned(),
             other => other.to_string(),
         };
-        let mut response = Problem { status, detail }.into_response();
+        let mut response = match &self {
+            Self::Store(_) => later(route, detail),
+            _ => Problem { status, detail }.into_response(),
+        };
         if let Self::Method(allowed) = &self
             && let Ok(allowed) = HeaderValue::from_str(allowed)
         {
@@ -103,7 +107,7 @@ impl ReceiveError {
             }
             Self::Unreadable(_) | Self::Undecodable(_) => StatusCode::BAD_REQUEST,
             Self::Refused(_) => StatusCode::UNAUTHORIZED,
-            Self::Store(_) => overload_status(route),
+            Self::Store(_) => overload(route).0,
         }
     }
 
@@ -126,9 +130,16 @@ impl ReceiveError {
     }
 }
 
-/// The status that makes a route's sender try again later.
-pub fn overload_status(route: Option<&Route>) -> StatusCode {
-    route
-        .and_then(|route| StatusCode::from_u16(route.knowledge.overload).ok())
-        .unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+/// The answer that makes a route's sender try again later, in its own words.
+pub fn later(route: Option<&Route>, detail: String) -> Response {
+    let (status, unit) = overload(route);
+    let mut response = Problem { status, detail }.into_response();
+    if unit == RetryAfterUnit::Ms {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER.1));
+    }
+    response
+}
+
+fn overload(route: Option<&Route>) -> (StatusCode, RetryAfterUnit) {
+    route.map_or((StatusCode::SERVICE_UNAVAILABLE, RetryAfterUnit::S), |route| route.knowledge.overload)
 }

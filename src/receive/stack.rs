@@ -19,7 +19,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 
-use super::problem::overload_status;
+use super::problem::later;
 use super::{Problem, Receiver, Report, webhook};
 use crate::event::without_numbers;
 use crate::telemetry::CallLabels;
@@ -154,8 +154,7 @@ fn timed_out(response: Response) -> Response {
 fn overloaded(receiver: &Receiver, uri: &Uri) -> Response {
     let steps = uri.path().strip_prefix("/webhooks/");
     let route = steps.and_then(|steps| receiver.routes.get(steps.split('/').next().unwrap_or("")));
-    Problem { status: overload_status(route), detail: "too many calls at once; send it again later".into() }
-        .into_response()
+    later(route, "too many calls at once; send it again later".into())
 }
 
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {

@@ -7,6 +7,7 @@ pub mod enrich;
 
 use std::time::Duration;
 
+use http::StatusCode;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 use serde_json::Value as Json;
@@ -15,7 +16,7 @@ use crate::call::Answer;
 use crate::config::document::Node;
 use crate::config::fault::Fault;
 use crate::config::handshake::{AnswerSpec, HandshakeForm, HandshakeSpec};
-use crate::config::source::{ContactSpec, EventSpec, Manner, OneOrMany};
+use crate::config::source::{ContactSpec, EventSpec, Manner, OneOrMany, OverloadSpec, RetryAfterUnit};
 use crate::decode::Packing;
 use crate::event::{Contact, Event};
 use crate::handshake;
@@ -33,8 +34,8 @@ pub struct Knowledge {
     pub methods: Vec<http::Method>,
     /// What it wants to hear when all went well.
     pub answer: Answer,
-    /// The status that makes it try again later.
-    pub overload: u16,
+    /// The status that makes it try again later, and how it reads `Retry-After`.
+    pub overload: (StatusCode, RetryAfterUnit),
     /// The read call that gives what an event leaves out.
     pub enrichment: Option<Enrichment>,
     id: Option<Expression>,
@@ -233,14 +234,17 @@ impl Compiler<'_> {
         forms.iter().filter_map(expression).collect()
     }
 
-    fn overload(&mut self, status: Option<u16>) -> u16 {
-        let status = status.unwrap_or(503);
-        if !matches!(status, 429 | 503) {
-            self.faults.push(
-                Fault::at(&self.place(&["overload"]), format!("{status} does not tell a sender to try again"))
-                    .hint("503 or 429"),
-            );
+    fn overload(&mut self, spec: Option<OverloadSpec>) -> (StatusCode, RetryAfterUnit) {
+        let (status, unit) = spec.unwrap_or(OverloadSpec::Status(503)).parts();
+        match status {
+            429 => (StatusCode::TOO_MANY_REQUESTS, unit),
+            503 => (StatusCode::SERVICE_UNAVAILABLE, unit),
+            other => {
+                let fault =
+                    Fault::at(&self.place(&["overload"]), format!("{other} does not tell a sender to try again"));
+                self.faults.push(fault.hint("503 or 429"));
+                (StatusCode::SERVICE_UNAVAILABLE, unit)
+            }
         }
-        status
     }
 }

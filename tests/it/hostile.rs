@@ -117,15 +117,20 @@ async fn a_thousand_connections_at_once_are_all_answered() {
 
 #[tokio::test]
 async fn overload_is_told_in_the_senders_own_words() {
-    let setup =
-        Setup::new().route("hello", ROUTE).route("ghl", &format!("overload: 429\n{ROUTE}")).set("server.concurrency=1");
+    let setup = Setup::new()
+        .route("hello", ROUTE)
+        .route("ghl", &format!("overload: 429\n{ROUTE}"))
+        .route("hubspot", &format!("overload: {{ status: 429, retry_after: ms }}\n{ROUTE}"))
+        .set("server.concurrency=1");
     let world = World::start(setup).await;
     // one call holds the only place: its body never ends
     let mut holder = TcpStream::connect(world.base.trim_start_matches("http://")).await.unwrap();
     holder.write_all(b"POST /webhooks/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n").await.unwrap();
     eventually("the place is taken", async || world.post("hello", "{}").await.0 == 503).await;
-    let response = world.http.post(world.url("ghl")).send().await.unwrap();
-    assert_eq!((response.status().as_u16(), response.headers().contains_key("retry-after")), (429, true));
+    for (route, status, wait) in [("hello", 503, "5"), ("ghl", 429, "5"), ("hubspot", 429, "5000")] {
+        let response = world.http.post(world.url(route)).send().await.unwrap();
+        assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (status, wait));
+    }
     assert_eq!(world.http.get(format!("{}/healthz", world.base)).send().await.unwrap().status(), 200);
     drop(holder);
     world.stop().await;

@@ -29,5 +29,6 @@ mod receive;
 mod sources;
 mod store;
 mod tls;
+mod vectors;
 mod vendors;
 mod world;
