@@ -57,6 +57,9 @@ fn every_yaml_in_the_docs_is_what_it_says() {
                 &Variables::given([
                     ("SHOP_SECRET", "0123456789abcdef"),
                     ("CONTACT_FORM_SECRET", "fedcba9876543210"),
+                    ("META_APP_SECRET", "0123456789abcdef0123"),
+                    ("META_VERIFY_TOKEN", "any text"),
+                    ("META_PAGE_TOKEN", "EAAGm0PX4ZCpsBAKZCZB"),
                     ("SERRI_API_KEY", "k"),
                     ("SERRI_RELAY_ADMIN_TOKEN", "t"),
                 ]),
