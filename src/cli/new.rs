@@ -127,12 +127,19 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
 /// What a route has to add so that the relay can read what the source's events leave out.
 fn enrich(route: &str, source: &SourceFile) -> String {
     let Some(spec) = source.manner.enrich.as_ref().filter(|spec| !spec.needs.is_empty()) else { return String::new() };
-    let mut text = "enrich:   # reads what the events leave out\n".to_owned();
+    // where the usual event has all, the call is an offer
+    let lead = if usual_sample(source).is_some_and(|name| source.samples.get(name).is_some_and(|s| s.lookup.is_none()))
+    {
+        "# "
+    } else {
+        ""
+    };
+    let mut text = format!("{lead}enrich:   # reads what the events leave out\n");
     for (key, what) in &spec.needs {
         let variable =
             format!("{}_{}", route.to_uppercase().replace('-', "_"), if key == "base" { "API" } else { "READ_TOKEN" });
         let placeholder = if key == "base" { format!("https://{NOT_SET}.example") } else { NOT_SET.to_owned() };
-        let _ = writeln!(text, "  {key}: ${{{variable}:-{placeholder}}}   # set {variable}: {what}");
+        let _ = writeln!(text, "{lead}  {key}: ${{{variable}:-{placeholder}}}   # set {variable}: {what}");
     }
     text
 }
@@ -143,10 +150,12 @@ const USUAL: &str = "9812345670";
 /// The sample that a newcomer tries first, and that an example can be made of: what comes of it is known.
 fn usual_sample(source: &SourceFile) -> Option<&String> {
     let digits = |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>();
-    let text = |sample: &SampleSpec| {
-        format!("{} {}", sample.body, sample.lookup.as_ref().map(ToString::to_string).unwrap_or_default())
-    };
-    source.samples.iter().find(|(_, sample)| digits(text(sample)).contains(USUAL)).map(|(name, _)| name)
+    let of_body = |sample: &SampleSpec| digits(sample.body.to_string()).contains(USUAL);
+    let of_lookup =
+        |sample: &SampleSpec| sample.lookup.as_ref().is_some_and(|answer| digits(answer.to_string()).contains(USUAL));
+    let mut samples = source.samples.iter();
+    let found = samples.clone().find(|(_, sample)| of_body(sample)).or_else(|| samples.find(|(_, s)| of_lookup(s)));
+    found.map(|(name, _)| name)
 }
 
 /// A starter below `sends:`.

@@ -58,7 +58,7 @@ fn list<'a>(sources: impl Iterator<Item = &'a File<SourceFile>> + Clone) -> Stri
             let proof = first.map_or_else(|| "as the route says".to_owned(), way);
             let found = source.value.manner.contact.as_ref().is_some_and(|contact| contact.phone.is_some());
             let phone = match (found, &source.value.manner.enrich) {
-                (_, Some(_)) => "  (carries no phone: the relay reads it)",
+                (_, Some(_)) => "  (no phone in every event: the relay can read it)",
                 (true, None) => "",
                 (false, None) => "  (carries no phone)",
             };

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::example::call_of;
 use super::{Route, manner_of};
+use crate::clock::Timestamp;
 use crate::config::fault::Fault;
 use crate::config::route::RouteFile;
+use crate::config::source::{Manner, OneOrMany, SampleSpec};
 use crate::config::{File, Written};
+use crate::event::NewSend;
 
 /// Secrets shorter than this are guessed sooner or later.
 const SHORT_SECRET: usize = 16;
@@ -15,22 +19,53 @@ const SHORT_SECRET: usize = 16;
 /// Directories that a restart of the machine or the container empties.
 const TEMPORARY: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 
-/// A rule that wants the contact's phone where the source has none.
-pub fn phone(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
+/// A rule that wants the contact's phone where the source has none; or where some of its events have none, as its own
+/// samples show.
+pub fn phone(file: &File<RouteFile>, written: &Written, route: &Route, faults: &mut Vec<Fault>) {
     let Some(source) = written.sources.get(&file.value.source) else { return };
     let Some(manner) = manner_of(&file.value, written) else { return };
-    let found = manner.contact.is_some_and(|contact| contact.phone.is_some());
-    if found && manner.enrich.is_none_or(|enrich| enrich.is_complete()) {
+    let found = finds_a_phone(&manner);
+    if found && source.value.no_phone.is_none() {
         return;
     }
+    let title = &source.value.title;
     for (index, rule) in file.value.sends.iter().enumerate() {
-        if rule.destination.contains("contact.phone") {
-            let place = file.node.place_of(&["sends", &index.to_string(), "destination"]);
-            let fault = Fault::at(place, format!("{} brings no phone number", source.value.title));
-            let way = source.value.no_phone.as_deref().unwrap_or("name the field, as {{ event.mobile }}");
-            faults.push(fault.hint(way.split_whitespace().collect::<Vec<_>>().join(" ")).warning());
+        if !rule.destination.contains("contact.phone") {
+            continue;
         }
+        let message = if found {
+            let sample =
+                source.value.samples.iter().find(|(_, sample)| lacks_phone(route, &rule.name, sample, &manner));
+            let Some((sample, _)) = sample else { continue };
+            format!(
+                "some events of {title} bring no phone number, as its sample `{sample}`, to which this rule applies"
+            )
+        } else {
+            format!("{title} brings no phone number")
+        };
+        let fault = Fault::at(file.node.place_of(&["sends", &index.to_string(), "destination"]), message);
+        let way = source.value.no_phone.as_deref().unwrap_or("name the field, as {{ event.mobile }}");
+        faults.push(fault.hint(way.split_whitespace().collect::<Vec<_>>().join(" ")).warning());
     }
+}
+
+/// Whether there is a place for a phone in what arrives, or in what is read for it.
+fn finds_a_phone(manner: &Manner) -> bool {
+    let places = manner.contact.iter().filter_map(|contact| contact.phone.as_ref()).flat_map(OneOrMany::as_slice);
+    let unread = manner.enrich.as_ref().filter(|enrich| !enrich.is_complete());
+    let within = unread.and_then(|enrich| enrich.into.as_ref()).map(|into| format!("event.{into}"));
+    places.into_iter().any(|place| within.as_ref().is_none_or(|within| !place.contains(within)))
+}
+
+/// Whether a rule applies to an event of a sample, and fails for want of the phone.
+fn lacks_phone(route: &Route, rule: &str, sample: &SampleSpec, manner: &Manner) -> bool {
+    let authentic = route.authentication.assume(call_of(sample, manner));
+    let events = route.read(&authentic, Timestamp(0)).unwrap_or_default();
+    let wants = |send: &NewSend| {
+        send.rule == rule
+            && send.content.as_ref().is_err_and(|reason| reason.contains("`destination`: `contact.phone` is not there"))
+    };
+    events.iter().flat_map(|event| &event.sends).any(wants)
 }
 
 /// A read call with the placeholder that `new` wrote.

@@ -37,7 +37,7 @@ pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>)
         if let Some(file) = written.routes.get(name) {
             example::run(route, file, &written, &mut faults);
             advice::exposure(file, &written, route, &mut faults);
-            advice::phone(file, &written, &mut faults);
+            advice::phone(file, &written, route, &mut faults);
             advice::lookup(file, &mut faults);
             advice::storage(file, &written, &mut faults);
         }

@@ -132,6 +132,11 @@ fn a_secret_that_is_written_out_is_not_shown_with_its_faults() {
 
 #[test]
 fn weak_spots_are_warnings() {
+    let deals = |when: &str| {
+        format!(
+            "source: pipedrive\nsecret: a-secret-for {when}\nsends:\n  - {{ name: a, when: '{when}', campaignName: c, destination: '{{{{ contact.phone }}}}', userName: x }}\n"
+        )
+    };
     let setup = Setup::new()
         .route("open", "source: generic\nauth: none\nsends: []\n")
         .route("short", &ROUTE.replace("s3cret-for-tests", "short"))
@@ -141,16 +146,20 @@ fn weak_spots_are_warnings() {
             "lead-ads",
             "source: meta-leads\nsecret: a-second-of-its-own\nverify_token: v\nsends:\n  - { name: a, campaignName: c, destination: '{{ contact.phone }}', userName: x }\n",
         )
+        .route("deals", &deals("meta.type == \"change.deal\""))
+        .route("persons", &deals("meta.type == \"create.person\""))
         .set("server.listen=0.0.0.0:0");
     setup.write("http://127.0.0.1:9/");
     let output = relay(&setup.config(), &["check"]);
     assert_eq!(output.status.code(), Some(0));
+    assert!(!err(&output).contains("persons.yaml:"), "{}", err(&output));
     for warning in [
         "anybody who knows the address can start messages by the route `open`",
         "shorter than 16",
         "`short` and `again` have the same secret",
         "WPForms never repeats a call, and the store stands in a temporary directory",
         "Meta lead ads brings no phone number",
+        "some events of Pipedrive bring no phone number, as its sample `deal`, to which this rule applies",
     ] {
         assert!(err(&output).contains(warning), "{warning}: {}", err(&output));
     }

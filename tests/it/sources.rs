@@ -38,11 +38,14 @@ async fn world() -> (World, Ed25519KeyPair, Vendors) {
         ("meta-leads", format!("base: {base}/meta\n  token: {TOKEN}")),
         ("hubspot", format!("base: {base}/hubspot\n  token: {TOKEN}")),
         ("bitrix24", format!("base: {base}/bitrix/{TOKEN}")),
+        ("pipedrive", format!("base: {base}/pipedrive\n  token: {TOKEN}")),
+        ("keap", format!("base: {base}/keap\n  token: {TOKEN}")),
     ] {
         let path = setup.config().join(format!("routes/{name}.yaml"));
         let text = std::fs::read_to_string(&path).unwrap();
         let unset = text.lines().find(|line| line.contains("not-set-yet")).unwrap();
-        std::fs::write(&path, text.replace(unset, &format!("  {own}"))).unwrap();
+        let text = text.replace("# enrich:", "enrich:").replace(unset, &format!("  {own}"));
+        std::fs::write(&path, text).unwrap();
     }
     let pair = Ed25519KeyPair::generate().unwrap();
     let key = STANDARD.encode(pair.public_key().as_ref());
@@ -56,7 +59,9 @@ async fn world() -> (World, Ed25519KeyPair, Vendors) {
                 sample.lookup.clone().map(|answer| answer.as_array().cloned().unwrap_or_else(|| vec![answer]));
             for answer in answers.into_iter().flatten() {
                 let lead = answer["result"]["ID"].as_str().map(|id| format!("crm.lead.get/{id}"));
-                vendors.keep(&lead.unwrap_or_else(|| answer["id"].as_str().unwrap().to_owned()), answer);
+                let person = answer["data"]["id"].as_i64().map(|id| format!("persons/{id}"));
+                let plain = answer["id"].to_string().replace('"', "");
+                vendors.keep(&lead.or(person).unwrap_or(plain), answer);
             }
         }
     }

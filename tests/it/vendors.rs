@@ -19,7 +19,7 @@ use crate::world::PATIENCE;
 /// The token, or the code in the URL, that all of them take.
 pub const TOKEN: &str = "EAAGtheTokenOfTheTest";
 
-/// The three of them on one port: `/meta`, `/hubspot`, `/bitrix/CODE`.
+/// All of them on one port: `/meta`, `/hubspot`, `/pipedrive`, `/keap`, `/bitrix/CODE`.
 #[derive(Clone, Default)]
 pub struct Vendors {
     /// Records by id.
@@ -68,7 +68,8 @@ async fn answer(State(vendors): State<Vendors>, request: Request) -> Response {
         }
         return response;
     }
-    let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or("");
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let bearer = header("authorization");
     let path = request.uri().path();
     let records = vendors.records.lock().unwrap();
     let (status, body) = match path.trim_start_matches('/').split('/').collect::<Vec<_>>().as_slice() {
@@ -77,6 +78,8 @@ async fn answer(State(vendors): State<Vendors>, request: Request) -> Response {
         ["bitrix", code, method] => {
             bitrix(code, method, query.get("id").and_then(|id| records.get(&format!("{method}/{id}"))))
         }
+        ["pipedrive", "persons", id] => pipedrive(header("x-api-token"), records.get(&format!("persons/{id}"))),
+        ["keap", "contacts", id] => keap(header("x-keap-api-key"), records.get(*id)),
         _ => (404, json!({ "message": format!("no such path: {path}") })),
     };
     (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
@@ -112,6 +115,25 @@ fn hubspot(bearer: &str, contact: Option<&Value>, query: &BTreeMap<String, Strin
         |name: &String| wanted.contains(&name.as_str()) || ["createdate", "hs_object_id"].contains(&name.as_str());
     contact["properties"].as_object_mut().unwrap().retain(|name, _| asked(name));
     (200, contact)
+}
+
+/// API v2.
+fn pipedrive(token: &str, person: Option<&Value>) -> (u16, Value) {
+    let fault =
+        |error: &str| json!({"success": false, "error": error, "error_info": "Please check developers.pipedrive.com"});
+    match person {
+        _ if token != TOKEN => (401, fault("unauthorized access")),
+        Some(person) => (200, person.clone()),
+        None => (404, fault("Person not found")),
+    }
+}
+
+fn keap(key: &str, contact: Option<&Value>) -> (u16, Value) {
+    match contact {
+        _ if key != TOKEN => (401, json!({"message": "Unauthorized"})),
+        Some(contact) => (200, contact.clone()),
+        None => (404, json!({"message": "No contact with that id was found"})),
+    }
 }
 
 fn bitrix(code: &str, method: &str, record: Option<&Value>) -> (u16, Value) {
