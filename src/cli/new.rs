@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::schema::{self, Kind};
+use super::sources::{address, way};
 use super::{Ended, Setting, say, show};
 use crate::config::auth::{AuthKeyword, AuthSpec};
 use crate::config::enrich::NOT_SET;
@@ -67,7 +68,9 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         say(&format!("  serri-relay{config} try {name} {sample}     # what would be sent, and nothing sent"));
         say(&format!("  serri-relay{config} post {name} {sample}    # to a running relay, signed"));
     }
-    say(&format!("  serri-relay sources {}     # how to set it up at the sender", source.name));
+    say(&format!("  serri-relay{config} sources {}     # how to set it up at the sender", source.name));
+    let base = written.relay.value.server.public_url.as_deref();
+    say(&format!("\nthe URL for the sender: {}", address(base, name, &source.value)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -90,8 +93,14 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
     if !source.manner.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::brings_its_key) {
         let _ = writeln!(
             text,
-            "secret: ${{{variable}:-{}}}   # what the sender signs with: set {variable}. The value here is random, for trying out",
-            secret(source)
+            "secret: ${{{variable}:-{}}}   # {}: set {variable}. The value here is random, for trying out",
+            secret(source),
+            source
+                .manner
+                .auth
+                .as_ref()
+                .and_then(|auth| auth.as_slice().first())
+                .map_or_else(|| "what it shows".to_owned(), way)
         );
     }
     if source.manner.handshake.as_ref().is_some_and(HandshakeSpec::wants_a_token) {
@@ -148,7 +157,7 @@ fn enrich(route: &str, source: &SourceFile) -> String {
 const USUAL: &str = "9812345670";
 
 /// The sample that a newcomer tries first, and that an example can be made of: what comes of it is known.
-fn usual_sample(source: &SourceFile) -> Option<&String> {
+pub fn usual_sample(source: &SourceFile) -> Option<&String> {
     let digits = |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>();
     let of_body = |sample: &SampleSpec| digits(sample.body.to_string()).contains(USUAL);
     let of_lookup =

@@ -33,8 +33,9 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let answered = block_on(async move {
         let response =
             reqwest::Client::new().request(call.method, &url).headers(call.headers).body(call.body).send().await;
-        let response =
-            response.with_context(|| format!("{url} does not answer; is the relay running? (`serri-relay serve`)"))?;
+        let response = response
+            .map_err(reqwest::Error::without_url)
+            .with_context(|| format!("{base} does not answer; is the relay running? (`serri-relay serve`)"))?;
         let status = response.status();
         anyhow::Ok((status, response.text().await?))
     })?;

@@ -71,7 +71,7 @@ fn list<'a>(sources: impl Iterator<Item = &'a File<SourceFile>> + Clone) -> Stri
 
 /// All that is known of a source, as Markdown. `base` is `server.public_url`.
 pub fn page(name: &str, source: &SourceFile, base: Option<&str>) -> String {
-    let url = format!("{}/webhooks/<route>", base.unwrap_or("https://<your relay>").trim_end_matches('/'));
+    let url = format!("{}/webhooks/<route>", host(base));
     let mut text = format!("# {} (`{name}`)\n", source.title);
     if let Some(about) = &source.about {
         let _ = write!(text, "\n{}\n", about.trim());
@@ -79,7 +79,7 @@ pub fn page(name: &str, source: &SourceFile, base: Option<&str>) -> String {
     if !source.setup.is_empty() {
         text.push_str("\n## At the sender\n\n");
         for (index, step) in source.setup.iter().enumerate() {
-            let _ = writeln!(text, "{}. {}", index + 1, step.replace("{url}", &format!("`{url}`")));
+            let _ = writeln!(text, "{}. {}", index + 1, with_url(step, &url));
         }
     }
     if let Some(script) = &source.script {
@@ -88,16 +88,62 @@ pub fn page(name: &str, source: &SourceFile, base: Option<&str>) -> String {
     if let Some(why) = &source.no_phone {
         let _ = write!(text, "\n## Events without a phone\n\n{}\n", why.trim());
     }
-    let _ = write!(text, "\n## What the relay knows\n\n{}", facts(source, &url));
-    for (sample_name, sample) in &source.samples {
+    let _ = write!(text, "\n## What the relay knows\n\n{}", facts(source, &address(base, "<route>", source)));
+    for (sample_name, sample) in in_order(source) {
         let title = sample.title.as_ref().map(|title| format!(": {title}")).unwrap_or_default();
         let _ = write!(text, "\n## Sample `{sample_name}`{title}\n\n{}", shown(sample));
     }
     text.push_str("\n## A route\n");
     if let Some(starter) = &source.starter {
-        let _ = write!(text, "\n```yaml\nsource: {name}\nsends:\n{}```\n", super::new::indented(starter));
+        let _ = write!(text, "\n```yaml\n{}sends:\n{}```\n", head(name, source), super::new::indented(starter));
     }
     let _ = write!(text, "\n`serri-relay new my-route --source {name}` writes one, with a secret and an example.\n");
+    text
+}
+
+fn host(base: Option<&str>) -> &str {
+    base.filter(|base| !base.trim().is_empty()).unwrap_or("https://<your relay>").trim_end_matches('/')
+}
+
+/// The URL that the sender is given, with `SECRET` where the route's secret stands in it.
+pub fn address(base: Option<&str>, route: &str, source: &SourceFile) -> String {
+    let first = source.manner.auth.as_ref().and_then(|auth| auth.as_slice().first());
+    let secret = match first {
+        Some(AuthSpec::Keyword(AuthKeyword::Path)) => "/SECRET".to_owned(),
+        Some(AuthSpec::Form(AuthForm::Query(query))) => format!("?{}=SECRET", query.name),
+        _ => String::new(),
+    };
+    format!("{}/webhooks/{route}{secret}", host(base))
+}
+
+/// A step with the URL in it, and whatever is written on at its end, as code.
+fn with_url(step: &str, url: &str) -> String {
+    let Some((before, after)) = step.split_once("{url}") else { return step.to_owned() };
+    let end = after.find(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ')' | '"')).unwrap_or(after.len());
+    let (on, rest) = after.split_at_checked(end).unwrap_or((after, ""));
+    format!("{before}`{url}{on}`{}", with_url(rest, url))
+}
+
+/// The samples, the usual one first.
+fn in_order(source: &SourceFile) -> Vec<(&String, &SampleSpec)> {
+    let usual = super::new::usual_sample(source);
+    let mut samples: Vec<_> = source.samples.iter().collect();
+    samples.sort_by_key(|(name, _)| Some(*name) != usual);
+    samples
+}
+
+/// What stands above the rules of a route.
+fn head(name: &str, source: &SourceFile) -> String {
+    let mut text = format!("source: {name}\n");
+    if !source.manner.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::brings_its_key) {
+        text.push_str("secret: ${MY_SECRET}\n");
+    }
+    if source.manner.handshake.as_ref().is_some_and(HandshakeSpec::wants_a_token) {
+        text.push_str("verify_token: ${MY_VERIFY_TOKEN}\n");
+    }
+    for key in source.manner.enrich.iter().flat_map(|enrich| enrich.needs.keys()) {
+        let _ = writeln!(text, "enrich: {{ {key}: \"${{MY_READ_{}}}\" }}", key.to_uppercase());
+    }
     text
 }
 
@@ -162,7 +208,11 @@ fn read_call(spec: &EnrichSpec) -> String {
     let path = spec.path.as_deref().unwrap_or("").replace('|', "\\|");
     let rate = spec.rate.map(|rate| format!(", at most {rate}")).unwrap_or_default();
     let into = spec.into.as_deref().unwrap_or("");
-    format!("`{method} {base}/{path}`{rate}; its answer becomes `event.{into}`")
+    let pairs = spec.query.iter().flatten().map(|(name, value)| format!("{name}={value}"));
+    let query = pairs.collect::<Vec<_>>().join("&").replace('|', "\\|");
+    let query = if query.is_empty() { query } else { format!("?{query}") };
+    let when = spec.when.as_deref().map(|when| format!(" where `{}`", when.replace('|', "\\|"))).unwrap_or_default();
+    format!("`{method} {base}/{path}{query}`{rate}{when}; its answer becomes `event.{into}`")
 }
 
 fn overload(source: &SourceFile) -> String {
@@ -178,8 +228,15 @@ fn shown(sample: &SampleSpec) -> String {
         let _ = writeln!(head, "?{name}={value}");
     }
     for (name, value) in &sample.headers {
-        let _ = writeln!(head, "{name}: {value}");
+        let _ = writeln!(head, "{name}: {}", value.replace("{{ uuid }}", "<a new UUID>"));
     }
+    let answer = sample.lookup.as_ref().map(|answer| {
+        format!(
+            "\nWhat the read call answers:\n\n```json\n{}\n```\n",
+            serde_json::to_string_pretty(answer).unwrap_or_default()
+        )
+    });
+    let answer = answer.unwrap_or_default();
     let (language, body) = match &sample.body {
         serde_json::Value::Null => ("http", String::new()),
         serde_json::Value::String(text) => ("http", format!("{}\n", text.trim_end().replace('\r', ""))),
@@ -187,9 +244,9 @@ fn shown(sample: &SampleSpec) -> String {
     };
     if head.is_empty() || language == "http" {
         let gap = if head.is_empty() || body.is_empty() { "" } else { "\n" };
-        return format!("```{language}\n{head}{gap}{body}```\n");
+        return format!("```{language}\n{head}{gap}{body}```\n{answer}");
     }
-    format!("```http\n{head}```\n\n```{language}\n{body}```\n")
+    format!("```http\n{head}```\n\n```{language}\n{body}```\n{answer}")
 }
 
 fn handshake(form: &HandshakeForm) -> String {
@@ -219,7 +276,8 @@ fn proof(source: &SourceFile) -> String {
     auth.as_slice().iter().map(way).collect::<Vec<_>>().join(", or ")
 }
 
-fn way(spec: &AuthSpec) -> String {
+/// A way of proving in some words.
+pub fn way(spec: &AuthSpec) -> String {
     let header = |names: &OneOrMany<String>| names.as_slice().first().cloned().unwrap_or_default();
     match spec {
         AuthSpec::Keyword(AuthKeyword::None) => "nothing".into(),

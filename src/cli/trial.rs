@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::input::Input;
-use super::{Ended, Setting, say};
+use super::{Ended, Setting, complain, say};
 use crate::clock::Clock;
 use crate::event::NewEvent;
 use crate::route::Route;
@@ -34,7 +34,13 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let (route, call, of_sample) = arguments.input.call(&checked)?;
     let authentic = route.authentication.assume(call);
     let mut events = route.read(&authentic, Clock::system().now())?;
-    if let Some(answers) = arguments.lookup.as_deref().map(read).transpose()?.or(of_sample) {
+    if arguments.lookup.is_some() && !events.iter().any(|event| event.lookup) {
+        bail!("--lookup: the route `{}` reads nothing for these events", route.name);
+    }
+    if let Some(answers) = arguments.lookup.as_deref().map(read).transpose()?.or_else(|| of_sample.clone()) {
+        if arguments.lookup.is_none() && events.iter().any(|event| event.lookup) {
+            complain("the sample's own answer stands for what would be read (another one: --lookup FILE)");
+        }
         route.complete_all(&mut events, &answers).map_err(anyhow::Error::msg)?;
     }
     if arguments.json {
@@ -64,7 +70,8 @@ fn lookup(route: &Route, event: &NewEvent) -> Option<String> {
 /// An event as JSON.
 fn json_of(route: &Route, event: &NewEvent) -> Value {
     let sends: Vec<Value> = event.sends.iter().map(shown).collect();
-    let mut json = json!({ "id": event.id, "type": event.kind, "sends": sends });
+    let value = serde_json::from_slice(&event.body).unwrap_or(Value::Null);
+    let mut json = json!({ "id": event.id, "type": event.kind, "event": value, "sends": sends });
     if let (Some(url), Value::Object(fields)) = (lookup(route, event), &mut json) {
         fields.insert("lookup".into(), url.into());
     }
@@ -78,7 +85,7 @@ fn tell(number: usize, event: &NewEvent, lookup: Option<&str>) {
         say(&format!("  the rest is read from {url}, and then the rules are applied"));
         say("  (what it answers, in a file: --lookup FILE)");
     } else if event.sends.is_empty() {
-        say("  no rule applies: nothing is sent");
+        say("  no rule applies: nothing is sent (no `when` is true; --json shows the event as rules see it)");
     }
     for send in &event.sends {
         match &send.content {

@@ -130,7 +130,27 @@ impl Node {
     }
 }
 
+/// A line that is indented with something else than spaces, which no message of the parser says.
+fn odd_indentation(source: &Arc<Source>) -> Option<Fault> {
+    let mut start = 0;
+    for line in source.text.split_inclusive('\n') {
+        let indent = line.len() - line.trim_start_matches([' ', '\t', '\u{a0}', '\u{3000}']).len();
+        let odd = line.char_indices().take_while(|(at, _)| *at < indent).find(|(_, c)| *c != ' ');
+        if let Some((at, c)) = odd.filter(|_| !line.trim().is_empty()) {
+            let what = if c == '\t' { "a tab" } else { "a space of another kind" };
+            let place = Place { source: Arc::clone(source), range: start + at..start + at + c.len_utf8() };
+            let fault = Fault::at(&place, format!("not readable as YAML: the line is indented with {what}"));
+            return Some(fault.hint("indent with spaces: two for each step"));
+        }
+        start += line.len();
+    }
+    None
+}
+
 fn not_yaml(source: &Arc<Source>, error: &serde_saphyr::Error) -> Fault {
+    if let Some(fault) = odd_indentation(source) {
+        return fault;
+    }
     let message = error.without_snippet().to_string();
     let message = message
         .split_once(": ")

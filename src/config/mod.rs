@@ -51,6 +51,8 @@ pub struct Written {
     pub sources: BTreeMap<String, File<SourceFile>>,
     /// Every route that could be read, by name.
     pub routes: BTreeMap<String, File<RouteFile>>,
+    /// Sources of which the file is there and could not be read.
+    pub unread: BTreeSet<String>,
 }
 
 /// Which of the shipped sources are read: each costs a millisecond.
@@ -81,8 +83,12 @@ pub fn read(dir: &Path, variables: &Variables, extent: Extent) -> (Option<Writte
             sources.extend(parse(name, source, variables, &mut faults).map(|file| (file.name.clone(), file)));
         }
     }
+    let named = routes.values().map(|route: &File<RouteFile>| route.value.source.clone());
+    let there =
+        |name: &String| ["yaml", "yml"].iter().any(|ext| dir.join("sources").join(format!("{name}.{ext}")).exists());
+    let unread = named.filter(|name| !sources.contains_key(name) && is_name(name) && there(name)).collect();
     let relay = read_relay(&dir.join("relay.yaml"), variables, &mut faults);
-    (relay.map(|relay| Written { relay, sources, routes }), faults)
+    (relay.map(|relay| Written { relay, sources, routes, unread }), faults)
 }
 
 impl Written {

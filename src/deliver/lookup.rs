@@ -148,6 +148,14 @@ impl Lookups {
     /// Makes the call, unless one that was made since the event came has its answer.
     async fn look_up(&self, route: &Route, lookup: &Lookup) -> Exchange {
         let Some(enrichment) = &route.knowledge.enrichment else { return Exchange::without_call(Ok(None)) };
+        if let Some(answer) = enrichment.stand_in_answer() {
+            tracing::warn!(
+                route = route.name,
+                "SANDBOX: `enrich` has no token yet, so the source's own sample stands for what would be read"
+            );
+            let found = enrichment.taken(answer.clone()).map_err(|reason| Outcome::Refused { reason });
+            return Exchange::without_call(found.map(Some));
+        }
         if enrichment.is_unset {
             let reason = "`enrich` is not set up yet: put in the token, as the comment in the route says".to_owned();
             return Exchange::without_call(Err(Outcome::Account { reason }));

@@ -165,7 +165,11 @@ fn respond(answer: &Answer, route: &Route, outcome: &'static str, shown: &[Shown
             let events: Vec<_> = shown
                 .iter()
                 .zip(kept)
-                .map(|(shown, kept)| json!({ "id": shown.id, "sends": sends_of(shown, *kept) }))
+                .map(|(shown, kept)| match (shown.lookup, kept) {
+                    // what it comes to is known when the rest was read
+                    (true, Kept::New) => json!({ "id": shown.id, "sends": 0, "lookup": true }),
+                    _ => json!({ "id": shown.id, "sends": sends_of(shown, *kept) }),
+                })
                 .collect();
             (code, Json(json!({ "status": status, "events": events }))).into_response()
         }

@@ -69,14 +69,18 @@ fn lacks_phone(route: &Route, rule: &str, sample: &SampleSpec, manner: &Manner) 
 }
 
 /// A read call with the placeholder that `new` wrote.
-pub fn lookup(file: &File<RouteFile>, faults: &mut Vec<Fault>) {
+pub fn lookup(file: &File<RouteFile>, route: &Route, faults: &mut Vec<Fault>) {
     if let Some(enrich) = file.value.manner.enrich.as_ref().filter(|enrich| enrich.is_placeholder()) {
         let key = if enrich.token.is_some() { "token" } else { "base" };
-        let fault = Fault::at(
-            file.node.place_of(&["enrich", key]),
-            format!("`enrich.{key}` is not set yet: events will wait for it"),
-        );
-        faults.push(fault.hint("set the variable named there; the source's page says where it is found").warning());
+        let place = file.node.place_of(&["enrich", key]);
+        let stands = route.knowledge.enrichment.as_ref().is_some_and(|call| call.stand_in_answer().is_some());
+        let then = if stands { "the source's own sample stands for what is read" } else { "events wait for it" };
+        let fault = Fault::at(place, format!("`enrich.{key}` is not set yet: until then {then}"));
+        let written = place.text().split_once("${").map_or("", |(_, rest)| rest);
+        let variable: String = written.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let what = if variable.is_empty() { "put it in".to_owned() } else { format!("set {variable}") };
+        let page = format!("`serri-relay sources {}` says where it is found", route.source);
+        faults.push(fault.hint(format!("{what}; {page}")).warning());
     }
 }
 

@@ -38,7 +38,7 @@ pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>)
             example::run(route, file, &written, &mut faults);
             advice::exposure(file, &written, route, &mut faults);
             advice::phone(file, &written, route, &mut faults);
-            advice::lookup(file, &mut faults);
+            advice::lookup(file, route, &mut faults);
             advice::storage(file, &written, &mut faults);
         }
     }

@@ -51,7 +51,7 @@ impl Route {
                 one => Some(one),
             };
             let answer = answer.ok_or_else(|| format!("there is no answer for event {}", index + 1))?.clone();
-            let found = self.knowledge.enrichment.as_ref().map(|call| call.taken(answer)).transpose()?;
+            let found = self.knowledge.enrichment.as_ref().map(|call| call.read(answer)).transpose()?;
             let kept = kept(event);
             (event.body, event.sends) = self.complete(&kept, found);
             event.lookup = false;

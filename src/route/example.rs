@@ -37,21 +37,22 @@ pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, faults: &mu
         }
         let sample = merged(example, sample.and_then(Result::ok));
         match outcome(route, call_of(&sample, &manner), sample.lookup.as_ref()) {
-            Ok(sends) => compare(example, &sends, &place, faults),
+            Ok((sends, kinds)) => compare(example, (&sends, &kinds), &place, faults),
             Err(reason) => faults.push(Fault::at(&place(&[]), format!("example `{}`: {reason}", example.name))),
         }
     }
 }
 
-/// The sends of a call, as JSON with the rule's name, or why there is one too few.
-fn outcome(route: &Route, call: Call, lookup: Option<&Value>) -> Result<Vec<Value>, String> {
+/// The sends of a call, as JSON with the rule's name, or why there is one too few; and the types of its events.
+fn outcome(route: &Route, call: Call, lookup: Option<&Value>) -> Result<(Vec<Value>, Vec<String>), String> {
     let authentic = route.authentication.assume(call);
     let mut events = route.read(&authentic, WHEN).map_err(|error| error.to_string())?;
     if events.iter().any(|event| event.lookup) {
         let answers = lookup.ok_or("its events need a lookup: write `lookup:` with what the read call answers")?;
         route.complete_all(&mut events, answers)?;
     }
-    Ok(events.iter().flat_map(|event| event.sends.iter().map(shown)).collect())
+    let sends = events.iter().flat_map(|event| event.sends.iter().map(shown)).collect();
+    Ok((sends, events.into_iter().map(|event| event.kind).collect()))
 }
 
 /// A send as `try` shows it and examples expect it.
@@ -71,7 +72,7 @@ pub fn shown(send: &NewSend) -> Value {
 
 fn compare(
     example: &ExampleSpec,
-    sends: &[Value],
+    (sends, kinds): (&[Value], &[String]),
     place: &dyn Fn(&[&str]) -> crate::config::fault::Place,
     faults: &mut Vec<Fault>,
 ) {
@@ -80,7 +81,11 @@ fn compare(
             .iter()
             .map(|send| send.get("error").and_then(Value::as_str).map_or_else(|| send.to_string(), ToOwned::to_owned))
             .collect();
-        let came = if came.is_empty() { "none came".to_owned() } else { format!("these came: {}", came.join("; ")) };
+        let came = match kinds {
+            _ if !came.is_empty() => format!("these came: {}", came.join("; ")),
+            [] => "the call carries no event".to_owned(),
+            kinds => format!("no rule's `when` is true; meta.type is `{}`", kinds.join("`, `")),
+        };
         faults.push(
             Fault::at(
                 &place(&["sends"]),

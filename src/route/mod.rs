@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::authenticate::{self, Authentic, Authentication, Given};
 use crate::clock::Timestamp;
 use crate::config::fault::Fault;
+use crate::config::relay::AccountSpec;
 use crate::config::route::RouteFile;
 use crate::config::source::Manner;
 use crate::config::{File, Written};
@@ -83,7 +84,10 @@ impl Route {
         let rules = rules(file, &label, &mut faults);
         let Some(source) = written.sources.get(&spec.source) else {
             let place = file.node.place_of(&["source"]);
-            faults.push(check::unknown(place, "source", &spec.source, &written.source_names()));
+            // one that could not be read was reported already
+            if !written.unread.contains(&spec.source) {
+                faults.push(check::unknown(place, "source", &spec.source, &written.source_names()));
+            }
             return Err(faults);
         };
         let manner = override_manner(&source.value.manner, &spec.manner);
@@ -100,8 +104,13 @@ impl Route {
         let unread = manner.auth.is_none() && file.node.get("auth").is_some();
         let authentication =
             if unread { None } else { authenticate::compile(&given).map_err(|more| faults.extend(more)).ok() };
-        let knowledge =
+        let mut knowledge =
             Knowledge::compile(&manner, &[&file.node, &source.node]).map_err(|more| faults.extend(more)).ok();
+        if account.is_some_and(AccountSpec::uses_sandbox)
+            && let Some(call) = knowledge.as_mut().and_then(|knowledge| knowledge.enrichment.as_mut())
+        {
+            call.stand_in(source.value.samples.values().filter_map(|sample| sample.lookup.as_ref()));
+        }
         let first = spec.secret.as_ref().and_then(|secret| secret.as_slice().first());
         let given = handshake::Given {
             secret: first.map(String::as_str),
@@ -143,8 +152,8 @@ impl Route {
             }
             let lookup = self.needs_lookup(&scope);
             let sends = if lookup { Vec::new() } else { self.sends(&event, &scope, at) };
-            // nothing came of it: when the rule is mended, the sender's repetition must count
-            let window = if is_unmapped(&sends) { Duration::ZERO } else { event.window };
+            // nothing came of it: when the rules are mended, the sender's repetition must count
+            let window = if lookup || comes_to_something(&sends) { event.window } else { Duration::ZERO };
             Some(NewEvent {
                 route: self.name.clone(),
                 source: self.source.clone(),
@@ -203,9 +212,9 @@ impl Route {
     }
 }
 
-/// Whether rules wanted to send something, and none could.
-fn is_unmapped(sends: &[NewSend]) -> bool {
-    !sends.is_empty() && sends.iter().all(|send| send.content.is_err())
+/// Whether a rule made something of an event.
+fn comes_to_something(sends: &[NewSend]) -> bool {
+    sends.iter().any(|send| send.content.is_ok())
 }
 
 fn written_envelope(envelope: &Envelope) -> String {

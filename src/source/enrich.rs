@@ -46,6 +46,8 @@ pub struct Enrichment {
     hold_when: Option<Expression>,
     /// What a route has to add is not there yet: no call is made until it is.
     pub is_unset: bool,
+    /// What stands for the answer meanwhile, where nothing can reach anybody.
+    stand_in: Option<Json>,
     /// How many calls may be made.
     pub rate: Rate,
     /// How long an answer serves other events.
@@ -178,6 +180,37 @@ impl Enrichment {
         found.ok_or_else(|| format!("there is no `{}` in the answer", self.take.join(".")))
     }
 
+    /// What is taken from an answer of which the body alone is known.
+    ///
+    /// # Errors
+    ///
+    /// What would happen instead.
+    pub fn read(&self, answer: Json) -> Result<Json, String> {
+        let answered = Answered { status: 200, retry_after: None, body: answer.to_string(), broken: None };
+        self.judge(&answered).map_err(|outcome| {
+            let then = match &outcome {
+                Outcome::Account { .. } => "the event waits until that is mended",
+                Outcome::Transient { .. } => "it is read again later",
+                _ => "that is the end of it; the event is kept",
+            };
+            let said = outcome.reason();
+            format!("the read call gives nothing ({}): {then}", said.strip_prefix("200: ").unwrap_or(said))
+        })
+    }
+
+    /// Lets a sample's answer stand for those that cannot be asked for yet: the first that is for one event. Only for the
+    /// sandbox.
+    pub fn stand_in<'a>(&mut self, mut answers: impl Iterator<Item = &'a Json>) {
+        if self.is_unset {
+            self.stand_in = answers.find(|answer| answer.is_object()).cloned();
+        }
+    }
+
+    /// What stands for the answer.
+    pub fn stand_in_answer(&self) -> Option<&Json> {
+        self.stand_in.as_ref()
+    }
+
     /// An event with what was found.
     pub fn enrich(&self, event: &mut Json, found: Json) {
         if let Json::Object(fields) = event {
@@ -248,6 +281,7 @@ impl Compiler<'_> {
             retry_when,
             hold_when,
             is_unset: spec.is_placeholder(),
+            stand_in: None,
             rate: spec.rate.unwrap_or(RATE),
             cache: spec.cache.map(|span| span.0).unwrap_or_default(),
         })
@@ -258,8 +292,8 @@ impl Compiler<'_> {
         if value.is_none() {
             let fault = Fault::at(&self.place(&["enrich"]), format!("`enrich` has no `{key}`"));
             let hint = spec.needs.get(key).cloned();
-            self.faults
-                .push(fault.hint(hint.unwrap_or_else(|| "docs/ADDING-A-SOURCE.md says what each key is for".into())));
+            let other = "the source has no read call of its own: describe all of it (docs/ADDING-A-SOURCE.md), or leave `enrich` out";
+            self.faults.push(fault.hint(hint.unwrap_or_else(|| other.to_owned())));
         }
         value.cloned()
     }

@@ -277,3 +277,22 @@ fn health_says_when_nobody_is_there() {
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("does not answer"));
 }
+
+#[test]
+fn odd_spaces_are_named_and_a_broken_source_is_reported_once() {
+    for (indent, what) in [("\t", "a tab"), ("\u{a0}\u{a0}", "a space of another kind")] {
+        let setup = Setup::new().route("hello", &ROUTE.replace("    campaignName", &format!("{indent}campaignName")));
+        setup.write("http://127.0.0.1:9/");
+        let said = complaints(&setup);
+        assert!(
+            said.contains(&format!("the line is indented with {what}")) && said.contains("hello.yaml:8:1"),
+            "{said}"
+        );
+    }
+    let setup = Setup::new()
+        .file("sources/mine.yaml", "title: Mine\nfacts: { from: [me], confidence: certain }\n")
+        .route("hello", "source: mine\nauth: none\nsends: []\n");
+    setup.write("http://127.0.0.1:9/");
+    let said = complaints(&setup);
+    assert!(said.contains("certain") && !said.contains("there is no source"), "{said}");
+}

@@ -11,6 +11,7 @@ use serri_relay::route::check::check;
 use serri_relay::route::example::call_of;
 use serri_relay::route::manner_of;
 
+use crate::cli::relay;
 use crate::crash::Process;
 use crate::vendors::{TOKEN, Vendors};
 use crate::world::{Setup, World, eventually, query};
@@ -346,4 +347,55 @@ async fn a_store_that_is_busy_for_a_while_costs_no_lookup() {
     world.settles("SELECT state FROM lookups", "10").await;
     assert_eq!(world.query("SELECT count(*) FROM sends"), [["1"]]);
     world.stop().await;
+}
+
+#[tokio::test]
+async fn without_any_key_or_token_the_samples_answer_stands_and_the_sandbox_shows_the_message() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    let route = meta(&base).replace(TOKEN, "not-set-yet");
+    let world = World::start(setup("fb", &route).set("accounts.default.api_key=")).await;
+    let (_, answer) = post(&world.setup, &world.base, "fb", leads(&["11"])).await;
+    assert_eq!(answer["events"], json!([{"id": "11", "sends": 0, "lookup": true}]));
+    let inbox = format!("{}/sandbox/messages", world.admin);
+    eventually("the sandbox has it", async || {
+        world.http.get(&inbox).send().await.unwrap().text().await.unwrap().contains("+919812345670")
+    })
+    .await;
+    assert_eq!(vendors.calls(), Vec::<String>::new());
+    world.stop().await;
+}
+
+#[test]
+fn try_tells_what_would_be_read_and_what_an_answer_would_come_to() {
+    let setup = setup("fb", &meta("https://graph.example"));
+    let setup = setup.route("b24", &bitrix("https://acme.example/rest/1")).route("plain", crate::world::ROUTE);
+    setup.write("http://127.0.0.1:9/");
+    let file = |name: &str, json: &Value| {
+        let path = setup.dir.path().join(name);
+        std::fs::write(&path, json.to_string()).unwrap();
+        path.display().to_string()
+    };
+    let body = file("body.json", &leads(&["11"]));
+    let run = |arguments: &[&str]| {
+        let output = relay(&setup.config(), arguments);
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    let said = run(&["try", "fb", &body]);
+    assert!(said.contains("the rest is read from https://graph.example/meta/11") && !said.contains(TOKEN), "{said}");
+    let found = file("found.json", &lead("+919812345670", "Asha"));
+    let said = run(&["try", "fb", &body, "--lookup", &found]);
+    assert!(said.contains("sends campaign `welcome_lead` to +919812345670"), "{said}");
+    let expired = file("expired.json", &json!({"error": {"message": "Session has expired", "code": 190}}));
+    let said = run(&["try", "fb", &body, "--lookup", &expired]);
+    assert!(said.contains("Session has expired") && said.contains("waits until that is mended"), "{said}");
+    let said = run(&["try", "fb", "lead"]);
+    assert!(said.contains("the sample's own answer") && said.contains("Asha Rao"), "{said}");
+    let form = file("form", &Value::Null);
+    std::fs::write(&form, "event=ONCRMLEADADD&data[FIELDS][ID]=7&ts=1").unwrap();
+    let said = run(&["try", "b24", &form]);
+    assert!(said.contains("(enrich.base)/crm.lead.get?id=7") && !said.contains(TOKEN), "{said}");
+    let hello = file("hello.json", &json!({"phone": "+919812345670"}));
+    let said = run(&["try", "plain", &hello, "--lookup", &found]);
+    assert!(said.contains("reads nothing for these events"), "{said}");
 }

@@ -366,3 +366,17 @@ async fn an_event_of_which_nothing_could_be_mapped_counts_when_it_comes_again() 
     world.delivered(1).await;
     world.stop().await;
 }
+
+#[tokio::test]
+async fn an_event_that_came_to_nothing_counts_when_the_rule_is_mended() {
+    let wrong = ROUTE.replace("not event.skip", "event.kind == \"w\"");
+    let world = World::start(Setup::new().route("hello", &wrong)).await;
+    let body = r#"{"id": "57", "kind": "W", "phone": "+919812345670"}"#;
+    assert_eq!(world.post("hello", body).await.1["status"], "ignored");
+    let Setup { dir, .. } = world.stop().await;
+    let world = World::start(Setup::in_dir(dir).route("hello", &wrong.replace("\"w\"", "\"W\""))).await;
+    assert_eq!(world.post("hello", body).await.1["status"], "accepted");
+    assert_eq!(world.post("hello", body).await.1["status"], "duplicate");
+    world.delivered(1).await;
+    world.stop().await;
+}

@@ -146,7 +146,9 @@ async fn every_source_is_complete_and_its_samples_are_accepted_signed_and_refuse
                 assert_eq!(said.as_deref(), Some(wanted), "{what}");
                 if !events.is_empty() {
                     let again = send(&world, call).await.1;
-                    assert_eq!(again["status"], "duplicate", "{what}: the sender's own repetition");
+                    // of what nothing came a repetition counts: a rule may have been mended meanwhile
+                    let wanted = if wanted == "accepted" { "duplicate" } else { wanted };
+                    assert_eq!(again["status"], wanted, "{what}: the sender's own repetition");
                 }
             }
         }
