@@ -4,6 +4,7 @@
 //! is for [`crate::source`].
 
 use aws_lc_rs::digest;
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -52,10 +53,29 @@ pub struct Packing {
 pub struct Decoded {
     /// The value of each event, in order.
     pub values: Vec<Value>,
-    /// The SHA-256 of each event's bytes or value and of the query, for events without id.
-    pub hashes: Vec<[u8; 32]>,
+    /// The bytes of the one event there is, where they are its JSON with nothing to be left out of it.
+    pub json: Option<Bytes>,
+    /// For events without id.
+    pub hashing: Hashing,
     /// What came with them.
     pub envelope: Envelope,
+}
+
+/// Makes the SHA-256 of events: of the body's bytes where it is one event, else of its value; and of the query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashing {
+    bytes: Option<Bytes>,
+    query: String,
+}
+
+impl Hashing {
+    /// The hash of an event of the call.
+    pub fn of(&self, event: &Value) -> [u8; 32] {
+        match &self.bytes {
+            Some(bytes) => hash(&[&bytes[..], self.query.as_bytes()].concat()),
+            None => hash(format!("{event}{}", self.query).as_bytes()),
+        }
+    }
 }
 
 /// Why a proven body could not be decoded.
@@ -96,6 +116,8 @@ pub fn decode(authentic: &Authentic, packing: &Packing) -> Result<Decoded, Decod
     let mut whole = unfold(whole, packing.json_field.as_deref())?;
     redact(&mut whole, authentic, packing);
     let one_by_bytes = !whole.is_array() && packing.each.is_none() && !call.body.is_empty();
+    let bytes = one_by_bytes.then(|| call.body.clone());
+    let json = bytes.clone().filter(|bytes| is_its_own_json(bytes, authentic, packing));
     let values = spread(whole, packing.each.as_deref());
     if values.len() > EVENT_LIMIT {
         return Err(DecodeError::TooMany(values.len()));
@@ -107,12 +129,16 @@ pub fn decode(authentic: &Authentic, packing: &Packing) -> Result<Decoded, Decod
     // some senders say everything in the query of a POST whose body is always the same (Bitrix24's automation rules)
     let query =
         if envelope.query.is_empty() { String::new() } else { Value::Object(envelope.query.clone()).to_string() };
-    let hashes = if one_by_bytes {
-        vec![hash(&[&call.body[..], query.as_bytes()].concat())]
-    } else {
-        values.iter().map(|value| hash(format!("{value}{query}").as_bytes())).collect()
-    };
-    Ok(Decoded { values, hashes, envelope })
+    Ok(Decoded { values, json, hashing: Hashing { bytes, query }, envelope })
+}
+
+/// Whether a body is the JSON of its event as it stands: nothing was read out of it, and nothing must be taken out.
+fn is_its_own_json(body: &Bytes, authentic: &Authentic, packing: &Packing) -> bool {
+    packing.json_field.is_none()
+        && packing.redact.is_empty()
+        && authentic.hidden().fields.is_empty()
+        && body.starts_with(b"{")
+        && body::is_json(packing.format, authentic.call().header(CONTENT_TYPE.as_str()), body)
 }
 
 /// The events of a body: the entries of an array; of each what stands at `path`, lists on the way spread. Where there is

@@ -74,6 +74,11 @@ pub fn parse(format: BodyFormat, content_type: Option<&str>, body: &[u8], query:
     }
 }
 
+/// Whether [`parse`] reads a body as JSON.
+pub fn is_json(format: BodyFormat, content_type: Option<&str>, body: &[u8]) -> bool {
+    resolve(format, content_type, body) == Ok(Format::Json)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Json,

@@ -7,6 +7,7 @@ pub mod lookup;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -72,7 +73,7 @@ pub struct NewEvent {
     /// When the call came.
     pub received_at: Timestamp,
     /// The event as JSON, or the raw body where it could not be decoded.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// The [`Envelope`] as JSON.
     pub envelope: String,
     /// Why it could not be decoded, if it could not.

@@ -53,7 +53,8 @@ impl Route {
             let answer = answer.ok_or_else(|| format!("there is no answer for event {}", index + 1))?.clone();
             let found = self.knowledge.enrichment.as_ref().map(|call| call.read(answer)).transpose()?;
             let kept = kept(event);
-            (event.body, event.sends) = self.complete(&kept, found);
+            let (body, sends) = self.complete(&kept, found);
+            (event.body, event.sends) = (body.into(), sends);
             event.lookup = false;
         }
         Ok(())
@@ -66,7 +67,7 @@ pub fn kept(event: &NewEvent) -> KeptEvent {
         id: event.id.clone(),
         kind: event.kind.clone(),
         received_at: event.received_at,
-        body: event.body.clone(),
+        body: event.body.to_vec(),
         envelope: event.envelope.clone(),
     }
 }

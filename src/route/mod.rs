@@ -11,6 +11,8 @@ pub mod example;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::authenticate::{self, Authentic, Authentication, Given};
 use crate::clock::Timestamp;
 use crate::config::fault::Fault;
@@ -142,11 +144,11 @@ impl Route {
     ///
     /// A [`DecodeError`] if the body is not what the source sends; [`Route::undecodable`] keeps it all the same.
     pub fn read(&self, authentic: &Authentic, at: Timestamp) -> Result<Vec<NewEvent>, DecodeError> {
-        let Decoded { values, hashes, envelope } = decode(authentic, &self.knowledge.packing)?;
+        let Decoded { values, json, hashing, envelope } = decode(authentic, &self.knowledge.packing)?;
         let shared = Scope::of_envelope(&envelope);
         let envelope = written_envelope(&envelope);
-        let events = values.into_iter().zip(&hashes).filter_map(|(value, hash)| {
-            let (event, scope) = self.knowledge.describe(value, hash, &shared, self.windows);
+        let events = values.into_iter().filter_map(|value| {
+            let (event, scope) = self.knowledge.describe(value, &hashing, &shared, self.windows);
             if self.knowledge.is_test(&scope) {
                 return None;
             }
@@ -158,7 +160,7 @@ impl Route {
                 route: self.name.clone(),
                 source: self.source.clone(),
                 fingerprint: self.fingerprint(&event.id),
-                body: event.value.to_string().into_bytes(),
+                body: json.clone().unwrap_or_else(|| event.value.to_string().into()),
                 id: event.id,
                 kind: event.kind,
                 window,
@@ -184,9 +186,9 @@ impl Route {
         // a secret in a body that cannot be read cannot be taken out of it
         let hides = !authentic.hidden().fields.is_empty() || !self.knowledge.packing.redact.is_empty();
         let (body, fault) = if hides {
-            (Vec::new(), format!("{error}; the body is not kept, since it may hold a secret"))
+            (Bytes::new(), format!("{error}; the body is not kept, since it may hold a secret"))
         } else {
-            (authentic.call().body.to_vec(), error.to_string())
+            (authentic.call().body.clone(), error.to_string())
         };
         NewEvent {
             route: self.name.clone(),

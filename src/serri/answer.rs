@@ -86,8 +86,9 @@ fn accepted(answer: Answer<'_>, json: Option<&Value>) -> Outcome {
     let failed = json.get("success").is_some_and(|value| is(value, &["false", "0"]))
         || json.get("status").is_some_and(|value| is(value, &["error", "failed", "failure", "false"]))
         || ["error", "errors", "errorCode", "errorMessage"].iter().any(|key| json.get(key).is_some_and(is_set));
-    let said = reason(answer, Some(json));
-    if failed || (!succeeded && scope_of(&said).is_some()) {
+    // a success that says so needs no reading of its text
+    let said = (failed || !succeeded).then(|| reason(answer, Some(json)));
+    if let Some(said) = said.filter(|said| failed || scope_of(said).is_some()) {
         return by_text(said);
     }
     Outcome::Sent { message_id: json.get("submitted_message_id").and_then(Value::as_str).map(ToOwned::to_owned) }

@@ -17,7 +17,7 @@ use crate::config::document::Node;
 use crate::config::fault::Fault;
 use crate::config::handshake::{AnswerSpec, HandshakeForm, HandshakeSpec};
 use crate::config::source::{ContactSpec, EventSpec, Manner, OneOrMany, OverloadSpec, RetryAfterUnit};
-use crate::decode::Packing;
+use crate::decode::{Hashing, Packing};
 use crate::event::{Contact, Event};
 use crate::handshake;
 use crate::map::expression::Expression;
@@ -146,15 +146,18 @@ impl Knowledge {
         if c.faults.is_empty() { Ok(knowledge) } else { Err(c.faults) }
     }
 
-    /// Tells what an event is and whom it is about. `hash` serves as id where the source gives none.
-    pub fn describe(&self, value: Json, hash: &[u8; 32], envelope: &Scope, windows: Windows) -> (Event, Scope) {
+    /// Tells what an event is and whom it is about. Its hash serves as id where the source gives none.
+    pub fn describe(&self, value: Json, hashing: &Hashing, envelope: &Scope, windows: Windows) -> (Event, Scope) {
         let scope = Scope::of_value(&value, envelope);
         let text = |expression: &Option<Expression>| {
             expression.as_ref().and_then(|expression| expression.text(scope.value()).ok().flatten()).unwrap_or_default()
         };
         let own_id = text(&self.id).trim().to_owned();
-        let (id, window) =
-            if own_id.is_empty() { (hash_id(hash), windows.without_id) } else { (own_id, windows.with_id) };
+        let (id, window) = if own_id.is_empty() {
+            (hash_id(&hashing.of(&value)), windows.without_id)
+        } else {
+            (own_id, windows.with_id)
+        };
         let event = Event { id, kind: text(&self.kind), contact: self.contact(&scope), value, window };
         (event, scope)
     }

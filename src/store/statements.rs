@@ -41,7 +41,7 @@ pub fn append(db: &Connection, events: &[NewEvent]) -> Result<Vec<Kept>> {
             event.kind,
             at.0,
             event.envelope,
-            event.body,
+            &event.body[..],
             event.fault
         ])?;
         insert_sends(db, next, &event.sends, at)?;

@@ -41,7 +41,7 @@ fn event(id: u8, at: i64, to: &[&str]) -> NewEvent {
         fingerprint: [id; 16],
         window: WINDOW,
         received_at: Timestamp(at),
-        body: b"{}".to_vec(),
+        body: "{}".into(),
         envelope: "{}".into(),
         fault: None,
         lookup: false,
