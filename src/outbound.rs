@@ -62,6 +62,8 @@ pub struct Answered {
     pub body: String,
     /// Why it broke off, if it did.
     pub broken: Option<String>,
+    /// Whether there was more than was wanted.
+    pub cut: bool,
 }
 
 /// Why there is no answer.
@@ -116,21 +118,24 @@ impl Outbound {
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| wait_of(text, self.clock.now()));
-        let (body, broken) = read(response, limit).await;
-        Ok(Answered { status, retry_after, body, broken })
+        let (bytes, broken) = read(response, limit).await;
+        let cut = bytes.len() > limit;
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Answered { status, retry_after, body, broken, cut })
     }
 }
 
-async fn read(mut response: Response, limit: usize) -> (String, Option<String>) {
+/// Reads until there is more than `limit`.
+async fn read(mut response: Response, limit: usize) -> (Vec<u8>, Option<String>) {
     let mut bytes = Vec::new();
     let broken = loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if bytes.len() < limit => bytes.extend_from_slice(&chunk),
+            Ok(Some(chunk)) if bytes.len() <= limit => bytes.extend_from_slice(&chunk),
             Ok(_) => break None,
             Err(error) => break Some(root_cause(&error)),
         }
     };
-    (String::from_utf8_lossy(&bytes).into_owned(), broken)
+    (bytes, broken)
 }
 
 /// `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3).
@@ -209,11 +214,17 @@ pub fn reason(status: u16, body: &str, json: Option<&Value>) -> String {
     if said.is_empty() { status.to_string() } else { format!("{status}: {said}") }
 }
 
-/// An answer without what proved the caller: some servers repeat it, and answers are read, logged and kept.
-pub fn without(body: String, secrets: &[Secret]) -> String {
-    let said = secrets.iter().filter(|secret| !secret.is_empty() && body.contains(secret.expose().trim()));
-    let said: Vec<&Secret> = said.collect();
-    said.iter().fold(body, |body, secret| body.replace(secret.expose().trim(), "(key)"))
+/// A text without what proved the caller, in whatever spelling: some servers repeat it, and what they say is logged and
+/// kept.
+pub fn without(text: String, secrets: &[Secret]) -> String {
+    let spelled = secrets.iter().filter(|secret| !secret.is_empty()).flat_map(|secret| {
+        let plain = secret.expose().trim();
+        let encoded: String = form_urlencoded::byte_serialize(plain.as_bytes()).collect();
+        let json = serde_json::Value::from(plain).to_string();
+        let json = json.trim_matches('"').to_owned();
+        [plain.to_owned(), encoded, json.replace('/', "\\/"), json]
+    });
+    spelled.fold(text, |text, secret| if text.contains(&secret) { text.replace(&secret, "(key)") } else { text })
 }
 
 /// As much of an answer as is kept.
@@ -231,6 +242,9 @@ mod tests {
         let long = "é".repeat(4_000);
         assert_eq!(kept(&long).len(), KEPT_LIMIT);
         assert_eq!(without("bad key k-123!".into(), &[Secret::new(""), Secret::new(" k-123")]), "bad key (key)!");
+        let odd = [Secret::new("a/b+c==")];
+        let said = r"a/b+c== a%2Fb%2Bc%3D%3D a\/b+c==";
+        assert_eq!(without(said.into(), &odd), "(key) (key) (key)");
     }
 
     #[test]

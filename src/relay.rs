@@ -16,10 +16,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::relay::{AccountSpec, RelayFile};
-use crate::deliver::{Account, Answers, Deliverer, Lookups, Policy, Settings};
+use crate::deliver::{Account, Deliverer, Lookups, Policy, Settings};
 use crate::outbound::{ClientError, Limits, Outbound};
 use crate::receive::{Bounds, Receiver};
 use crate::route::check::Checked;
+use crate::route::wakes::Wakes;
 use crate::secret::Secret;
 use crate::serri::Client;
 use crate::serri::sandbox::{self, Sandbox};
@@ -90,8 +91,9 @@ pub async fn serve(
     };
     let outbound = Outbound::new(limits, clock.clone())?;
     let metrics = Arc::new(Metrics::new());
-    let (wake, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let wake = Arc::new(Notify::new());
     let routes = Arc::new(checked.routes);
+    let due = Arc::new(Wakes::new(&routes));
     let tasks = TaskTracker::new();
     let sandbox = if settings.accounts.values().any(AccountSpec::uses_sandbox) {
         Some(start_sandbox(&clock, &tasks, &stop).await?)
@@ -125,7 +127,6 @@ pub async fn serve(
         due,
         wake: Arc::clone(&wake),
         metrics: Arc::clone(&metrics),
-        answers: Answers::default(),
     };
     let deliverer = Deliverer {
         store: Arc::clone(&store) as Arc<dyn Store>,

@@ -204,7 +204,8 @@ fn facts(source: &SourceFile, url: &str) -> String {
 
 fn read_call(spec: &EnrichSpec) -> String {
     let method = spec.method.map_or(http::Method::GET, crate::config::source::Method::http);
-    let base = spec.base.as_deref().unwrap_or("<base>").trim_end_matches('/');
+    // one that stands for a token is not shown
+    let base = spec.base.as_deref().filter(|_| spec.wants_token()).unwrap_or("<base>").trim_end_matches('/');
     let path = spec.path.as_deref().unwrap_or("").replace('|', "\\|");
     let rate = spec.rate.map(|rate| format!(", at most {rate}")).unwrap_or_default();
     let into = spec.into.as_deref().unwrap_or("");

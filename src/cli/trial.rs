@@ -47,9 +47,10 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         let events: Vec<Value> = events.iter().map(|event| json_of(route, event)).collect();
         say(&serde_json::to_string_pretty(&json!({ "events": events }))?);
     } else {
-        events.iter().enumerate().for_each(|(index, event)| tell(index + 1, event, lookup(route, event).as_deref()));
+        events.iter().enumerate().for_each(|(index, event)| tell(index + 1, event, lookup(route, event)));
     }
-    let unmapped = events.iter().flat_map(|event| &event.sends).any(|send| send.content.is_err());
+    let unread = events.iter().any(|event| lookup(route, event).is_some_and(|url| url.is_err()));
+    let unmapped = unread || events.iter().flat_map(|event| &event.sends).any(|send| send.content.is_err());
     Ok(if unmapped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -59,12 +60,10 @@ fn read(path: &Path) -> anyhow::Result<Value> {
 }
 
 /// The URL of the lookup that an event still needs, or why there is none.
-fn lookup(route: &Route, event: &NewEvent) -> Option<String> {
+fn lookup(route: &Route, event: &NewEvent) -> Option<Result<String, String>> {
     let enrichment = route.knowledge.enrichment.as_ref().filter(|_| event.lookup)?;
-    Some(match route.lookup_url(&kept(event)) {
-        Ok(url) => url.map(|url| enrichment.shown(&url)).unwrap_or_default(),
-        Err(reason) => reason,
-    })
+    let url = route.lookup_url(&kept(event));
+    Some(url.map(|url| url.map(|url| enrichment.shown(&url)).unwrap_or_default()))
 }
 
 /// An event as JSON.
@@ -72,18 +71,23 @@ fn json_of(route: &Route, event: &NewEvent) -> Value {
     let sends: Vec<Value> = event.sends.iter().map(shown).collect();
     let value = serde_json::from_slice(&event.body).unwrap_or(Value::Null);
     let mut json = json!({ "id": event.id, "type": event.kind, "event": value, "sends": sends });
-    if let (Some(url), Value::Object(fields)) = (lookup(route, event), &mut json) {
-        fields.insert("lookup".into(), url.into());
+    if let (Some(lookup), Value::Object(fields)) = (lookup(route, event), &mut json) {
+        let (key, value) = lookup.map_or_else(|reason| ("lookup_error", reason), |url| ("lookup", url));
+        fields.insert(key.into(), value.into());
     }
     json
 }
 
-fn tell(number: usize, event: &NewEvent, lookup: Option<&str>) {
+fn tell(number: usize, event: &NewEvent, lookup: Option<Result<String, String>>) {
     let kind = if event.kind.is_empty() { "no type" } else { &event.kind };
     say(&format!("event {number}: {kind}, id {}", event.id));
-    if let Some(url) = lookup {
-        say(&format!("  the rest is read from {url}, and then the rules are applied"));
-        say("  (what it answers, in a file: --lookup FILE)");
+    if let Some(lookup) = lookup {
+        match lookup {
+            Ok(url) => say(&format!(
+                "  the rest is read from {url}, and then the rules are applied\n  (what it answers, in a file: --lookup FILE)"
+            )),
+            Err(reason) => say(&format!("  the rest cannot be read: {reason}")),
+        }
     } else if event.sends.is_empty() {
         say("  no rule applies: nothing is sent (no `when` is true; --json shows the event as rules see it)");
     }

@@ -12,6 +12,9 @@ use crate::clock::{Clock, Timestamp};
 /// How many are remembered.
 const LIMIT: usize = 256;
 
+/// The longest that are, as JSON.
+const SIZE_LIMIT: usize = 32 * 1_024;
+
 /// An answer, and when it was asked for. Locked while it is being asked for: whoever wants the same waits.
 type Slot = Arc<tokio::sync::Mutex<Option<(Timestamp, Json)>>>;
 
@@ -50,7 +53,7 @@ impl Answers {
             return Ok(found.clone());
         }
         let found = ask().await?;
-        *known = Some((now, found.clone()));
+        *known = (found.to_string().len() <= SIZE_LIMIT).then(|| (now, found.clone()));
         Ok(found)
     }
 

@@ -4,6 +4,7 @@
 //! outcome waits to be written: what was sent must be known as sent before anything else goes.
 
 mod answers;
+mod find;
 mod lookup;
 mod pace;
 mod run;
@@ -27,7 +28,6 @@ use crate::telemetry::{AttemptLabels, Metrics};
 use run::Run;
 use schedule::Tried;
 
-pub use answers::Answers;
 pub use lookup::Lookups;
 pub use schedule::Policy;
 
@@ -132,11 +132,8 @@ impl Deliverer {
             answer: exchange.answer,
             outcome: exchange.outcome,
         };
-        let fate = self.settings.policy.fate(
-            Tried { attempts: send.attempts, since: send.created_at },
-            &attempt,
-            fastrand::f64(),
-        );
+        let fate =
+            self.settings.policy.fate(Tried { attempts: send.attempts, since: send.since }, &attempt, fastrand::f64());
         self.report(&send, number, &attempt, &fate);
         (send.account, Settlement { id: send.id, number, attempt, fate })
     }
@@ -165,7 +162,7 @@ impl Deliverer {
                     "delivery attempted"
                 );
             }
-            Fate::Retry { due, reason } => {
+            Fate::Retry { due, reason, .. } => {
                 let reason = without_numbers(reason);
                 tracing::warn!(send = send.id.0,
                     event,

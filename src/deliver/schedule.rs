@@ -23,7 +23,7 @@ pub struct Policy {
 pub struct Tried {
     /// How many attempts were made.
     pub attempts: u32,
-    /// Since when.
+    /// Since when; the time that an account or a campaign stood still does not count.
     pub since: Timestamp,
 }
 
@@ -35,6 +35,7 @@ impl Policy {
         let retry = |asked: Option<Duration>| Fate::Retry {
             due: ended.after(self.wait(tried.attempts + 1, asked, chance)),
             reason: reason(),
+            since: None,
         };
         match &attempt.outcome {
             Outcome::Sent { message_id } => Fate::Sent { message_id: message_id.clone() },
@@ -48,7 +49,7 @@ impl Policy {
             // no fault of this send: it waits for as long as the account or the campaign does, and never asks at once
             Outcome::Account { .. } | Outcome::Campaign { .. } => {
                 let wait = self.wait(tried.attempts + 1, None, 0.5 + chance / 2.0);
-                Fate::Retry { due: ended.after(wait), reason: reason() }
+                Fate::Retry { due: ended.after(wait), reason: reason(), since: Some(ended) }
             }
         }
     }

@@ -33,6 +33,8 @@ pub struct Lookup {
     pub route: String,
     /// The event itself.
     pub event: KeptEvent,
+    /// Since when it has been tried: when the event came, or when the API last refused the token.
+    pub since: Timestamp,
     /// How many attempts were made before this one.
     pub attempts: u32,
 }
@@ -46,6 +48,8 @@ pub enum LookupFate {
         body: Vec<u8>,
         /// The sends the rules made of it.
         sends: Vec<NewSend>,
+        /// The event's fingerprint, where nothing came of it: then it does not count as seen.
+        forget: Option<[u8; 16]>,
     },
     /// It is tried again then.
     Retry {
@@ -53,6 +57,8 @@ pub enum LookupFate {
         due: Timestamp,
         /// Why nothing was found.
         reason: String,
+        /// From when on it counts how long it has been tried; `None`: as before.
+        since: Option<Timestamp>,
     },
     /// It will not be tried again by itself; the event is kept.
     Failed {

@@ -143,8 +143,8 @@ pub struct Claimed {
     pub destination: String,
     /// The body of the call without the key.
     pub payload: String,
-    /// When its event came.
-    pub created_at: Timestamp,
+    /// Since when it has been tried: when its event came, or when its account or campaign last stood still.
+    pub since: Timestamp,
     /// How many attempts were made before this one.
     pub attempts: u32,
 }
@@ -199,6 +199,20 @@ impl Outcome {
         }
     }
 
+    /// The same with its reason rewritten.
+    #[must_use]
+    pub fn with_reason(mut self, rewrite: impl FnOnce(String) -> String) -> Self {
+        match &mut self {
+            Self::Sent { .. } => {}
+            Self::Transient { reason, .. }
+            | Self::Account { reason }
+            | Self::Campaign { reason }
+            | Self::Refused { reason }
+            | Self::Uncertain { reason } => *reason = rewrite(std::mem::take(reason)),
+        }
+        self
+    }
+
     /// Why it was not sent; empty if it was.
     pub fn reason(&self) -> &str {
         match self {
@@ -241,6 +255,9 @@ pub enum Fate {
         due: Timestamp,
         /// Why it was not sent.
         reason: String,
+        /// From when on it counts how long it has been tried; `None`: as before. An account or a campaign that stands
+        /// still uses nothing up.
+        since: Option<Timestamp>,
     },
     /// It will not be tried again by itself.
     Failed {

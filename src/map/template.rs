@@ -51,6 +51,15 @@ impl Template {
     ///
     /// What is wrong with it, and where.
     pub fn compile(source: &str) -> Result<Self, Broken> {
+        Self::compile_over(source, &lint::VARIABLES)
+    }
+
+    /// Compiles a text that sees other variables.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and where.
+    pub fn compile_over(source: &str, variables: &[&str]) -> Result<Self, Broken> {
         if !source.contains("{{") && !source.contains("{%") && !source.contains("{#") {
             return Ok(Self::Fixed(source.to_owned()));
         }
@@ -65,10 +74,11 @@ impl Template {
                 Token::VariableEnd => {
                     let inside = source.get(opened..start).unwrap_or("");
                     let lead = inside.len() - inside.trim_start().len();
-                    let value = Expression::compile(inside.trim()).map_err(|broken| broken.moved(opened + lead))?;
+                    let value = Expression::compile_over(inside.trim(), variables)
+                        .map_err(|broken| broken.moved(opened + lead))?;
                     pieces.push(Piece::Value(value));
                 }
-                Token::BlockStart => return Self::script(source),
+                Token::BlockStart => return Self::script(source, variables),
                 _ => {}
             }
         }
@@ -77,10 +87,10 @@ impl Template {
         Ok(Self::Pieces(pieces))
     }
 
-    fn script(source: &str) -> Result<Self, Broken> {
+    fn script(source: &str, variables: &[&str]) -> Result<Self, Broken> {
         lint::names(source, false)?;
         let compiled = ENVIRONMENT.template_from_str(source).map_err(|error| broken(&error))?;
-        lint::variables(compiled.undeclared_variables(true), &lint::VARIABLES, source)?;
+        lint::variables(compiled.undeclared_variables(true), variables, source)?;
         Ok(Self::Script(source.to_owned()))
     }
 

@@ -22,6 +22,7 @@ use crate::call::{Answer, Call};
 use crate::clock::Clock;
 use crate::event::{Kept, NewEvent};
 use crate::handshake::Reply;
+use crate::route::wakes::Wakes;
 use crate::route::{Route, Routes};
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -39,7 +40,7 @@ pub struct Receiver {
     /// Told when something was stored.
     pub wake: Arc<Notify>,
     /// Told when an event was stored that needs a lookup.
-    pub lookup: Arc<Notify>,
+    pub lookup: Arc<Wakes>,
     /// The time.
     pub clock: Clock,
     /// What is counted.
@@ -109,7 +110,7 @@ impl Receiver {
         let kept = if events.is_empty() { Vec::new() } else { self.store.append(events).await? };
         self.wake.notify_one();
         if shown.iter().any(|shown| shown.lookup) {
-            self.lookup.notify_one();
+            self.lookup.of(&route.name).into_iter().for_each(Notify::notify_one);
         }
         Ok(respond(&route.knowledge.answer, route, "", &shown, &kept))
     }

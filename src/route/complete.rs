@@ -3,8 +3,8 @@
 use reqwest::Url;
 use serde_json::{Map, Value as Json};
 
-use super::Route;
-use crate::event::lookup::KeptEvent;
+use super::{Route, comes_to_something};
+use crate::event::lookup::{KeptEvent, LookupFate};
 use crate::event::{Envelope, Event, NewEvent, NewSend};
 use crate::map::Scope;
 
@@ -26,7 +26,13 @@ impl Route {
     }
 
     /// The whole event and its sends, from a kept one and what was found for it.
-    pub fn complete(&self, event: &KeptEvent, found: Option<Json>) -> (Vec<u8>, Vec<NewSend>) {
+    pub fn complete(&self, event: &KeptEvent, found: Option<Json>) -> LookupFate {
+        let (body, sends) = self.whole(event, found);
+        let forget = (!comes_to_something(&sends)).then(|| self.fingerprint(&event.id));
+        LookupFate::Found { body, sends, forget }
+    }
+
+    fn whole(&self, event: &KeptEvent, found: Option<Json>) -> (Vec<u8>, Vec<NewSend>) {
         let (mut value, _) = read(event);
         if let (Some(enrichment), Some(found)) = (&self.knowledge.enrichment, found) {
             enrichment.enrich(&mut value, found);
@@ -53,7 +59,7 @@ impl Route {
             let answer = answer.ok_or_else(|| format!("there is no answer for event {}", index + 1))?.clone();
             let found = self.knowledge.enrichment.as_ref().map(|call| call.read(answer)).transpose()?;
             let kept = kept(event);
-            let (body, sends) = self.complete(&kept, found);
+            let (body, sends) = self.whole(&kept, found);
             (event.body, event.sends) = (body.into(), sends);
             event.lookup = false;
         }

@@ -7,6 +7,7 @@ mod advice;
 pub mod complete;
 pub mod check;
 pub mod example;
+pub mod wakes;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -52,8 +52,7 @@ impl Client {
             Ok(answered) => answered,
             Err(error) => return Exchange::unanswered(meaning(&error)),
         };
-        let Answered { status, retry_after, body, broken } = answered;
-        let body = without(body, std::slice::from_ref(key));
+        let Answered { status, retry_after, body, broken, .. } = answered;
         match broken {
             // a success may be taken back by the rest of its body; of anything else the status says enough
             Some(cause) if (200..300).contains(&status) => {
@@ -61,8 +60,9 @@ impl Client {
                 Exchange { status: Some(status), ..Exchange::unanswered(Outcome::Uncertain { reason }) }
             }
             _ => {
-                let outcome = classify(Answer { status, retry_after, body: &body });
-                Exchange { status: Some(status), answer: kept(&body), outcome }
+                let safe = |text: String| without(text, std::slice::from_ref(key));
+                let outcome = classify(Answer { status, retry_after, body: &body }).with_reason(safe);
+                Exchange { status: Some(status), answer: kept(&safe(body)), outcome }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What is asked of the writer thread: appends and everything else, in two queues, so that a flood of the one cannot
 //! hold up the other.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub struct Append {
 pub enum Request {
     Claim(ClaimRequest, Reply<Claims>),
     Settle(Arc<Vec<Settlement>>, Reply<()>),
+    WaitingLookups(Reply<BTreeMap<String, usize>>),
     ClaimLookups(LookupRequest, Reply<LookupClaims>),
     SettleLookups(Arc<Vec<LookupSettlement>>, Reply<()>),
     Release(Vec<SendId>, Reply<()>),

@@ -10,6 +10,7 @@ mod sqlite;
 mod statements;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -68,16 +69,20 @@ pub struct LookupRequest {
     pub lease_now: Timestamp,
     /// Until when by that clock the claimed lookups are the caller's.
     pub lease_until: Timestamp,
-    /// How many of which route.
-    pub wants: Vec<(String, usize)>,
+    /// Of which route.
+    pub route: String,
+    /// How many.
+    pub count: usize,
+    /// Whether those that were tried before come first: in turns, so that neither keeps the other from its turn.
+    pub retries_first: bool,
 }
 
 /// What it gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LookupClaims {
-    /// The lookups, in order of arrival within their route.
+    /// The lookups.
     pub lookups: Vec<Lookup>,
-    /// When the next waiting lookup is due, if any waits.
+    /// When the next waiting lookup of the route is due, if any waits.
     pub next_due: Option<Timestamp>,
 }
 
@@ -91,6 +96,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes down attempts and their consequences.
     fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// How many lookups of which route are not done.
+    fn waiting_lookups(&self) -> BoxFuture<'_, Result<BTreeMap<String, usize>, StoreError>>;
 
     /// Hands out lookups that are due.
     fn claim_lookups(&self, request: LookupRequest) -> BoxFuture<'_, Result<LookupClaims, StoreError>>;

@@ -2,6 +2,7 @@
 //!
 //! A second process on the same file would deliver everything twice; a lock file beside it keeps that from happening.
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -200,6 +201,10 @@ impl Store for SqliteStore {
 
     fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
         self.ask(|reply| Request::Settle(settlements, reply))
+    }
+
+    fn waiting_lookups(&self) -> BoxFuture<'_, Result<BTreeMap<String, usize>, StoreError>> {
+        self.ask(Request::WaitingLookups)
     }
 
     fn claim_lookups(&self, request: LookupRequest) -> BoxFuture<'_, Result<LookupClaims, StoreError>> {

@@ -95,7 +95,7 @@ fn promote(db: &Connection, now: Timestamp) -> Result<usize> {
 fn claim_of(db: &Connection, want: &(String, usize), lease_until: Timestamp) -> Result<Vec<Claimed>> {
     let (account, wanted) = want;
     let mut sends = Vec::new();
-    let mut select = db.prepare_cached("SELECT id, campaign, destination, payload, created_at, attempts, rule, (SELECT events.id FROM events WHERE seq = event) FROM sends WHERE state = 0 AND account = ?1 ORDER BY id LIMIT ?2")?;
+    let mut select = db.prepare_cached("SELECT id, campaign, destination, payload, coalesce(since, created_at), attempts, rule, (SELECT events.id FROM events WHERE seq = event) FROM sends WHERE state = 0 AND account = ?1 ORDER BY id LIMIT ?2")?;
     let mut busy = db.prepare_cached("SELECT 1 FROM sends WHERE state = 2 AND destination = ?1")?;
     let mut take = db.prepare_cached("UPDATE sends SET state = ?2, due_at = ?3 WHERE id = ?1")?;
     let mut left = *wanted;
@@ -127,7 +127,7 @@ fn candidates(select: &mut CachedStatement<'_>, account: &str, limit: usize) -> 
             campaign: row.get(1)?,
             destination: row.get(2)?,
             payload: row.get(3)?,
-            created_at: Timestamp(row.get(4)?),
+            since: Timestamp(row.get(4)?),
             attempts: row.get(5)?,
             rule: row.get(6)?,
             event: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
@@ -141,7 +141,7 @@ pub fn settle(db: &Connection, settlements: &[Settlement]) -> Result<()> {
     let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
     // one whose lease ran out meanwhile is no longer ours to change
     let mut update = db.prepare_cached(
-        "UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7
+        "UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7, since = coalesce(?8, since)
          WHERE id = ?1 AND state = 2 AND attempts = ?2 - 1 RETURNING destination",
     )?;
     // as a rule nobody does, and need not be asked for with every settlement
@@ -159,15 +159,19 @@ pub fn settle(db: &Connection, settlements: &[Settlement]) -> Result<()> {
             attempt.outcome.reason(),
             attempt.answer
         ])?;
+        let mut pardoned = None;
         let (state, due, reason, message_id) = match fate {
             Fate::Sent { message_id } => (SENT, 0, None, message_id.as_deref()),
-            Fate::Retry { due, reason } => (WAITING, due.0, Some(reason), None),
+            Fate::Retry { due, reason, since } => {
+                pardoned = since.map(|since| since.0);
+                (WAITING, due.0, Some(reason), None)
+            }
             Fate::Failed { reason } => (FAILED, 0, Some(reason), None),
             Fate::Held { reason } => (UNCERTAIN, 0, Some(reason), None),
         };
         let changed_at = attempt.at.after(attempt.took).0;
         let person: Option<String> = update
-            .query_row(params![id.0, number, state, due, changed_at, reason, message_id], |row| row.get(0))
+            .query_row(params![id.0, number, state, due, changed_at, reason, message_id, pardoned], |row| row.get(0))
             .optional()?;
         if let Some(destination) = person.filter(|_| somebody_waits) {
             next_in_line(db, &destination)?;

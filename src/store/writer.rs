@@ -2,6 +2,7 @@
 //!
 //! When the file cannot be used, callers hear so at once; the thread opens it anew until that works.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -170,6 +171,7 @@ struct Results {
     appends: Vec<Vec<Kept>>,
     claims: Vec<Claims>,
     lookups: Vec<LookupClaims>,
+    waiting: Option<BTreeMap<String, usize>>,
     counts: Vec<usize>,
 }
 
@@ -199,6 +201,9 @@ impl Results {
         for request in batch.requests {
             match request {
                 Request::Claim(_, reply) => drop(claims.next().map(|claims| reply.send(Ok(claims)))),
+                Request::WaitingLookups(reply) => {
+                    drop(self.waiting.clone().map(|waiting| reply.send(Ok(waiting))));
+                }
                 Request::ClaimLookups(_, reply) => drop(lookups.next().map(|claims| reply.send(Ok(claims)))),
                 Request::Recover(_, _, reply) => drop(counts.next().map(|count| reply.send(Ok(count)))),
                 Request::Settle(_, reply)
@@ -231,6 +236,7 @@ fn carry_out(db: &Connection, batch: &Batch) -> rusqlite::Result<Results> {
         appends: Vec::with_capacity(batch.appends.len()),
         claims: Vec::new(),
         lookups: Vec::new(),
+        waiting: None,
         counts: Vec::new(),
     };
     for request in &batch.requests {
@@ -240,6 +246,7 @@ fn carry_out(db: &Connection, batch: &Batch) -> rusqlite::Result<Results> {
             Request::Release(ids, _) => statements::release(db, ids)?,
             Request::Recover(now, policy, _) => results.counts.push(statements::recover(db, *now, *policy)?),
             Request::Probe(_) => statements::probe(db)?,
+            Request::WaitingLookups(_) => results.waiting = Some(lookups::waiting(db)?),
             Request::Claim(..) | Request::ClaimLookups(..) => {}
         }
     }
@@ -263,6 +270,7 @@ fn refuse(batch: Batch, error: &StoreError) {
     for request in batch.requests {
         match request {
             Request::Claim(_, reply) => drop(reply.send(Err(error.clone()))),
+            Request::WaitingLookups(reply) => drop(reply.send(Err(error.clone()))),
             Request::ClaimLookups(_, reply) => drop(reply.send(Err(error.clone()))),
             Request::Recover(_, _, reply) => drop(reply.send(Err(error.clone()))),
             Request::Settle(_, reply)

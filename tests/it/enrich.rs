@@ -217,8 +217,8 @@ async fn a_hostile_id_stays_one_step_of_the_path() {
     let vendors = Vendors::default();
     let base = vendors.start().await;
     let world = World::start(setup("fb", &meta(&base))).await;
-    post(&world.setup, &world.base, "fb", leads(&["../../hubspot/x?a=b#c", "..", "%2e%2e"])).await;
-    world.settles("SELECT count(*) FROM lookups WHERE state = 11", "3").await;
+    post(&world.setup, &world.base, "fb", leads(&["../../hubspot/x?a=b#c", "..", "%2e%2e", ".\n.", "a\r\nb"])).await;
+    world.settles("SELECT count(*) FROM lookups WHERE state = 11", "5").await;
     let mut calls = vendors.calls();
     calls.sort();
     assert_eq!(
@@ -299,6 +299,13 @@ fn mistakes_in_enrich_are_found_before_anything_is_read() {
         ("{ token: t, rate: soon }", "is no rate"),
         ("{ token: t, auth: { header: 'a b' } }", "is no header name"),
         ("{ token: t, tokn: t }", "did you mean `token`?"),
+        ("{ token: t, base: 'https://u:pw@graph.example' }", "no URL of scheme, host and path alone"),
+        ("{ token: t, base: 'https://graph.example/?key=1' }", "no URL of scheme, host and path alone"),
+        ("{ token: t, path: 'a/../{{ event.x }}' }", "`..` cannot stand in `enrich.path`"),
+        ("{ token: t, path: 'a?b={{ event.x }}' }", "cannot stand in `enrich.path`"),
+        ("{ token: t, path: '{{ contact.phone }}' }", "there is no variable `contact`"),
+        ("{ token: t, into: a.b }", "`enrich.into` is one name"),
+        ("{ token: t, take: 'a[0].b' }", "no path of names"),
     ] {
         let found = faults(enrich);
         assert!(found.iter().any(|(error, line)| *error && line.contains(wanted)), "{enrich}: {found:#?}");
@@ -398,4 +405,139 @@ fn try_tells_what_would_be_read_and_what_an_answer_would_come_to() {
     let hello = file("hello.json", &json!({"phone": "+919812345670"}));
     let said = run(&["try", "plain", &hello, "--lookup", &found]);
     assert!(said.contains("reads nothing for these events"), "{said}");
+}
+
+/// An event of an app, about a contact.
+fn contact_event(id: i64, contact: i64) -> Value {
+    json!([{"eventId": id, "subscriptionId": 2, "portalId": 3, "occurredAt": 4, "subscriptionType": "contact.creation", "objectId": contact}])
+}
+
+#[tokio::test]
+async fn two_routes_with_their_own_tokens_never_get_each_others_records() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    let of = |portal: &str| {
+        format!(
+            "source: hubspot\nsecret: s3cret-for-tests\nenrich: {{ base: '{base}/portals', token: {portal} }}\n{RULES}"
+        )
+    };
+    let person = |name: &str, phone: &str| json!({"id": "101", "properties": {"firstname": name, "phone": phone}});
+    vendors.keep("portal-a/101", person("Asha", "+919812345670"));
+    vendors.keep("portal-b/101", person("Ravi", "+919812345671"));
+    let world = World::start(setup("a", &of("portal-a")).route("b", &of("portal-b"))).await;
+    for n in 0..5 {
+        let (a, b) = (contact_event(n, 101), contact_event(n, 101));
+        let both = tokio::join!(post(&world.setup, &world.base, "a", a), post(&world.setup, &world.base, "b", b));
+        assert_eq!((both.0.0, both.1.0), (200, 200));
+    }
+    let messages = world.delivered(10).await;
+    for (name, phone) in [("Asha", "+919812345670"), ("Ravi", "+919812345671")] {
+        assert_eq!(messages.iter().filter(|m| m["destination"] == phone && m["userName"] == name).count(), 5, "{name}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn neither_idle_routes_nor_hanging_apis_stop_a_routes_lookups() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    *vendors.hanging.lock().unwrap() = Some("/meta".to_owned());
+    let mut setup = setup("zz", &format!("{}\n", hubspot(&base).replace(", token:", ", rate: unlimited, token:")));
+    for n in 0..6 {
+        setup = setup.route(&format!("idle{n}"), crate::world::ROUTE).route(&format!("hangs{n}"), &meta(&base));
+    }
+    for n in 0..60 {
+        vendors.keep(&n.to_string(), json!({"properties": {"firstname": "Asha", "phone": format!("+9198123{n:05}")}}));
+    }
+    let world = World::start(setup).await;
+    for n in 0..6 {
+        let ids: Vec<String> = (0..20).map(|id| format!("{n}-{id}")).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        assert_eq!(post(&world.setup, &world.base, &format!("hangs{n}"), leads(&ids)).await.0, 200);
+    }
+    let events: Vec<Value> = (0..60).map(|n| contact_event(n, n)[0].clone()).collect();
+    post(&world.setup, &world.base, "zz", Value::Array(events)).await;
+    world.delivered(60).await;
+    drop(world);
+}
+
+#[tokio::test]
+async fn lookups_that_wait_do_not_keep_new_ones_from_their_turn() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    let slow = meta(&base).replace(", token:", ", rate: 20/s, token:");
+    let world = World::start(setup("fb", &slow)).await;
+    // forty whose token lacks a permission, tried again all the time
+    vendors.keep("new", lead("+919812345670", "Asha"));
+    let held: Vec<String> = (0..40).map(|n| format!("held-{n}")).collect();
+    *vendors.refused.lock().unwrap() = Some("/meta/held".to_owned());
+    post(&world.setup, &world.base, "fb", leads(&held.iter().map(String::as_str).collect::<Vec<_>>())).await;
+    world.settles("SELECT count(*) FROM lookups WHERE attempts > 0", "40").await;
+    post(&world.setup, &world.base, "fb", leads(&["new"])).await;
+    assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
+    // and the new ones do not keep those: the permission is given
+    *vendors.refused.lock().unwrap() = None;
+    held.iter().for_each(|id| vendors.keep(id, lead("+919812345671", "Ravi")));
+    world.delivered(41).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_time_that_a_token_was_refused_is_not_counted() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    vendors.keep("11", lead("+919812345670", "Asha"));
+    let world = World::start(setup("fb", &meta(&base)).set("delivery.retry.give_up_after=1h")).await;
+    vendors.fail(3, 401, None, &json!({"error": {"code": 190}}));
+    vendors.fail(1, 503, None, &json!({}));
+    post(&world.setup, &world.base, "fb", leads(&["11"])).await;
+    world.delivered(1).await;
+    let rows = world.query("SELECT since > received_at, attempts FROM lookups JOIN events ON seq = event");
+    assert_eq!(rows, [["1", "5"]]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_read_is_taken_as_it_is_and_what_proves_the_caller_is_kept_nowhere() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    // the code is a word that stands in the record, too
+    let route =
+        format!("source: bitrix24\nsecret: s3cret-for-tests\nenrich: {{ base: '{base}/bitrix/{TOKEN}' }}\n{RULES}");
+    let name = format!("Best {TOKEN}");
+    vendors.keep("crm.lead.get/7", json!({"result": {"NAME": name, "PHONE": [{"VALUE": "+919812345670"}]}}));
+    let odd = "EAAtoken/abc+def==";
+    let spelled = "EAAtoken%2Fabc%2Bdef%3D%3D";
+    let meta = meta(&base).replace(TOKEN, &format!("'{odd}'"));
+    let world = World::start(setup("b24", &route).route("fb", &meta)).await;
+    let body = json!({"event": "ONCRMLEADADD", "data": {"FIELDS": {"ID": "7"}}, "ts": "1"});
+    post(&world.setup, &world.base, "b24", body).await;
+    assert_eq!(world.delivered(1).await[0]["userName"], name);
+    vendors.fail(
+        1,
+        401,
+        None,
+        &json!({"error": {"message": format!("no {odd}: ?access_token={spelled}"), "code": 190}}),
+    );
+    post(&world.setup, &world.base, "fb", leads(&["11"])).await;
+    world.settles("SELECT count(*) > 0 FROM lookup_attempts WHERE outcome = 'account'", "1").await;
+    world.stop().await.assert_unseen(&[odd, spelled]);
+}
+
+#[tokio::test]
+async fn an_event_that_came_to_nothing_after_its_lookup_counts_when_it_is_repeated() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    vendors.keep("11", json!({"id": "11", "field_data": [{"name": "full_name", "values": ["Asha"]}]}));
+    let world = World::start(setup("fb", &meta(&base))).await;
+    post(&world.setup, &world.base, "fb", leads(&["11"])).await;
+    world.settles("SELECT state FROM lookups", "10").await;
+    vendors.keep("11", lead("+919812345670", "Asha"));
+    assert_eq!(post(&world.setup, &world.base, "fb", leads(&["11"])).await.1["status"], "accepted");
+    world.delivered(1).await;
+    // an answer that says of itself that it is none
+    vendors.fail(1, 200, None, &json!({"error": {"message": "odd", "code": 100}}));
+    post(&world.setup, &world.base, "fb", leads(&["12"])).await;
+    world.settles("SELECT state FROM lookups WHERE event = 3", "11").await;
+    world.stop().await;
 }

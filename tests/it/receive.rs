@@ -1,5 +1,6 @@
 //! What a sender sees.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -278,6 +279,10 @@ impl Store for Panicking {
     }
 
     fn settle(&self, _: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Err(StoreError::Closed) })
+    }
+
+    fn waiting_lookups(&self) -> BoxFuture<'_, Result<BTreeMap<String, usize>, StoreError>> {
         Box::pin(async { Err(StoreError::Closed) })
     }
 

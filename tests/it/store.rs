@@ -118,7 +118,7 @@ async fn sends_are_handed_out_once_and_in_order_of_arrival() {
     }
     let first = claim(&store, 10, 2).await;
     assert_eq!(to(&first), ["+1", "+2"]);
-    settle(&store, &first[0], Fate::Retry { due: Timestamp(100), reason: "x".into() }).await;
+    settle(&store, &first[0], Fate::Retry { due: Timestamp(100), reason: "x".into(), since: None }).await;
     assert_eq!(to(&claim(&store, 50, 1).await), ["+3"]);
     assert_eq!(to(&claim(&store, 100, 9).await), ["+1", "+4", "+5"], "of those due the one that came first goes first");
     assert_eq!(to(&claim(&store, 100, 9).await), Vec::<&str>::new());
@@ -188,7 +188,7 @@ async fn the_next_due_time_is_told() {
     let (_dir, store) = store();
     store.append(vec![event(1, 0, &["+1"])]).await.unwrap();
     let send = claim(&store, 0, 1).await.remove(0);
-    settle(&store, &send, Fate::Retry { due: Timestamp(500), reason: "x".into() }).await;
+    settle(&store, &send, Fate::Retry { due: Timestamp(500), reason: "x".into(), since: None }).await;
     assert_eq!(store.claim(request(499, 1)).await.unwrap().next_due, Some(Timestamp(500)));
     assert_eq!(claim(&store, 500, 1).await.len(), 1);
 }

@@ -26,6 +26,10 @@ pub struct Vendors {
     pub records: Arc<Mutex<BTreeMap<String, Value>>>,
     /// What is answered first, whatever is asked: status, `Retry-After`, body.
     pub faults: Arc<Mutex<VecDeque<(u16, Option<&'static str>, Value)>>>,
+    /// Paths that begin so are refused for want of a permission.
+    pub refused: Arc<Mutex<Option<String>>>,
+    /// Paths that begin so are never answered.
+    pub hanging: Arc<Mutex<Option<String>>>,
     /// Path and query of each call.
     pub calls: Arc<Mutex<Vec<String>>>,
     tasks: Arc<Mutex<JoinSet<()>>>,
@@ -61,6 +65,15 @@ async fn answer(State(vendors): State<Vendors>, request: Request) -> Response {
     let query = request.uri().query().unwrap_or("").as_bytes();
     let query: BTreeMap<String, String> = form_urlencoded::parse(query).into_owned().collect();
     vendors.calls.lock().unwrap().push(request.uri().to_string());
+    let hangs = vendors.hanging.lock().unwrap().as_ref().is_some_and(|path| request.uri().path().starts_with(path));
+    if hangs {
+        std::future::pending::<()>().await;
+    }
+    let refused = vendors.refused.lock().unwrap().as_ref().is_some_and(|path| request.uri().path().starts_with(path));
+    if refused {
+        let body = json!({"error": {"message": "Requires leads_retrieval", "type": "OAuthException", "code": 200}});
+        return (StatusCode::FORBIDDEN, axum::Json(body)).into_response();
+    }
     if let Some((status, retry_after, body)) = vendors.faults.lock().unwrap().pop_front() {
         let mut response = (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response();
         if let Some(wait) = retry_after {
@@ -74,6 +87,11 @@ async fn answer(State(vendors): State<Vendors>, request: Request) -> Response {
     let records = vendors.records.lock().unwrap();
     let (status, body) = match path.trim_start_matches('/').split('/').collect::<Vec<_>>().as_slice() {
         ["meta", id] => meta(query.get("access_token"), records.get(*id), id),
+        // another portal on the same host: who asks decides who is there
+        ["portals", "crm", "v3", "objects", "contacts", id] => {
+            let portal = bearer.trim_start_matches("Bearer ");
+            records.get(&format!("{portal}/{id}")).map_or((404, json!({})), |contact| (200, contact.clone()))
+        }
         ["hubspot", "crm", "v3", "objects", "contacts", id] => hubspot(bearer, records.get(*id), &query),
         ["bitrix", code, method] => {
             bitrix(code, method, query.get("id").and_then(|id| records.get(&format!("{method}/{id}"))))

@@ -6,12 +6,13 @@ CREATE TABLE lookups (
   state      INTEGER NOT NULL,
   due_at     INTEGER NOT NULL,
   attempts   INTEGER NOT NULL,
+  since      INTEGER NOT NULL,      -- from when on it counts how long it has been tried
   changed_at INTEGER NOT NULL,
   reason     TEXT
 ) STRICT;
 
 CREATE INDEX lookups_ready   ON lookups (route, event) WHERE state = 0;
-CREATE INDEX lookups_waiting ON lookups (due_at)       WHERE state = 1;
+CREATE INDEX lookups_waiting ON lookups (route, due_at) WHERE state = 1;
 CREATE INDEX lookups_reading ON lookups (due_at)       WHERE state = 2;
 
 -- Each HTTP call made for a lookup.
@@ -26,3 +27,6 @@ CREATE TABLE lookup_attempts (
   answer  TEXT    NOT NULL,   -- the first 2 KiB of an answer in which nothing was found
   PRIMARY KEY (event, number)
 ) STRICT, WITHOUT ROWID;
+
+-- From when on it counts how long a send has been tried: when it was made, unless its account or campaign stood still since.
+ALTER TABLE sends ADD COLUMN since INTEGER;

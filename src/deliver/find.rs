@@ -1,0 +1,159 @@
+//! One attempt at a lookup: the call, what it means, and of what it finds the whole event and its sends.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::answers::{Answers, Question};
+use super::lookup::Lookups;
+use super::schedule::Tried;
+use crate::clock::Stopwatch;
+use crate::event::lookup::{Lookup, LookupFate, LookupSettlement};
+use crate::event::{Attempt, Fate, Outcome, without_numbers};
+use crate::outbound::kept;
+use crate::route::Route;
+use crate::source::enrich::missing;
+use crate::telemetry::LookupLabels;
+
+/// The most of an answer that is read: a record has some kilobytes.
+const ANSWER_LIMIT: usize = 256 * 1_024;
+
+/// What makes the attempts of one route.
+pub struct Finder {
+    lookups: Arc<Lookups>,
+    answers: Answers,
+}
+
+/// What a lookup came to.
+struct Exchange {
+    /// The status, where an answer came to this very lookup.
+    status: Option<u16>,
+    /// The answer's first 2 KiB, where nothing was found in it.
+    answer: String,
+    /// What was found; `None` if nothing had to be looked up any more.
+    found: Result<Option<Json>, Outcome>,
+}
+
+impl Exchange {
+    fn without_call(found: Result<Option<Json>, Outcome>) -> Self {
+        Self { status: None, answer: String::new(), found }
+    }
+}
+
+impl Finder {
+    /// With nothing found yet.
+    pub fn new(lookups: Arc<Lookups>) -> Self {
+        Self { lookups, answers: Answers::default() }
+    }
+
+    /// Makes one attempt.
+    pub async fn attempt(self: Arc<Self>, lookup: Lookup) -> LookupSettlement {
+        let (at, watch) = (self.lookups.clock.now(), Stopwatch::start());
+        let route = self.lookups.routes.get(&lookup.route);
+        let Exchange { status, answer, found } = match route {
+            Some(route) => self.look_up(route, &lookup).await,
+            None => Exchange::without_call(Err(gone(&lookup.route))),
+        };
+        let took = watch.elapsed();
+        let (outcome, fate) = match found.and_then(|found| Ok((route.ok_or_else(|| gone(&lookup.route))?, found))) {
+            Ok((route, found)) => ("found", route.complete(&lookup.event, found)),
+            Err(outcome) => {
+                let name = outcome.name();
+                (name, self.next(&lookup, &Attempt { at, took, status, answer: String::new(), outcome }))
+            }
+        };
+        let number = lookup.attempts + 1;
+        let settlement = LookupSettlement { seq: lookup.seq, number, at, took, status, outcome, answer, fate };
+        self.report(&lookup, &settlement);
+        settlement
+    }
+
+    /// Makes the call, unless one that was made since the event came has its answer.
+    async fn look_up(&self, route: &Route, lookup: &Lookup) -> Exchange {
+        let Some(enrichment) = &route.knowledge.enrichment else { return Exchange::without_call(Ok(None)) };
+        if let Some(answer) = enrichment.stand_in_answer() {
+            tracing::warn!(
+                route = route.name,
+                "SANDBOX: `enrich` has no token yet, so the source's own sample stands for what would be read"
+            );
+            let found = enrichment.taken(answer.clone()).map_err(|reason| Outcome::Refused { reason });
+            return Exchange::without_call(found.map(Some));
+        }
+        if enrichment.is_unset {
+            let reason = "`enrich` is not set up yet: put in the token, as the comment in the route says".to_owned();
+            return Exchange::without_call(Err(Outcome::Account { reason }));
+        }
+        let url = match route.lookup_url(&lookup.event) {
+            Ok(Some(url)) => url,
+            Ok(None) => return Exchange::without_call(Ok(None)),
+            Err(reason) => return Exchange::without_call(Err(Outcome::Refused { reason })),
+        };
+        let (mut status, mut answer) = (None, String::new());
+        let ask = async || {
+            let answered = self.lookups.outbound.call(enrichment.request(&url), ANSWER_LIMIT).await;
+            let answered = answered.map_err(|error| missing(&error))?;
+            status = Some(answered.status);
+            enrichment.judge(&answered).map_err(|outcome| {
+                // some servers repeat what they were shown
+                answer = kept(&enrichment.without_secrets(answered.body.clone()));
+                outcome.with_reason(|reason| enrichment.without_secrets(reason))
+            })
+        };
+        let question = Question { url: &url, since: lookup.event.received_at, keep: enrichment.cache };
+        let found = self.answers.or_ask(question, &self.lookups.clock, ask).await;
+        Exchange { status, answer, found: found.map(Some) }
+    }
+
+    /// What follows from an attempt in which nothing was found.
+    fn next(&self, lookup: &Lookup, attempt: &Attempt) -> LookupFate {
+        let tried = Tried { attempts: lookup.attempts, since: lookup.since };
+        match self.lookups.settings.policy.fate(tried, attempt, fastrand::f64()) {
+            Fate::Retry { due, reason, since } => LookupFate::Retry { due, reason, since },
+            Fate::Failed { reason } | Fate::Held { reason } => LookupFate::Failed { reason },
+            Fate::Sent { .. } => LookupFate::Failed { reason: "nothing was found".into() },
+        }
+    }
+
+    fn report(&self, lookup: &Lookup, settlement: &LookupSettlement) {
+        let LookupSettlement { number: attempt, outcome, status, took, fate, .. } = settlement;
+        let labels = LookupLabels { route: lookup.route.clone(), outcome };
+        self.lookups.metrics.lookups.get_or_create(&labels).inc();
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let (route, event) = (&*lookup.route, &*lookup.event.id);
+        match fate {
+            LookupFate::Found { sends, .. } => {
+                let count = sends.len();
+                match sends.iter().find_map(|send| send.content.as_ref().err()) {
+                    None => {
+                        tracing::info!(
+                            route,
+                            event,
+                            attempt,
+                            outcome,
+                            status,
+                            took_ms,
+                            sends = count,
+                            "lookup attempted"
+                        );
+                    }
+                    Some(reason) => {
+                        let (outcome, reason) = ("unmapped", without_numbers(reason));
+                        tracing::warn!(route, event, attempt, outcome, status, took_ms, reason, "lookup attempted");
+                    }
+                }
+            }
+            LookupFate::Retry { due, reason, .. } => {
+                let reason = without_numbers(reason);
+                tracing::warn!(route, event, attempt, outcome, status, took_ms, reason, next = %due, "lookup attempted");
+            }
+            LookupFate::Failed { reason } => {
+                let (reason, next) = (without_numbers(reason), "failed");
+                tracing::error!(route, event, attempt, outcome, status, took_ms, reason, next, "lookup attempted");
+            }
+        }
+    }
+}
+
+fn gone(route: &str) -> Outcome {
+    Outcome::Account { reason: format!("there is no route `{route}` any more") }
+}
