@@ -19,13 +19,15 @@ pub struct EnrichSpec {
     /// GET, if left out.
     #[serde(default)]
     pub method: Option<Method>,
-    /// The part of the URL that all calls share, as `https://graph.facebook.com/v24.0`.
+    /// The part of the URL that all calls share, as `https://graph.facebook.com/v24.0`: scheme, host and path.
     #[serde(default)]
     pub base: Option<String>,
-    /// The rest of the path: a template, as `{{ event.leadgen_id }}`. What a value brings never becomes more than one step.
+    /// The rest of the path: a template over `event`, `headers` and `query`, as `{{ event.leadgen_id }}`. What a value
+    /// brings never becomes more than one step.
     #[serde(default)]
     pub path: Option<String>,
-    /// Query parameters: templates. What comes out empty is left out.
+    /// Query parameters: templates. One that comes out empty ends the lookup, unless `| default('')` says that it may: then
+    /// it is left out.
     #[serde(default)]
     pub query: Option<BTreeMap<String, String>>,
     /// How the token is shown; `bearer` if left out.
@@ -50,7 +52,8 @@ pub struct EnrichSpec {
     /// How many calls a second or a minute a route makes at most; `10/s` if left out.
     #[serde(default)]
     pub rate: Option<Rate>,
-    /// How long an answer serves other events about the same record, too. Never one that came after it was read.
+    /// How long an answer serves other events of the route about the same record, too. Never one that came after it was
+    /// read.
     #[serde(default)]
     pub cache: Option<Span>,
     /// What a route has to add (`token` or `base`), and where it is found.
