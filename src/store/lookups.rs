@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Result, params};
 
-use super::statements::{FAILED, READY, SENDING, WAITING, insert_sends};
+use super::statements::{FAILED, READY, SENDING, WAITING, insert_send};
 use super::{LookupClaims, LookupRequest};
 use crate::clock::Timestamp;
 use crate::event::lookup::{EventSeq, KeptEvent, Lookup, LookupFate, LookupSettlement};
@@ -102,7 +102,9 @@ pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
         attempt_row.execute(params![seq.0, number, at.0, took_ms, status, outcome, reason, answer])?;
         if let LookupFate::Found { body, sends, forget } = fate {
             db.prepare_cached("UPDATE events SET body = ?2 WHERE seq = ?1")?.execute(params![seq.0, body])?;
-            insert_sends(db, seq.0, sends, ended)?;
+            for send in sends {
+                insert_send(db, seq.0, send, ended, None)?;
+            }
             if let Some(fingerprint) = forget {
                 db.prepare_cached("DELETE FROM seen WHERE fingerprint = ?1")?.execute([fingerprint])?;
             }

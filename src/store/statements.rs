@@ -17,15 +17,17 @@ const UNCERTAIN: i64 = 12;
 /// How many waiting sends become ready in one transaction: the rest follow in the next.
 const PROMOTE_LIMIT: i64 = 5_000;
 
-/// Keeps events that were not seen yet.
-pub fn append(db: &Connection, events: &[NewEvent]) -> Result<Vec<Kept>> {
+/// Keeps events that were not seen yet. Their sends go straight to a deliverer that asks, as far as it has room.
+pub fn append(db: &Connection, events: &[NewEvent], direct: &mut Direct) -> Result<Vec<Kept>> {
     let mut seen = db.prepare_cached(
         "INSERT INTO seen (fingerprint, expires_at, event) VALUES (?1, ?2, ?3)
          ON CONFLICT (fingerprint) DO UPDATE SET expires_at = ?2, event = ?3 WHERE expires_at <= ?4",
     )?;
     let mut event_row = db.prepare_cached("INSERT INTO events (seq, route, source, id, type, received_at, envelope, body, fault) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
-    let mut next: i64 =
-        db.prepare_cached("SELECT coalesce(max(seq), 0) + 1 FROM events")?.query_row([], |row| row.get(0))?;
+    let mut next = match direct.next_event {
+        Some(next) => next,
+        None => db.prepare_cached("SELECT coalesce(max(seq), 0) + 1 FROM events")?.query_row([], |row| row.get(0))?,
+    };
     let mut kept = Vec::with_capacity(events.len());
     for event in events {
         let at = event.received_at;
@@ -44,40 +46,98 @@ pub fn append(db: &Connection, events: &[NewEvent]) -> Result<Vec<Kept>> {
             &event.body[..],
             event.fault
         ])?;
-        insert_sends(db, next, &event.sends, at)?;
+        for send in &event.sends {
+            direct.insert(db, (next, &event.id), send, at)?;
+        }
         if event.lookup {
             lookups::insert(db, next, &event.route, at)?;
         }
         next += 1;
         kept.push(Kept::New);
     }
+    direct.next_event = Some(next);
     Ok(kept)
 }
 
-/// Keeps the sends of an event; those that no rule could make, with the reason.
-pub fn insert_sends(db: &Connection, event: i64, sends: &[NewSend], at: Timestamp) -> Result<()> {
+/// Keeps a send, ready (with its moment) or being sent (with the end of the lease); one that no rule could make, with
+/// the reason.
+pub fn insert_send(db: &Connection, event: i64, send: &NewSend, at: Timestamp, lease: Option<Timestamp>) -> Result<()> {
     let mut row = db.prepare_cached(
         "INSERT INTO sends (event, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at, reason)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?8, ?8, ?9)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, ?10)",
     )?;
-    for NewSend { rule, account, content } in sends {
-        match content {
-            Ok(Content { campaign, destination, payload }) => {
-                row.execute(params![event, rule, account, campaign, destination, payload, READY, at.0, None::<&str>])?
-            }
-            Err(reason) => row.execute(params![event, rule, account, "", "", "", FAILED, at.0, reason])?,
-        };
-    }
+    let NewSend { rule, account, content } = send;
+    let (state, due) = lease.map_or((READY, at.0), |until| (SENDING, until.0));
+    match content {
+        Ok(Content { campaign, destination, payload }) => {
+            row.execute(params![event, rule, account, campaign, destination, payload, state, due, at.0, None::<&str>])?
+        }
+        Err(reason) => row.execute(params![event, rule, account, "", "", "", FAILED, at.0, at.0, reason])?,
+    };
     Ok(())
 }
 
-/// Hands out due sends.
-pub fn claim(db: &Connection, request: &ClaimRequest) -> Result<Claims> {
-    expire_leases(db, request)?;
-    promote(db, request.now)?;
-    let mut sends = Vec::new();
-    for want in &request.wants {
-        sends.extend(claim_of(db, want, request.lease_until)?);
+/// What the appends of a transaction share: the next event's number, and the room that a deliverer has, by account, for
+/// sends that come in it. They need not be made ready first, then looked for and claimed, if nothing older waits.
+#[derive(Default)]
+pub struct Direct {
+    next_event: Option<i64>,
+    room: Vec<(String, usize)>,
+    lease_until: Option<Timestamp>,
+    sends: Vec<Claimed>,
+}
+
+impl Direct {
+    /// The room of a request; what is due is made ready first.
+    pub fn of(db: &Connection, request: &ClaimRequest) -> Result<Self> {
+        expire_leases(db, request)?;
+        promote(db, request.now)?;
+        let mut older = db.prepare_cached("SELECT 1 FROM sends WHERE state = 0 AND account = ?1")?;
+        let mut room = Vec::new();
+        for (account, count) in &request.wants {
+            if !older.exists([account])? {
+                room.push((account.clone(), *count));
+            }
+        }
+        Ok(Self { next_event: None, room, lease_until: Some(request.lease_until), sends: Vec::new() })
+    }
+
+    fn insert(&mut self, db: &Connection, (event, id): (i64, &str), send: &NewSend, at: Timestamp) -> Result<()> {
+        let room = self.room.iter_mut().find(|(account, left)| *account == send.account && *left > 0);
+        if let (Some((_, left)), Ok(content), Some(until)) = (room, &send.content, self.lease_until)
+            && !is_busy(db, &content.destination)?
+        {
+            insert_send(db, event, send, at, Some(until))?;
+            *left -= 1;
+            self.sends.push(Claimed {
+                id: SendId(db.last_insert_rowid()),
+                event: id.to_owned(),
+                rule: send.rule.clone(),
+                account: send.account.clone(),
+                campaign: content.campaign.clone(),
+                destination: content.destination.clone(),
+                payload: content.payload.clone(),
+                since: at,
+                attempts: 0,
+            });
+            return Ok(());
+        }
+        insert_send(db, event, send, at, None)
+    }
+}
+
+/// Whether somebody is being sent to.
+fn is_busy(db: &Connection, destination: &str) -> Result<bool> {
+    db.prepare_cached("SELECT 1 FROM sends WHERE state = 2 AND destination = ?1")?.exists([destination])
+}
+
+/// Hands out sends that are ready, besides those that went straight through.
+pub fn claim(db: &Connection, request: &ClaimRequest, direct: Direct) -> Result<Claims> {
+    let direct = if direct.lease_until.is_some() { direct } else { Direct::of(db, request)? };
+    let mut sends = direct.sends;
+    for (account, wanted) in &request.wants {
+        let got = sends.iter().filter(|send| send.account == *account).count();
+        sends.extend(claim_of(db, account, wanted.saturating_sub(got), request.lease_until)?);
     }
     let next_due: Option<i64> =
         db.prepare_cached("SELECT min(due_at) FROM sends WHERE state = 1")?.query_row([], |row| row.get(0))?;
@@ -92,19 +152,17 @@ fn promote(db: &Connection, now: Timestamp) -> Result<usize> {
     .execute(params![now.0, PROMOTE_LIMIT])
 }
 
-fn claim_of(db: &Connection, want: &(String, usize), lease_until: Timestamp) -> Result<Vec<Claimed>> {
-    let (account, wanted) = want;
+fn claim_of(db: &Connection, account: &str, wanted: usize, lease_until: Timestamp) -> Result<Vec<Claimed>> {
     let mut sends = Vec::new();
     let mut select = db.prepare_cached("SELECT id, campaign, destination, payload, coalesce(since, created_at), attempts, rule, (SELECT events.id FROM events WHERE seq = event) FROM sends WHERE state = 0 AND account = ?1 ORDER BY id LIMIT ?2")?;
-    let mut busy = db.prepare_cached("SELECT 1 FROM sends WHERE state = 2 AND destination = ?1")?;
     let mut take = db.prepare_cached("UPDATE sends SET state = ?2, due_at = ?3 WHERE id = ?1")?;
-    let mut left = *wanted;
+    let mut left = wanted;
     while left > 0 {
         let rows = candidates(&mut select, account, left)?;
         let found = rows.len();
         for send in rows {
             // a second send to a person who is being sent to steps aside until that one is settled
-            if busy.exists([&send.destination])? {
+            if is_busy(db, &send.destination)? {
                 take.execute(params![send.id.0, BEHIND, 0])?;
             } else {
                 take.execute(params![send.id.0, SENDING, lease_until.0])?;

@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode};
 use super::inbox::{Append, Batch, Inbox, Request};
 use super::schema::Problem;
 use super::sqlite::{Identity, Location, Missing, open};
+use super::statements::Direct;
 use super::{Claims, LookupClaims, StoreError, lookups, statements};
 use crate::clock::Stopwatch;
 use crate::event::Kept;
@@ -250,12 +251,19 @@ fn carry_out(db: &Connection, batch: &Batch) -> rusqlite::Result<Results> {
             Request::Claim(..) | Request::ClaimLookups(..) => {}
         }
     }
+    let asked = batch.requests.iter().find_map(|request| match request {
+        Request::Claim(request, _) => Some(request),
+        _ => None,
+    });
+    let mut direct = asked.map(|request| Direct::of(db, request)).transpose()?.unwrap_or_default();
     for Append { events, .. } in &batch.appends {
-        results.appends.push(statements::append(db, events)?);
+        results.appends.push(statements::append(db, events, &mut direct)?);
     }
     for request in &batch.requests {
         match request {
-            Request::Claim(request, _) => results.claims.push(statements::claim(db, request)?),
+            Request::Claim(request, _) => {
+                results.claims.push(statements::claim(db, request, std::mem::take(&mut direct))?);
+            }
             Request::ClaimLookups(request, _) => results.lookups.push(lookups::claim(db, request)?),
             _ => {}
         }

@@ -304,3 +304,33 @@ async fn concurrent_appends_share_commits_and_none_is_lost() {
         [["1000", "1000"]]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_handed_out_as_it_comes_goes_once_and_to_a_person_one_by_one() {
+    let (_dir, store) = store();
+    let store = Arc::new(store);
+    // 200 events of three sends to five people in all, while the deliverer asks all the time
+    let people: Vec<String> = (0..5).map(|n| format!("+91981234567{n}")).collect();
+    let mut calls = tokio::task::JoinSet::new();
+    for n in 0..200_u8 {
+        let (store, people) = (Arc::clone(&store), people.clone());
+        calls.spawn(async move {
+            let to: Vec<&str> = (0..3).map(|k| people[(usize::from(n) + k) % 5].as_str()).collect();
+            store.append(vec![event(n, 0, &to)]).await.unwrap();
+        });
+    }
+    let (mut done, mut now) = (std::collections::BTreeSet::new(), 0);
+    while done.len() < 600 {
+        now += 1;
+        let claimed = store.claim(request(now, 7)).await.unwrap().sends;
+        let people: std::collections::BTreeSet<&str> = claimed.iter().map(|send| &*send.destination).collect();
+        assert_eq!(people.len(), claimed.len(), "two to one person at once: {claimed:?}");
+        for send in &claimed {
+            assert!(done.insert(send.id), "twice: {send:?}");
+            assert_eq!(send.payload, format!("{{\"to\":\"{}\"}}", send.destination));
+            settle(&store, send, sent()).await;
+        }
+    }
+    calls.join_all().await;
+    assert_eq!(store.claim(request(now + 1, 7)).await.unwrap().sends, []);
+}
