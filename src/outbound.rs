@@ -222,7 +222,7 @@ pub fn without(text: String, secrets: &[Secret]) -> String {
         let encoded: String = form_urlencoded::byte_serialize(plain.as_bytes()).collect();
         let json = serde_json::Value::from(plain).to_string();
         let json = json.trim_matches('"').to_owned();
-        [plain.to_owned(), encoded, json.replace('/', "\\/"), json]
+        [plain.to_owned(), encoded.to_lowercase(), encoded, json.replace('/', "\\/"), json]
     });
     spelled.fold(text, |text, secret| if text.contains(&secret) { text.replace(&secret, "(key)") } else { text })
 }

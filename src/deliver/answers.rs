@@ -15,8 +15,9 @@ const LIMIT: usize = 256;
 /// The longest that are, as JSON.
 const SIZE_LIMIT: usize = 32 * 1_024;
 
-/// An answer, and when it was asked for. Locked while it is being asked for: whoever wants the same waits.
-type Slot = Arc<tokio::sync::Mutex<Option<(Timestamp, Json)>>>;
+/// What was found, or why nothing was, and when it was asked for. Locked while it is being asked for: whoever wants the
+/// same waits.
+type Slot<E> = Arc<tokio::sync::Mutex<Option<(Timestamp, Result<Json, E>)>>>;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -30,12 +31,19 @@ pub struct Question<'a> {
 }
 
 /// What was found lately.
-#[derive(Debug, Default)]
-pub struct Answers(Mutex<HashMap<Url, Slot>>);
+#[derive(Debug)]
+pub struct Answers<E>(Mutex<HashMap<Url, Slot<E>>>);
 
-impl Answers {
-    /// What a call found that was made since the event came and not too long ago; else what `ask` finds.
-    pub async fn or_ask<E>(
+impl<E> Default for Answers<E> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<E: Clone> Answers<E> {
+    /// What a call found that was made since the event came and not too long ago; else what `ask` finds. A call that fails
+    /// while others wait for it fails for all of them: they do not ask a server that hangs one after the other.
+    pub async fn or_ask(
         &self,
         Question { url, since, keep }: Question<'_>,
         clock: &Clock,
@@ -45,19 +53,24 @@ impl Answers {
             return ask().await;
         }
         let slot = self.slot(url);
+        let waiting_since = clock.now();
         let mut known = slot.lock().await;
         let now = clock.now();
-        if let Some((at, found)) = known.as_ref().filter(|(at, _)| *at >= since && *at <= now && now.since(*at) <= keep)
-        {
-            tracing::debug!(age_ms = now.since(*at).as_millis(), "an answer serves another event");
-            return Ok(found.clone());
+        match &*known {
+            Some((at, Ok(found))) if *at >= since && *at <= now && now.since(*at) <= keep => return Ok(found.clone()),
+            Some((ended, Err(fault))) if *ended >= waiting_since && *ended <= now => return Err(fault.clone()),
+            _ => {}
         }
-        let found = ask().await?;
-        *known = (found.to_string().len() <= SIZE_LIMIT).then(|| (now, found.clone()));
-        Ok(found)
+        let found = ask().await;
+        *known = match &found {
+            Ok(json) if json.to_string().len() > SIZE_LIMIT => None,
+            Ok(_) => Some((now, found.clone())),
+            Err(_) => Some((clock.now(), found.clone())),
+        };
+        found
     }
 
-    fn slot(&self, url: &Url) -> Slot {
+    fn slot(&self, url: &Url) -> Slot<E> {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= LIMIT {
             // those that nobody is waiting for

@@ -21,7 +21,7 @@ const ANSWER_LIMIT: usize = 256 * 1_024;
 /// What makes the attempts of one route.
 pub struct Finder {
     lookups: Arc<Lookups>,
-    answers: Answers,
+    answers: Answers<Outcome>,
 }
 
 /// What a lookup came to.
@@ -93,11 +93,9 @@ impl Finder {
             let answered = self.lookups.outbound.call(enrichment.request(&url), ANSWER_LIMIT).await;
             let answered = answered.map_err(|error| missing(&error))?;
             status = Some(answered.status);
-            enrichment.judge(&answered).map_err(|outcome| {
-                // some servers repeat what they were shown
-                answer = kept(&enrichment.without_secrets(answered.body.clone()));
-                outcome.with_reason(|reason| enrichment.without_secrets(reason))
-            })
+            enrichment
+                .judge(&answered)
+                .inspect_err(|_| answer = kept(&enrichment.without_secrets(answered.body.clone())))
         };
         let question = Question { url: &url, since: lookup.event.received_at, keep: enrichment.cache };
         let found = self.answers.or_ask(question, &self.lookups.clock, ask).await;

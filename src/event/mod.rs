@@ -199,20 +199,6 @@ impl Outcome {
         }
     }
 
-    /// The same with its reason rewritten.
-    #[must_use]
-    pub fn with_reason(mut self, rewrite: impl FnOnce(String) -> String) -> Self {
-        match &mut self {
-            Self::Sent { .. } => {}
-            Self::Transient { reason, .. }
-            | Self::Account { reason }
-            | Self::Campaign { reason }
-            | Self::Refused { reason }
-            | Self::Uncertain { reason } => *reason = rewrite(std::mem::take(reason)),
-        }
-        self
-    }
-
     /// Why it was not sent; empty if it was.
     pub fn reason(&self) -> &str {
         match self {

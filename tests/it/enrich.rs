@@ -541,3 +541,38 @@ async fn an_event_that_came_to_nothing_after_its_lookup_counts_when_it_is_repeat
     world.settles("SELECT state FROM lookups WHERE event = 3", "11").await;
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_server_that_hangs_is_not_asked_for_one_record_again_and_again() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    *vendors.hanging.lock().unwrap() = Some("/hubspot".to_owned());
+    let quick = setup("hs", &hubspot(&base).replace(", token:", ", rate: unlimited, token:"));
+    let world = World::start(quick.set("delivery.timeout=200ms")).await;
+    let events: Vec<Value> = (0..40).map(|id| contact_event(id, 7)[0].clone()).collect();
+    post(&world.setup, &world.base, "hs", Value::Array(events)).await;
+    world.settles("SELECT count(*) >= 40 FROM lookup_attempts", "1").await;
+    let attempts: usize = world.query("SELECT count(*) FROM lookup_attempts")[0][0].parse().unwrap();
+    assert!(vendors.calls().len() * 3 < attempts, "{} calls for {attempts} attempts", vendors.calls().len());
+    // and when it answers again, all of them have it
+    *vendors.hanging.lock().unwrap() = None;
+    vendors.keep("7", json!({"properties": {"firstname": "Asha", "phone": "+919812345670"}}));
+    world.delivered(40).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn half_a_token_is_a_token_and_an_empty_error_is_none() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    let world = World::start(setup("fb", &meta(&base))).await;
+    // a reason is cut at 200 characters: right through the token
+    let long = json!({"error": {"message": format!("{}{TOKEN}", "x".repeat(190)), "code": 190}});
+    vendors.fail(2, 400, None, &long);
+    let mut found = lead("+919812345670", "Asha");
+    found["error"] = json!("");
+    vendors.keep("11", found);
+    post(&world.setup, &world.base, "fb", leads(&["11"])).await;
+    world.delivered(1).await;
+    world.stop().await.assert_unseen(&["EAAGtheTok"]);
+}

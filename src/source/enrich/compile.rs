@@ -21,7 +21,7 @@ const RATE: Rate = Rate(Some(PerSecond { count: 10, every: Duration::from_secs(1
 const OF_AN_EVENT: [&str; 3] = ["event", "headers", "query"];
 
 /// Steps of a path that are shorter are no secrets: `rest`, `v1`, a user's number.
-const SECRET_STEP: usize = 8;
+const SECRET_STEP: usize = 5;
 
 /// What expressions over an answer see.
 const OF_AN_ANSWER: [&str; 2] = ["status", "answer"];

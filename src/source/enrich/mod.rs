@@ -140,7 +140,11 @@ impl Enrichment {
                 reason: format!("{status}, and the answer is longer than a record may be"),
             });
         }
-        let said = || reason(*status, body, json.as_ref());
+        // some servers repeat what they were shown; a part of a token is one, too, so nothing is cut off before
+        let said = || {
+            let safe = self.without_secrets(body.clone());
+            reason(*status, &safe, serde_json::from_str(&safe).ok().as_ref())
+        };
         let scope = minijinja::context! { status, answer => json.as_ref().map(to_value) };
         let holds = |expression: &Option<Expression>| {
             expression.as_ref().is_some_and(|test| test.eval(&scope).is_ok_and(|value| value.is_true()))
@@ -220,7 +224,14 @@ impl Enrichment {
 
 /// A success that says of itself that it is none.
 fn is_fault(json: Option<&Json>) -> bool {
-    json.and_then(|json| json.get("error")).is_some_and(|error| !matches!(error, Json::Null | Json::Bool(false)))
+    json.and_then(|json| json.get("error")).is_some_and(|error| match error {
+        Json::Null | Json::Bool(false) => false,
+        Json::Bool(true) => true,
+        Json::Number(number) => number.as_i64() != Some(0),
+        Json::String(text) => !matches!(text.as_str(), "" | "0"),
+        Json::Array(list) => !list.is_empty(),
+        Json::Object(map) => !map.is_empty(),
+    })
 }
 
 /// What a missing answer means for a call that only reads: it may be made again.
