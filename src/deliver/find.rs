@@ -18,9 +18,14 @@ use crate::telemetry::LookupLabels;
 /// The most of an answer that is read: a record has some kilobytes.
 const ANSWER_LIMIT: usize = 256 * 1_024;
 
+/// What is to be done where a sender's API refuses the token.
+const MEND: &str =
+    "put a new token into the route's `enrich`, or give it the permission, and restart; what waits is read then";
+
 /// What makes the attempts of one route.
 pub struct Finder {
     lookups: Arc<Lookups>,
+    route: Arc<Route>,
     answers: Answers<Outcome>,
 }
 
@@ -42,21 +47,17 @@ impl Exchange {
 
 impl Finder {
     /// With nothing found yet.
-    pub fn new(lookups: Arc<Lookups>) -> Self {
-        Self { lookups, answers: Answers::default() }
+    pub fn new(lookups: Arc<Lookups>, route: Arc<Route>) -> Self {
+        Self { lookups, route, answers: Answers::default() }
     }
 
     /// Makes one attempt.
     pub async fn attempt(self: Arc<Self>, lookup: Lookup) -> LookupSettlement {
         let (at, watch) = (self.lookups.clock.now(), Stopwatch::start());
-        let route = self.lookups.routes.get(&lookup.route);
-        let Exchange { status, answer, found } = match route {
-            Some(route) => self.look_up(route, &lookup).await,
-            None => Exchange::without_call(Err(gone(&lookup.route))),
-        };
+        let Exchange { status, answer, found } = self.look_up(&lookup).await;
         let took = watch.elapsed();
-        let (outcome, fate) = match found.and_then(|found| Ok((route.ok_or_else(|| gone(&lookup.route))?, found))) {
-            Ok((route, found)) => ("found", route.complete(&lookup.event, found)),
+        let (outcome, fate) = match found {
+            Ok(found) => ("found", self.route.complete(&lookup.event, found)),
             Err(outcome) => {
                 let name = outcome.name();
                 (name, self.next(&lookup, &Attempt { at, took, status, answer: String::new(), outcome }))
@@ -69,7 +70,8 @@ impl Finder {
     }
 
     /// Makes the call, unless one that was made since the event came has its answer.
-    async fn look_up(&self, route: &Route, lookup: &Lookup) -> Exchange {
+    async fn look_up(&self, lookup: &Lookup) -> Exchange {
+        let route = &self.route;
         let Some(enrichment) = &route.knowledge.enrichment else { return Exchange::without_call(Ok(None)) };
         if let Some(answer) = enrichment.stand_in_answer() {
             tracing::warn!(
@@ -142,7 +144,8 @@ impl Finder {
             }
             LookupFate::Retry { due, reason, .. } => {
                 let reason = without_numbers(reason);
-                tracing::warn!(route, event, attempt, outcome, status, took_ms, reason, next = %due, "lookup attempted");
+                let hint = (*outcome == "account").then_some(MEND);
+                tracing::warn!(route, event, attempt, outcome, status, took_ms, reason, hint, next = %due, "lookup attempted");
             }
             LookupFate::Failed { reason } => {
                 let (reason, next) = (without_numbers(reason), "failed");
@@ -150,8 +153,4 @@ impl Finder {
             }
         }
     }
-}
-
-fn gone(route: &str) -> Outcome {
-    Outcome::Account { reason: format!("there is no route `{route}` any more") }
 }

@@ -62,7 +62,7 @@ impl Lookups {
         for (name, route) in lookups.routes.iter() {
             // one that no longer looks anything up still has to finish what it was asked for before
             if route.knowledge.enrichment.is_some() || waiting.contains_key(name) {
-                loops.spawn(Run::new(Arc::clone(&lookups), name.clone(), route).run(stop.clone()));
+                loops.spawn(Run::new(Arc::clone(&lookups), route).run(stop.clone()));
             }
         }
         while loops.join_next().await.is_some() {}
@@ -99,12 +99,12 @@ struct Run {
 }
 
 impl Run {
-    fn new(lookups: Arc<Lookups>, name: String, route: &Route) -> Self {
+    fn new(lookups: Arc<Lookups>, route: &Arc<Route>) -> Self {
         let rate = route.knowledge.enrichment.as_ref().map_or(Rate(None), |call| call.rate);
         Self {
-            finder: Arc::new(Finder::new(Arc::clone(&lookups))),
+            finder: Arc::new(Finder::new(Arc::clone(&lookups), Arc::clone(route))),
             lookups,
-            route: name,
+            route: route.name.clone(),
             started: Stopwatch::start(),
             pace: Pace::new(rate),
             under_way: JoinSet::new(),

@@ -155,7 +155,7 @@ fn timed_out(response: Response) -> Response {
 fn overloaded(receiver: &Receiver, uri: &Uri) -> Response {
     let steps = uri.path().strip_prefix("/webhooks/");
     let route = steps.and_then(|steps| receiver.routes.get(steps.split('/').next().unwrap_or("")));
-    later(route, "too many calls at once; send it again later".into())
+    later(route.map(Arc::as_ref), "too many calls at once; send it again later".into())
 }
 
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {

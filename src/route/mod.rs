@@ -10,6 +10,7 @@ pub mod example;
 pub mod wakes;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,7 +47,7 @@ pub struct Route {
 }
 
 /// All routes, by name.
-pub type Routes = BTreeMap<String, Route>;
+pub type Routes = BTreeMap<String, Arc<Route>>;
 
 /// Compiles every route of a configuration.
 pub fn compile(written: &Written, faults: &mut Vec<Fault>) -> Routes {
@@ -54,7 +55,7 @@ pub fn compile(written: &Written, faults: &mut Vec<Fault>) -> Routes {
     for (name, file) in &written.routes {
         match Route::compile(file, written) {
             Ok(route) => {
-                routes.insert(name.clone(), route);
+                routes.insert(name.clone(), Arc::new(route));
             }
             Err(more) => faults.extend(more),
         }

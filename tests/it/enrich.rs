@@ -251,11 +251,13 @@ async fn killed_in_the_middle_of_a_lookup_it_reads_again_and_sends_once() {
         process.child.wait().unwrap();
     }
     vendors.faults.lock().unwrap().clear();
+    vendors.fail(1, 401, None, &json!({"error": {"message": "expired", "code": 190}}));
     let process = Process::serve(&setup);
     assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
     eventually("it is settled", async || query(&setup.database(), "SELECT state FROM lookups") == [["10"]]).await;
     assert_eq!(query(&setup.database(), "SELECT count(*) FROM sends"), [["1"]]);
     let log = process.log.lock().unwrap().clone();
+    assert!(log.contains("put a new token into the route's `enrich`"), "{log}");
     assert!(log.contains("lookup attempted") && !log.contains(TOKEN) && !log.contains("9812345670"), "{log}");
     process.signal("TERM");
     world.stop().await;

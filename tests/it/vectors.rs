@@ -1,15 +1,18 @@
 //! The vectors that vendors publish, proven by the recipes of the shipped sources: no recipe of the test's own.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serri_relay::authenticate::{Authentication, Refusal, sign};
+use serri_relay::authenticate::{Refusal, sign};
 use serri_relay::call::Call;
 use serri_relay::clock::Timestamp;
+use serri_relay::route::Route;
 
 use crate::world::Setup;
 
-/// The authentication of a route of this source.
-fn of(source: &str, secret: &str, more: &str) -> Authentication {
+/// A route of this source.
+fn of(source: &str, secret: &str, more: &str) -> Arc<Route> {
     let secret =
         if secret.is_empty() { String::new() } else { format!("secret: {}\n", serde_json::Value::from(secret)) };
     let setup = Setup::new().route("r", &format!("source: {source}\n{secret}{more}\nsends: []\n"));
@@ -17,7 +20,7 @@ fn of(source: &str, secret: &str, more: &str) -> Authentication {
     let setup = setup.set(&format!("server.public_url=https://{host}"));
     setup.write("http://127.0.0.1:9/");
     let mut checked = setup.checked();
-    checked.routes.remove("r").unwrap().authentication
+    checked.routes.remove("r").unwrap()
 }
 
 fn call(method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Call {
@@ -272,8 +275,9 @@ fn what_vendors_publish_is_proven_by_the_shipped_recipes() {
     for (name, source, more, secret, method, path, headers, body, at) in vectors() {
         let auth = of(source, secret, more);
         let now = Timestamp(at * 1_000 + 1_000);
-        let given =
-            |headers: &[(&str, &str)], body: &str| auth.prove(call(method.clone(), path, headers, body), now).map(drop);
+        let given = |headers: &[(&str, &str)], body: &str| {
+            auth.authentication.prove(call(method.clone(), path, headers, body), now).map(drop)
+        };
         assert_eq!(given(&headers, body), Ok(()), "{name}");
         assert_eq!(given(&headers, &format!("{body} ")), Err(Refusal::Wrong), "{name}: one byte more");
         // but for one letter the same
@@ -283,7 +287,8 @@ fn what_vendors_publish_is_proven_by_the_shipped_recipes() {
         } else {
             format!("{prefix}{}", rest.replacen(char::is_alphanumeric, "Z", 1))
         };
-        let told = of(source, &other, more).prove(call(method.clone(), path, &headers, body), now).map(drop);
+        let told =
+            of(source, &other, more).authentication.prove(call(method.clone(), path, &headers, body), now).map(drop);
         assert_eq!(told, Err(Refusal::Wrong), "{name}: another secret");
         for junk in ["N/A", "no-secret-provided", ""] {
             let mut junked = headers.clone();
@@ -293,7 +298,7 @@ fn what_vendors_publish_is_proven_by_the_shipped_recipes() {
         if at > 0 {
             let late = Timestamp(now.0 + 600_000);
             assert_eq!(
-                auth.prove(call(method, path, &headers, body), late).map(drop),
+                auth.authentication.prove(call(method, path, &headers, body), late).map(drop),
                 Err(Refusal::Stale),
                 "{name}: too old"
             );
@@ -309,19 +314,23 @@ fn what_vendors_publish_in_part_fits_as_far_as_it_goes() {
         ("close-sig-timestamp", "1544271440"),
         ("close-sig-hash", "aa4fea8d4b74a0790e6b0dc2214db9d4d7651cb3e23f53caea499defd71ee431"),
     ];
-    let told = close.prove(call(Method::POST, "/x", &headers, "{}"), Timestamp(1_544_271_440_000)).map(drop);
+    let told =
+        close.authentication.prove(call(Method::POST, "/x", &headers, "{}"), Timestamp(1_544_271_440_000)).map(drop);
     assert_eq!(told, Err(Refusal::Wrong));
     // V14: the secret with which Zendesk signs its test calls, verbatim
     let zendesk = of("zendesk", "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==", "");
     let now = Timestamp(1_767_085_200_000);
     let mut signed = call(Method::POST, "/x", &[], r#"{"event":"test"}"#);
-    sign(&zendesk, &mut signed, now).unwrap();
-    assert_eq!(zendesk.prove(signed, now).map(drop), Ok(()));
+    sign(&zendesk.authentication, &mut signed, now).unwrap();
+    assert_eq!(zendesk.authentication.prove(signed, now).map(drop), Ok(()));
     // V15: HighLevel's public key, which the source brings: no route needs a secret, and anything else is refused
     let highlevel = of("gohighlevel", "", "");
     let headers = [(
         "x-ghl-signature",
         "NWv1gGqXQ0AiuTHSzoqL8jbz2yyOdvRJvfTk1yrVAlVkQ3Pbb4k0X1xVg9y8gwz6PZ6Bv0mvmSgL2hl8TB0PBA==",
     )];
-    assert_eq!(highlevel.prove(call(Method::POST, "/x", &headers, "{}"), now).map(drop), Err(Refusal::Wrong));
+    assert_eq!(
+        highlevel.authentication.prove(call(Method::POST, "/x", &headers, "{}"), now).map(drop),
+        Err(Refusal::Wrong)
+    );
 }
