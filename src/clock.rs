@@ -6,12 +6,13 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
@@ -58,6 +59,7 @@ pub struct Clock(Face);
 enum Face {
     System,
     Set(Arc<AtomicI64>),
+    Running(Stopwatch, Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -71,6 +73,11 @@ impl Clock {
         Self(Face::Set(Arc::new(AtomicI64::new(start.0))))
     }
 
+    /// A clock that runs, and can be set: as computers' clocks are.
+    pub fn running_from(start: Timestamp) -> Self {
+        Self(Face::Running(Stopwatch::start(), Arc::new(AtomicI64::new(start.0))))
+    }
+
     /// The time now.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
@@ -80,18 +87,27 @@ impl Clock {
                 Err(_) => 0,
             }),
             Face::Set(at) => Timestamp(at.load(Ordering::SeqCst)),
+            Face::Running(watch, from) => Timestamp(from.load(Ordering::SeqCst)).after(watch.elapsed()),
         }
     }
 
-    /// Moves a clock made by [`Clock::set_to`]; the system's clock cannot be moved.
+    /// Moves a clock made by [`Clock::set_to`] or [`Clock::running_from`] ahead; the system's clock cannot be moved.
     pub fn advance(&self, by: Duration) {
-        if let Face::Set(at) = &self.0 {
+        if let Face::Set(at) | Face::Running(_, at) = &self.0 {
             at.fetch_add(millis(by), Ordering::SeqCst);
+        }
+    }
+
+    /// The same backwards.
+    pub fn set_back(&self, by: Duration) {
+        if let Face::Set(at) | Face::Running(_, at) = &self.0 {
+            at.fetch_sub(millis(by), Ordering::SeqCst);
         }
     }
 }
 
-/// Measures how long something took, whatever the wall clock does meanwhile.
+/// Measures how long something took, whatever the wall clock does meanwhile. Inside a simulation, whose time is not that
+/// of the world, it measures that.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 

@@ -5,6 +5,7 @@
 
 // what everything shares
 pub mod clock;
+pub mod hours;
 pub mod secret;
 pub mod event;
 pub mod config;

@@ -16,15 +16,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::relay::{AccountSpec, RelayFile};
+use crate::config::wishes::CampaignSpec;
 use crate::deliver::{Account, Deliverer, Lookups, Policy, Settings};
 use crate::outbound::{ClientError, Limits, Outbound};
 use crate::receive::{Bounds, Receiver};
+use crate::route::Detour;
 use crate::route::check::Checked;
 use crate::route::wakes::Wakes;
 use crate::secret::Secret;
 use crate::serri::Client;
 use crate::serri::sandbox::{self, Sandbox};
-use crate::store::{OpenError, SqliteStore, Store};
+use crate::store::{Intake, OpenError, SqliteStore, Store};
 use crate::telemetry::Metrics;
 use crate::{admin, deliver, listen, receive};
 
@@ -102,7 +104,7 @@ pub async fn serve(
     };
     let receiver = Arc::new(Receiver {
         routes: Arc::clone(&routes),
-        store: Arc::clone(&store) as Arc<dyn Store>,
+        store: Arc::clone(&store) as Arc<dyn Intake>,
         wake: Arc::clone(&wake),
         lookup: Arc::clone(&due),
         clock: clock.clone(),
@@ -116,12 +118,14 @@ pub async fn serve(
         max: retry.max.0,
         give_up_after: retry.give_up_after.0,
         on_uncertain: settings.delivery.on_uncertain,
+        probe_initial: settings.delivery.hold_probe.initial.0,
+        probe_max: settings.delivery.hold_probe.max.0,
     };
     let settings_of_calls = Settings { concurrency, timeout: settings.delivery.timeout.0, policy };
     let lookups = Lookups {
         store: Arc::clone(&store) as Arc<dyn Store>,
         outbound: outbound.clone(),
-        routes,
+        routes: Arc::clone(&routes),
         settings: settings_of_calls,
         clock: clock.clone(),
         due,
@@ -130,8 +134,9 @@ pub async fn serve(
     };
     let deliverer = Deliverer {
         store: Arc::clone(&store) as Arc<dyn Store>,
-        client: Client::new(outbound),
-        accounts: accounts(&settings.accounts, sandbox.as_ref().map(|(_, address)| *address)),
+        caller: Arc::new(Client::new(outbound)),
+        routes: Arc::clone(&routes),
+        accounts: accounts(&settings, sandbox.as_ref().map(|(_, address)| *address)),
         settings: settings_of_calls,
         clock,
         wake,
@@ -186,7 +191,7 @@ async fn start_sandbox(
     Ok((sandbox, address))
 }
 
-fn accounts(specs: &BTreeMap<String, AccountSpec>, sandbox: Option<SocketAddr>) -> BTreeMap<String, Account> {
+fn accounts(settings: &RelayFile, sandbox: Option<SocketAddr>) -> BTreeMap<String, Account> {
     let account = |(name, spec): (&String, &AccountSpec)| {
         let (endpoint, key) = match sandbox.filter(|_| spec.uses_sandbox()) {
             Some(address) => (format!("http://{address}{}", sandbox::PATH), sandbox::KEY.to_owned()),
@@ -194,9 +199,18 @@ fn accounts(specs: &BTreeMap<String, AccountSpec>, sandbox: Option<SocketAddr>) 
         };
         // `check` has seen to it that it is a URL
         let endpoint = endpoint.parse::<Url>().ok()?;
-        Some((spec.label(name), Account { endpoint, key: Secret::new(key), rate: spec.rate }))
+        let of = |campaign: &&CampaignSpec| campaign.account.as_deref().unwrap_or("default") == name;
+        let campaigns = settings.campaigns.iter().filter(of);
+        let account = Account {
+            endpoint,
+            key: Secret::new(key),
+            rate: spec.rate,
+            campaign_rates: campaigns.filter_map(|campaign| Some((campaign.name.clone(), campaign.rate?))).collect(),
+            detour: Detour::of(&spec.wishes, &spec.default_country),
+        };
+        Some((spec.label(name), account))
     };
-    specs.iter().filter_map(account).collect()
+    settings.accounts.iter().filter_map(account).collect()
 }
 
 /// Tells a newcomer where things are.

@@ -3,11 +3,14 @@
 //! The lines themselves are written where things are decided: one a call (`webhook received`), one an attempt
 //! (`delivery attempted`).
 
+use std::collections::HashSet;
 use std::io::IsTerminal as _;
+use std::sync::Mutex;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
@@ -70,6 +73,38 @@ pub struct LookupLabels {
     pub outcome: &'static str,
 }
 
+/// The labels of a hold that lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HoldLabels {
+    /// Whose sends stand still.
+    pub account: String,
+    /// Those of which campaign; empty: all.
+    pub campaign: String,
+}
+
+/// The labels of a hold's turn.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HoldTurnLabels {
+    /// Whose sends stand still.
+    pub account: String,
+    /// `began`, `lasts` or `ended`.
+    pub turn: &'static str,
+}
+
+/// The labels of a refusal whose meaning is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UnknownLabels {
+    /// What the server said, with its status.
+    pub text: String,
+}
+
+impl UnknownLabels {
+    /// How many different texts are told apart.
+    pub const MOST: usize = 50;
+    /// How many characters of one.
+    pub const LONGEST: usize = 120;
+}
+
 /// What is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -84,6 +119,14 @@ pub struct Metrics {
     pub attempt_seconds: Histogram,
     /// Attempts at lookups by route and outcome.
     pub lookups: Family<LookupLabels, Counter>,
+    /// 1 for each hold that lasts.
+    pub holds: Family<HoldLabels, Gauge>,
+    /// How often holds began, lasted for long, and ended.
+    pub hold_turns: Family<HoldTurnLabels, Counter>,
+    /// Refusals whose meaning is not known, by what was said.
+    pub unknown_answers: Family<UnknownLabels, Counter>,
+    /// The texts that are told apart.
+    pub unknown_texts: Mutex<HashSet<String>>,
 }
 
 impl Metrics {
@@ -102,7 +145,26 @@ impl Metrics {
             "Attempts to read what an event leaves out, by route and outcome",
             Family::clone(&lookups),
         );
-        Self { registry, calls, call_seconds, attempts, attempt_seconds, lookups }
+        let (holds, hold_turns, unknown_answers) = (Family::default(), Family::default(), Family::default());
+        registry.register("holds", "Accounts and campaigns that stand still", Family::clone(&holds));
+        registry.register("hold_turns", "Holds that began, lasted and ended, by account", Family::clone(&hold_turns));
+        registry.register(
+            "unknown_answers",
+            "Refusals of an unknown kind, by what was said",
+            Family::clone(&unknown_answers),
+        );
+        Self {
+            registry,
+            calls,
+            call_seconds,
+            attempts,
+            attempt_seconds,
+            lookups,
+            holds,
+            hold_turns,
+            unknown_answers,
+            unknown_texts: Mutex::default(),
+        }
     }
 
     /// The OpenMetrics text.

@@ -50,7 +50,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         events.iter().enumerate().for_each(|(index, event)| tell(index + 1, event, lookup(route, event)));
     }
     let unread = events.iter().any(|event| lookup(route, event).is_some_and(|url| url.is_err()));
-    let unmapped = unread || events.iter().flat_map(|event| &event.sends).any(|send| send.content.is_err());
+    let unmapped = unread || events.iter().flat_map(|event| &event.made.sends).any(|send| send.content.is_err());
     Ok(if unmapped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -68,7 +68,7 @@ fn lookup(route: &Route, event: &NewEvent) -> Option<Result<String, String>> {
 
 /// An event as JSON.
 fn json_of(route: &Route, event: &NewEvent) -> Value {
-    let sends: Vec<Value> = event.sends.iter().map(shown).collect();
+    let sends: Vec<Value> = event.made.sends.iter().map(shown).collect();
     let value = serde_json::from_slice(&event.body).unwrap_or(Value::Null);
     let mut json = json!({ "id": event.id, "type": event.kind, "event": value, "sends": sends });
     if let (Some(lookup), Value::Object(fields)) = (lookup(route, event), &mut json) {
@@ -88,10 +88,10 @@ fn tell(number: usize, event: &NewEvent, lookup: Option<Result<String, String>>)
             )),
             Err(reason) => say(&format!("  the rest cannot be read: {reason}")),
         }
-    } else if event.sends.is_empty() {
+    } else if event.made.sends.is_empty() {
         say("  no rule applies: nothing is sent (no `when` is true; --json shows the event as rules see it)");
     }
-    for send in &event.sends {
+    for send in &event.made.sends {
         match &send.content {
             Ok(content) => {
                 say(&format!(

@@ -16,6 +16,7 @@ pub mod shape;
 pub mod shipped;
 pub mod source;
 pub mod unit;
+pub mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::unit::{Rate, Size, Span};
-use crate::event::OnUncertain;
+use super::wishes::{CampaignSpec, WishesSpec};
+use crate::event::{OnUncertain, sandboxed};
 
 /// The relay's own settings. Every key is also an environment variable: `server.listen` is `SERRI_RELAY__SERVER__LISTEN`.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -21,6 +22,12 @@ pub struct RelayFile {
     pub accounts: BTreeMap<String, AccountSpec>,
     /// How sends are delivered.
     pub delivery: DeliverySpec,
+    /// What is known of the campaigns: `check` then finds a wrong count before any customer does.
+    #[serde(default)]
+    pub campaigns: Vec<CampaignSpec>,
+    /// Who is told when an account or a campaign stands still, and when it works again.
+    #[serde(default)]
+    pub alerts: Vec<AlertSpec>,
 }
 
 /// The listener that webhooks come to.
@@ -79,6 +86,9 @@ pub struct AccountSpec {
     /// How many sends a second or a minute: `20/s`, `600/m`, `unlimited`.
     #[serde(default = "default_rate")]
     pub rate: Rate,
+    /// What is wished for all its sends.
+    #[serde(flatten)]
+    pub wishes: WishesSpec,
 }
 
 impl AccountSpec {
@@ -90,7 +100,7 @@ impl AccountSpec {
     /// The name its sends are kept under. What was made for the sandbox has one of its own: it must never go to Serri
     /// when there is a key one day.
     pub fn label(&self, name: &str) -> String {
-        if self.uses_sandbox() { format!("{name} (sandbox)") } else { name.to_owned() }
+        if self.uses_sandbox() { sandboxed(name) } else { name.to_owned() }
     }
 }
 
@@ -119,6 +129,42 @@ pub struct DeliverySpec {
     pub retry: RetrySpec,
     /// What happens to a send of which nobody knows whether it went: `retry` repeats it, `hold` leaves it for a person to decide.
     pub on_uncertain: OnUncertain,
+    /// How often it is tried whether an account or a campaign that stands still works again.
+    pub hold_probe: ProbeSpec,
+    /// How often somebody is reminded that it does not.
+    pub remind: Span,
+}
+
+/// How often it is tried whether an account or a campaign that stands still works again, with one send that is due anyway.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct ProbeSpec {
+    /// The first time; the wait doubles each time.
+    pub initial: Span,
+    /// The longest wait.
+    pub max: Span,
+}
+
+/// Somebody who is told when a hold begins, lasts or ends: by one of `webhook`, `slack` and `campaign`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+pub struct AlertSpec {
+    /// A URL that gets JSON, signed by Standard Webhooks.
+    #[serde(default)]
+    pub webhook: Option<String>,
+    /// The secret it is signed with: `whsec_` and base64.
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// The URL of a Slack-compatible incoming webhook.
+    #[serde(default)]
+    pub slack: Option<String>,
+    /// A Serri campaign that takes one parameter: what happened.
+    #[serde(default)]
+    pub campaign: Option<String>,
+    /// The account it goes through: another than those it tells about.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// The number that gets it.
+    #[serde(default)]
+    pub to: Option<String>,
 }
 
 /// When a send is tried again: exponential backoff with full jitter.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::source::{Manner, OneOrMany};
+use super::wishes::WishesSpec;
 
 /// A webhook address, `POST /webhooks/NAME`.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -27,6 +28,9 @@ pub struct RouteFile {
     /// What overrides the source for this route.
     #[serde(flatten)]
     pub manner: Manner,
+    /// What is wished for all its sends.
+    #[serde(flatten)]
+    pub wishes: WishesSpec,
     /// What is sent for which event.
     pub sends: Vec<RuleSpec>,
     /// Events and what must come of them; run by `serri-relay check`.
@@ -49,12 +53,17 @@ pub struct RuleSpec {
     /// The country of numbers without country code, for this rule.
     #[serde(default, rename = "default_country")]
     pub default_country: Option<String>,
+    /// Sends nothing, but puts the number on the list of those that must not be messaged (`add`), or takes it off (`remove`).
+    #[serde(default)]
+    pub suppress: Option<SuppressSpec>,
     /// The exact name of a live API campaign.
-    pub campaign_name: String,
+    #[serde(default)]
+    pub campaign_name: Option<String>,
     /// The person's number.
     pub destination: String,
     /// The person's name.
-    pub user_name: String,
+    #[serde(default)]
+    pub user_name: Option<String>,
     /// Where the lead comes from, for Serri's segments.
     #[serde(default)]
     pub source: Option<String>,
@@ -82,6 +91,19 @@ pub struct RuleSpec {
     /// Cards of carousel templates.
     #[serde(default)]
     pub carousel_cards: Option<Vec<serde_json::Value>>,
+    /// What is wished for its sends.
+    #[serde(flatten)]
+    pub wishes: WishesSpec,
+}
+
+/// What a rule does with a number instead of sending to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SuppressSpec {
+    /// It must not be messaged any more.
+    Add,
+    /// It may be messaged again.
+    Remove,
 }
 
 /// The media of a template.

@@ -19,6 +19,10 @@ pub struct Size(pub usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate(pub Option<PerSecond>);
 
+/// How many a person gets in so long: `2/day`, `5/week`, `1/3d`, or `unlimited`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerPerson(pub Option<PerSecond>);
+
 /// So many in so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PerSecond {
@@ -140,6 +144,42 @@ impl fmt::Display for Rate {
     }
 }
 
+impl FromStr for PerPerson {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault = || format!("`{text}` is no cap: write 2/day, 5/week, 1/3d or unlimited");
+        if text.trim() == "unlimited" {
+            return Ok(Self(None));
+        }
+        let (count, span) = text.split_once('/').ok_or_else(fault)?;
+        let every = match span.trim() {
+            "hour" | "h" => Duration::from_secs(3_600),
+            "day" | "d" => Duration::from_secs(86_400),
+            "week" | "w" => Duration::from_secs(7 * 86_400),
+            other => other.parse::<Span>().map_err(|_| fault())?.0,
+        };
+        let count: u32 = count.trim().parse().map_err(|_| fault())?;
+        if count == 0 || every.as_secs() == 0 {
+            return Err(format!("`{text}` would never send anything: write a cap of 1 or more"));
+        }
+        Ok(Self(Some(PerSecond { count, every })))
+    }
+}
+
+impl fmt::Display for PerPerson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("unlimited"),
+            Some(PerSecond { count, every }) => match every.as_secs() {
+                86_400 => write!(f, "{count}/day"),
+                604_800 => write!(f, "{count}/week"),
+                _ => write!(f, "{count}/{}", Span(every)),
+            },
+        }
+    }
+}
+
 /// Written as a text in YAML: (de)serialised by `FromStr` and `Display`, with a `format` that `check` knows.
 macro_rules! written_as_text {
     ($type:ty, $format:literal, $pattern:literal, $example:literal) => {
@@ -173,6 +213,12 @@ macro_rules! written_as_text {
 
 written_as_text!(Span, "relay-span", r"^[0-9.]+ ?(ms|s|m|min|h|d)$|\$\{", "10s");
 written_as_text!(Size, "relay-size", r"^[0-9.]+ ?(B|KB|kB|MB|GB|KiB|MiB|GiB)?$|\$\{", "1MiB");
+written_as_text!(
+    PerPerson,
+    "relay-cap",
+    r"^[0-9]+ ?/ ?(hour|h|day|d|week|w|[0-9.]+ ?(s|m|min|h|d))$|^unlimited$|\$\{",
+    "2/day"
+);
 written_as_text!(Rate, "relay-rate", r"^[0-9]+ ?/ ?(s|m|min|h)$|^unlimited$|\$\{", "20/s");
 
 /// Whether `text` is right for a `format` of the schemas; `Ok` for formats that are not ours.
@@ -184,6 +230,7 @@ pub fn check_format(format: &str, text: &str) -> Result<(), String> {
     match format {
         "relay-span" => text.parse::<Span>().map(|_| ()),
         "relay-size" => text.parse::<Size>().map(|_| ()),
+        "relay-cap" => text.parse::<PerPerson>().map(|_| ()),
         "relay-rate" => text.parse::<Rate>().map(|_| ()),
         "relay-regex" => regex_lite::Regex::new(text)
             .map(|_| ())
@@ -210,6 +257,9 @@ mod tests {
         for wrong in ["10", "ten", "10 parsecs", "-1s", ""] {
             assert!(wrong.parse::<Span>().is_err(), "{wrong}");
         }
+        assert_eq!("2/day".parse::<PerPerson>().map(|cap| cap.to_string()), Ok("2/day".into()));
+        assert_eq!("1/3d".parse::<PerPerson>().map(|cap| cap.to_string()), Ok("1/3d".into()));
+        assert!("2".parse::<PerPerson>().is_err() && "0/day".parse::<PerPerson>().is_err());
         assert!("0/s".parse::<Rate>().is_err());
         assert!("fast".parse::<Rate>().is_err_and(|e| e.contains("20/s")));
         assert!("big".parse::<Size>().is_err());

@@ -9,7 +9,7 @@ use super::lookup::Lookups;
 use super::schedule::Tried;
 use crate::clock::Stopwatch;
 use crate::event::lookup::{Lookup, LookupFate, LookupSettlement};
-use crate::event::{Attempt, Fate, Outcome, without_numbers};
+use crate::event::{Attempt, Fate, OnUncertain, Outcome, without_numbers};
 use crate::outbound::kept;
 use crate::route::Route;
 use crate::source::enrich::missing;
@@ -78,7 +78,7 @@ impl Finder {
                 route = route.name,
                 "SANDBOX: `enrich` has no token yet, so the source's own sample stands for what would be read"
             );
-            let found = enrichment.taken(answer.clone()).map_err(|reason| Outcome::Refused { reason });
+            let found = enrichment.taken(answer.clone()).map_err(Outcome::refused);
             return Exchange::without_call(found.map(Some));
         }
         if enrichment.is_unset {
@@ -88,7 +88,7 @@ impl Finder {
         let url = match route.lookup_url(&lookup.event) {
             Ok(Some(url)) => url,
             Ok(None) => return Exchange::without_call(Ok(None)),
-            Err(reason) => return Exchange::without_call(Err(Outcome::Refused { reason })),
+            Err(reason) => return Exchange::without_call(Err(Outcome::refused(reason))),
         };
         let (mut status, mut answer) = (None, String::new());
         let ask = async || {
@@ -106,9 +106,17 @@ impl Finder {
 
     /// What follows from an attempt in which nothing was found.
     fn next(&self, lookup: &Lookup, attempt: &Attempt) -> LookupFate {
-        let tried = Tried { attempts: lookup.attempts, since: lookup.since };
-        match self.lookups.settings.policy.fate(tried, attempt, fastrand::f64()) {
+        let policy = self.lookups.settings.policy;
+        // a call that only reads may be made again
+        let on_uncertain = OnUncertain::Retry;
+        let tried = Tried { used: lookup.attempts, since: lookup.since, probe: None, on_uncertain };
+        match policy.fate(tried, attempt, fastrand::f64()) {
             Fate::Retry { due, reason, since } => LookupFate::Retry { due, reason, since },
+            Fate::Stopped { reason, .. } => {
+                let ended = attempt.at.after(attempt.took);
+                let due = policy.patience(lookup.attempts, ended, fastrand::f64());
+                LookupFate::Retry { due, reason, since: Some(ended) }
+            }
             Fate::Failed { reason } | Fate::Held { reason } => LookupFate::Failed { reason },
             Fate::Sent { .. } => LookupFate::Failed { reason: "nothing was found".into() },
         }
@@ -121,9 +129,9 @@ impl Finder {
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (route, event) = (&*lookup.route, &*lookup.event.id);
         match fate {
-            LookupFate::Found { sends, .. } => {
-                let count = sends.len();
-                match sends.iter().find_map(|send| send.content.as_ref().err()) {
+            LookupFate::Found { made, .. } => {
+                let count = made.sends.len();
+                match made.sends.iter().find_map(|send| send.content.as_ref().err()) {
                     None => {
                         tracing::info!(
                             route,

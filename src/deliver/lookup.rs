@@ -225,7 +225,7 @@ impl Run {
     }
 
     fn look_again(&mut self) {
-        self.pace.forgive(self.lookups.clock.now());
+        self.pace.forgive(self.lookups.clock.now(), NET);
         self.hungry = true;
     }
 }

@@ -4,11 +4,15 @@
 //! outcome waits to be written: what was sent must be known as sent before anything else goes.
 
 mod answers;
+mod breaker;
 mod find;
 mod lookup;
 mod pace;
+mod remap;
+mod report;
 mod run;
 mod schedule;
+mod throttle;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,12 +24,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Stopwatch};
 use crate::config::unit::Rate;
-use crate::event::{Attempt, Claimed, Fate, Settlement, masked, without_numbers};
+use crate::event::{Attempt, Claimed, HoldChange, Probed, Returned, Settlement};
+use crate::route::{Detour, Routes};
 use crate::secret::Secret;
-use crate::serri::Client;
-use crate::store::Store;
-use crate::telemetry::{AttemptLabels, Metrics};
-use run::Run;
+use crate::serri::{Caller, Exchange, payload};
+use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
+use run::{Done, Run};
 use schedule::Tried;
 
 pub use lookup::Lookups;
@@ -49,6 +54,10 @@ pub struct Account {
     pub key: Secret,
     /// Its rate.
     pub rate: Rate,
+    /// Those of campaigns that have one of their own.
+    pub campaign_rates: BTreeMap<String, Rate>,
+    /// Where its sends go instead of to customers.
+    pub detour: Detour,
 }
 
 /// How sends are delivered.
@@ -67,9 +76,11 @@ pub struct Deliverer {
     /// Where sends come from.
     pub store: Arc<dyn Store>,
     /// What calls the API.
-    pub client: Client,
+    pub caller: Arc<dyn Caller>,
     /// The accounts, by name.
     pub accounts: BTreeMap<String, Account>,
+    /// The routes, by name.
+    pub routes: Arc<Routes>,
     /// How.
     pub settings: Settings,
     /// The time.
@@ -94,37 +105,26 @@ impl Deliverer {
         run.finish().await;
     }
 
-    /// Treats what an earlier process left in flight; tries until the store can.
+    /// Treats what an earlier process left behind; tries until the store can.
     async fn recover(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            match self.store.recover(self.clock.now(), self.settings.policy.on_uncertain).await {
-                Ok(0) => return,
-                Ok(count) => {
-                    let then = match self.settings.policy.on_uncertain {
-                        crate::event::OnUncertain::Retry => "they are repeated (delivery.on_uncertain: retry)",
-                        crate::event::OnUncertain::Hold => {
-                            "they wait for a person to decide (delivery.on_uncertain: hold)"
-                        }
-                    };
-                    tracing::warn!(
-                        sends = count,
-                        "the relay died while calls were under way, and nobody knows whether they went: {then}"
-                    );
-                    return;
-                }
+            let recovered = async {
+                let recovered = self.store.recover(self.clock.now(), self.settings.policy.on_uncertain).await?;
+                self.report_recovered(recovered);
+                self.remap().await
+            };
+            match recovered.await {
+                Ok(()) => return,
                 Err(_) => drop(tokio::time::timeout(STORE_PAUSE, stop.cancelled()).await),
             }
         }
     }
 
     /// Makes one call and decides what follows.
-    async fn attempt(self: Arc<Self>, send: Claimed) -> (String, Settlement) {
+    async fn attempt(self: Arc<Self>, send: Claimed) -> Done {
         let number = send.attempts + 1;
         let (at, watch) = (self.clock.now(), Stopwatch::start());
-        let exchange = match self.accounts.get(&send.account) {
-            Some(account) => self.client.send(&account.endpoint, &account.key, &send.payload).await,
-            None => crate::serri::Exchange::without_account(&send.account),
-        };
+        let exchange = self.call(&send).await;
         let attempt = Attempt {
             at,
             took: watch.elapsed(),
@@ -132,61 +132,50 @@ impl Deliverer {
             answer: exchange.answer,
             outcome: exchange.outcome,
         };
-        let fate =
-            self.settings.policy.fate(Tried { attempts: send.attempts, since: send.since }, &attempt, fastrand::f64());
-        self.report(&send, number, &attempt, &fate);
-        (send.account, Settlement { id: send.id, number, attempt, fate })
+        let policy = self.settings.policy;
+        let tried = Tried {
+            used: send.used,
+            since: send.since,
+            probe: send.probe,
+            on_uncertain: send.terms.on_uncertain.unwrap_or(policy.on_uncertain),
+        };
+        let fate = policy.fate(tried, &attempt, fastrand::f64());
+        let probed = send.probe.map(|probe| Probed { hold: probe.hold, verdict: policy.verdict(probe, &attempt) });
+        self.report_attempt(&send, number, &attempt, &fate);
+        let settlement = Settlement { id: send.id, number, attempt, fate, probed };
+        Done { account: send.account, campaign: send.campaign, settlement }
     }
 
-    fn report(&self, send: &Claimed, number: u32, attempt: &Attempt, fate: &Fate) {
-        let outcome = attempt.outcome.name();
-        self.metrics.attempts.get_or_create(&AttemptLabels { account: send.account.clone(), outcome }).inc();
-        self.metrics.attempt_seconds.observe(attempt.took.as_secs_f64());
-        let took_ms = u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX);
-        let (to, status) = (masked(&send.destination), attempt.status);
-        let (event, rule, account, campaign) = (&*send.event, &*send.rule, &*send.account, &*send.campaign);
-        match fate {
-            Fate::Sent { message_id } => {
-                tracing::info!(
-                    send = send.id.0,
-                    event,
-                    rule,
-                    account,
-                    campaign,
-                    to,
-                    attempt = number,
-                    outcome,
-                    status,
-                    took_ms,
-                    message_id = message_id.as_deref(),
-                    "delivery attempted"
-                );
-            }
-            Fate::Retry { due, reason, .. } => {
-                let reason = without_numbers(reason);
-                tracing::warn!(send = send.id.0,
-                    event,
-                    rule, account, campaign, to, attempt = number, outcome, status, took_ms, reason, next = %due, "delivery attempted");
-            }
-            Fate::Failed { reason } | Fate::Held { reason } => {
-                let reason = without_numbers(reason);
-                let next = if matches!(fate, Fate::Failed { .. }) { "failed" } else { "held for a person to decide" };
-                tracing::error!(
-                    send = send.id.0,
-                    event,
-                    rule,
-                    account,
-                    campaign,
-                    to,
-                    attempt = number,
-                    outcome,
-                    status,
-                    took_ms,
-                    reason,
-                    next,
-                    "delivery attempted"
-                );
-            }
+    async fn call(&self, send: &Claimed) -> Exchange {
+        let Some(account) = self.accounts.get(&send.account) else {
+            return Exchange::without_account(&send.account);
+        };
+        let detour = self.routes.get(&send.route).map_or(&account.detour, |route| route.detour());
+        if send.terms.dry_run || detour.dry_run || account.detour.dry_run {
+            return Exchange::dry_run();
         }
+        match detour.redirect_to.as_ref().or(account.detour.redirect_to.as_ref()) {
+            Some(number) => {
+                let payload = payload::redirected(&send.payload, number);
+                self.caller.call(&account.endpoint, &account.key, &payload).await
+            }
+            None => self.caller.call(&account.endpoint, &account.key, &send.payload).await,
+        }
+    }
+
+    /// Writes down what became of claimed sends. Returns which holds began or ended.
+    async fn write(
+        &self,
+        settlements: &Arc<Vec<Settlement>>,
+        returned: &Arc<Vec<Returned>>,
+    ) -> Result<Vec<HoldChange>, StoreError> {
+        let mut changes = Vec::new();
+        if !settlements.is_empty() {
+            changes = self.store.settle(Arc::clone(settlements)).await?;
+        }
+        if !returned.is_empty() {
+            self.store.release(Arc::clone(returned), self.clock.now()).await?;
+        }
+        Ok(changes)
     }
 }

@@ -1,6 +1,6 @@
 //! The loop of the deliverer: what is claimed, under way, done, and written down.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,40 +8,71 @@ use futures_util::future::{BoxFuture, Fuse, FutureExt as _};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::pace::Pace;
+use super::throttle::{Throttle, Throttles};
 use super::{Deliverer, LEASE_MARGIN, NET, STORE_PAUSE};
 use crate::clock::{Stopwatch, Timestamp};
-use crate::event::{Claimed, Fate, Settlement};
-use crate::store::{ClaimRequest, Claims, StoreError};
+use crate::event::{Claimed, Fate, HoldChange, HoldScope, Returned, Settlement, Start, Why};
+use crate::store::{ClaimRequest, Claims, Latest, StoreError, Want};
 
-/// Of several accounts one may hold at most this part of the room.
-const MOST_SHARES: usize = 4;
+/// A wall clock that differs by more than this from what has passed was set.
+const JUMP: Duration = Duration::from_secs(1);
+
+/// What was to be written down.
+#[derive(Clone, Default)]
+struct Report {
+    settlements: Arc<Vec<Settlement>>,
+    /// Claimed sends for which no call is made.
+    returned: Arc<Vec<Returned>>,
+}
 
 /// What was to be written, and whether it was.
-type Written = (Arc<Vec<Settlement>>, Result<(), StoreError>);
+type Written = (Report, Result<Vec<HoldChange>, StoreError>);
+
+/// An attempt that ended.
+pub struct Done {
+    pub account: String,
+    pub campaign: String,
+    pub settlement: Settlement,
+}
+
+/// A lane that stands still, before the store knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stop {
+    account: String,
+    /// `None`: all of the account.
+    campaign: Option<String>,
+}
+
+impl Stop {
+    fn reaches(&self, send: &Claimed) -> bool {
+        self.account == send.account && self.campaign.as_ref().is_none_or(|campaign| *campaign == send.campaign)
+    }
+}
 
 /// The state of a run.
 pub struct Run {
     deliverer: Arc<Deliverer>,
     /// Leases run by this, and not by the wall clock, which may jump.
     started: Stopwatch,
-    paces: BTreeMap<String, Pace>,
+    /// How far the wall clock is ahead of what has passed.
+    ahead: i64,
+    throttles: Throttles,
     /// Claimed, and not yet under way.
     queue: VecDeque<Claimed>,
-    under_way: JoinSet<(String, Settlement)>,
-    /// How many are claimed and not yet done, by account.
-    held: BTreeMap<String, usize>,
-    /// The account that is asked for first, the next time.
-    first: usize,
+    under_way: JoinSet<Done>,
     /// Done, and not yet written down.
     settled: Vec<Settlement>,
-    settling: Fuse<BoxFuture<'static, Written>>,
+    /// Claimed and not to be sent now.
+    returned: Vec<Returned>,
+    /// What stands still and is not yet written down as such, or only since the claim under way was begun.
+    stops: Vec<Stop>,
+    writing: Fuse<BoxFuture<'static, Written>>,
     claiming: Fuse<BoxFuture<'static, Result<Claims, StoreError>>>,
-    is_settling: bool,
-    asked: Option<Vec<(String, usize)>>,
-    /// Accounts of which something may be ready that was not claimed.
-    hungry: BTreeSet<String>,
+    is_writing: bool,
+    asked: Option<Vec<Want>>,
     next_due: Option<Timestamp>,
+    /// The clock was set back, or was when the relay was down.
+    is_set_back: bool,
     /// The store failed: not before then.
     pause_until: Option<Timestamp>,
 }
@@ -49,24 +80,27 @@ pub struct Run {
 impl Run {
     /// A run that has not begun.
     pub fn new(deliverer: Arc<Deliverer>) -> Self {
-        let all = deliverer.accounts.keys().cloned().collect();
-        let paces: BTreeMap<String, Pace> =
-            deliverer.accounts.iter().map(|(name, account)| (name.clone(), Pace::new(account.rate))).collect();
+        let policy = deliverer.settings.policy;
+        let throttle = |account: &super::Account| Throttle::new(account.rate, &account.campaign_rates, &policy);
+        let accounts = deliverer.accounts.iter().map(|(name, account)| (name.clone(), throttle(account)));
+        let throttles = Throttles::new(accounts.collect());
+        let ahead = deliverer.clock.now().0;
         Self {
             deliverer,
             started: Stopwatch::start(),
-            paces,
+            ahead,
+            throttles,
             queue: VecDeque::new(),
             under_way: JoinSet::new(),
-            held: BTreeMap::new(),
-            first: 0,
             settled: Vec::new(),
-            settling: Fuse::terminated(),
+            returned: Vec::new(),
+            stops: Vec::new(),
+            writing: Fuse::terminated(),
             claiming: Fuse::terminated(),
-            is_settling: false,
+            is_writing: false,
             asked: None,
-            hungry: all,
             next_due: None,
+            is_set_back: true,
             pause_until: None,
         }
     }
@@ -77,37 +111,74 @@ impl Run {
         while !stop.is_cancelled() {
             // registered before looking, so that nothing stored in between is missed
             let woken = wake.notified();
+            self.mind_the_clock();
             self.start_calls();
-            self.start_settling();
+            self.start_writing();
             self.start_claiming();
             let pause = self.pause();
             tokio::select! {
                 biased;
                 Some(done) = self.under_way.join_next() => self.collect(done),
-                (settlements, result) = &mut self.settling => self.settle_ended(settlements, result),
+                (report, result) = &mut self.writing => self.writing_ended(report, result),
                 claims = &mut self.claiming => self.claim_ended(claims),
-                () = woken => self.look_for_all(),
-                () = tokio::time::sleep(pause) => self.look_again(),
+                () = woken => self.throttles.look_for_all(),
+                () = tokio::time::sleep(pause) => self.throttles.look_for_all(),
                 () = stop.cancelled() => {}
             }
         }
     }
 
-    /// Everything that finished meanwhile is settled together.
-    fn collect(&mut self, first: Result<(String, Settlement), JoinError>) {
+    /// Where the wall clock was set back, nothing must wait for as long as it was ahead.
+    fn mind_the_clock(&mut self) {
+        let now = self.deliverer.clock.now();
+        let ahead = now.before(self.started.elapsed()).0;
+        if ahead < self.ahead.saturating_sub(i64::try_from(JUMP.as_millis()).unwrap_or(0)) {
+            tracing::warn!(now = %now, by_ms = self.ahead - ahead, "the clock was set back; what waits is looked at anew");
+            self.is_set_back = true;
+            self.throttles.forgive(now, self.deliverer.settings.policy.max);
+            self.throttles.look_for_all();
+            (self.next_due, self.pause_until) = (None, None);
+        }
+        self.ahead = ahead;
+    }
+
+    /// Everything that finished meanwhile is written down together.
+    fn collect(&mut self, first: Result<Done, JoinError>) {
         let mut next = Some(first);
         while let Some(done) = next {
             match done {
-                Ok((account, settlement)) => {
-                    self.held.entry(account).and_modify(|held| *held = held.saturating_sub(1));
-                    self.settled.push(settlement);
-                }
+                Ok(Done { account, campaign, settlement }) => self.ended(&account, campaign, settlement),
                 Err(error) => {
                     tracing::error!(%error, "a delivery broke off; the send is treated as uncertain when its lease ends");
                 }
             }
             next = self.under_way.try_join_next();
         }
+    }
+
+    fn ended(&mut self, account: &str, campaign: String, settlement: Settlement) {
+        self.throttles.done(account);
+        let turn = self.throttles.learn(account, &settlement.attempt, fastrand::f64());
+        if let Some(turn) = turn {
+            self.deliverer.report_breaker(account, turn);
+        }
+        if let Fate::Stopped { scope, .. } = settlement.fate {
+            let campaign = (scope == HoldScope::Campaign).then_some(campaign);
+            let stop = Stop { account: account.to_owned(), campaign };
+            if !self.stops.contains(&stop) {
+                let (stopped, goes) = std::mem::take(&mut self.queue).into_iter().partition(|send| stop.reaches(send));
+                self.queue = goes;
+                let stopped: VecDeque<Claimed> = stopped;
+                stopped.iter().for_each(|send| self.give_back(send, None));
+                self.stops.push(stop);
+            }
+        }
+        self.settled.push(settlement);
+    }
+
+    fn give_back(&mut self, send: &Claimed, start: Option<Start>) {
+        self.throttles.done(&send.account);
+        self.returned.push(Returned { id: send.id, start });
     }
 
     fn start_calls(&mut self) {
@@ -118,37 +189,48 @@ impl Run {
         }
     }
 
-    fn start_settling(&mut self) {
-        if self.is_settling || self.settled.is_empty() || self.is_paused() {
+    fn start_writing(&mut self) {
+        let nothing = self.settled.is_empty() && self.returned.is_empty();
+        if self.is_writing || nothing || self.is_paused() {
             return;
         }
-        let settlements = Arc::new(std::mem::take(&mut self.settled));
-        let store = Arc::clone(&self.deliverer.store);
-        self.is_settling = true;
-        self.settling = async move {
-            let result = store.settle(Arc::clone(&settlements)).await;
-            (settlements, result)
+        let report = self.report();
+        let deliverer = Arc::clone(&self.deliverer);
+        self.is_writing = true;
+        self.writing = async move {
+            let result = deliverer.write(&report.settlements, &report.returned).await;
+            (report, result)
         }
         .boxed()
         .fuse();
     }
 
-    fn settle_ended(&mut self, settlements: Arc<Vec<Settlement>>, result: Result<(), StoreError>) {
-        self.is_settling = false;
+    fn report(&mut self) -> Report {
+        let settlements = Arc::new(std::mem::take(&mut self.settled));
+        Report { settlements, returned: Arc::new(std::mem::take(&mut self.returned)) }
+    }
+
+    fn writing_ended(&mut self, report: Report, result: Result<Vec<HoldChange>, StoreError>) {
+        self.is_writing = false;
         match result {
-            Ok(()) => {
+            Ok(changes) => {
+                self.deliverer.report_holds(changes);
                 // somebody may have stood behind one of these, or they come again soon
-                self.look_for_all();
-                let soonest = settlements
-                    .iter()
-                    .filter_map(
-                        |settlement| if let Fate::Retry { due, .. } = settlement.fate { Some(due) } else { None },
-                    )
-                    .min();
-                self.next_due = self.next_due.into_iter().chain(soonest).min();
+                self.throttles.look_for_all();
+                let retries = report.settlements.iter().filter_map(|settlement| match settlement.fate {
+                    Fate::Retry { due, .. } => Some(due),
+                    Fate::Stopped { probe_at, .. } => Some(probe_at),
+                    _ => None,
+                });
+                let parked = report.returned.iter().filter_map(|returned| returned.start.map(|start| start.at));
+                self.next_due = self.next_due.into_iter().chain(retries).chain(parked).min();
+                if self.asked.is_none() && self.settled.is_empty() {
+                    self.stops.clear();
+                }
             }
             Err(_) => {
-                self.settled.splice(0..0, Arc::unwrap_or_clone(settlements));
+                self.settled.splice(0..0, Arc::unwrap_or_clone(report.settlements));
+                self.returned.splice(0..0, Arc::unwrap_or_clone(report.returned));
                 self.pause_until = Some(self.deliverer.clock.now().after(STORE_PAUSE));
             }
         }
@@ -157,84 +239,76 @@ impl Run {
     /// Asks for as many sends as there is room for and each account's rate allows.
     fn start_claiming(&mut self) {
         let unwritten = self.pause_until.is_some() && !self.settled.is_empty();
-        if self.hungry.is_empty() || self.asked.is_some() || self.is_paused() || unwritten {
+        if self.throttles.is_sated() || self.asked.is_some() || self.is_paused() || unwritten {
             return;
         }
         let now = self.deliverer.clock.now();
         let settings = self.deliverer.settings;
-        let room = self.room();
-        let wants = self.wants(now);
+        let (room, all) = (self.room(), 2 * settings.concurrency);
+        let wants = self.throttles.wants(now, room, all);
         if wants.is_empty() {
             return;
         }
-        let eager = wants.iter().map(|(_, count)| count).sum::<usize>() == room;
+        let eager = wants.iter().map(|want| want.count).sum::<usize>() == room;
         let lease_now = Timestamp(0).after(self.started.elapsed());
         let lease_until = lease_now.after(settings.timeout.saturating_mul(4).saturating_add(LEASE_MARGIN));
+        let policy = settings.policy;
+        let latest = Latest { retry: now.after(policy.max), probe: now.after(policy.probe_max) };
         let request = ClaimRequest {
             now,
             lease_now,
             lease_until,
             wants: wants.clone(),
             eager,
-            on_uncertain: settings.policy.on_uncertain,
+            on_uncertain: policy.on_uncertain,
+            latest: std::mem::take(&mut self.is_set_back).then_some(latest),
         };
         let store = Arc::clone(&self.deliverer.store);
-        for (account, _) in &wants {
-            self.hungry.remove(account);
-        }
+        self.throttles.asked(&wants);
         self.asked = Some(wants);
         self.claiming = async move { store.claim(request).await }.boxed().fuse();
     }
 
+    /// As many again as can be under way are claimed, so that calls need not wait for the disk.
     fn room(&self) -> usize {
         (2 * self.deliverer.settings.concurrency).saturating_sub(self.under_way.len() + self.queue.len())
-    }
-
-    /// How many of which account: as many again as can be under way, so that calls need not wait for the disk, and of
-    /// several accounts none so many that one that hangs could stop the others.
-    fn wants(&mut self, now: Timestamp) -> Vec<(String, usize)> {
-        let all = 2 * self.deliverer.settings.concurrency;
-        let mut room = self.room();
-        let most = (all / self.paces.len().clamp(1, MOST_SHARES)).max(1);
-        let mut wants = Vec::new();
-        let from = self.first % self.paces.len().max(1);
-        for (account, pace) in self.paces.iter().skip(from).chain(self.paces.iter().take(from)) {
-            if !self.hungry.contains(account) {
-                continue;
-            }
-            let held = self.held.get(account).copied().unwrap_or(0);
-            let count = pace.available(now).min(most.saturating_sub(held)).min(room);
-            if count > 0 {
-                wants.push((account.clone(), count));
-                room -= count;
-            }
-        }
-        self.first = from + 1;
-        wants
     }
 
     fn claim_ended(&mut self, claims: Result<Claims, StoreError>) {
         let asked = self.asked.take().unwrap_or_default();
         let now = self.deliverer.clock.now();
-        match claims {
-            Ok(claims) => {
-                self.pause_until = None;
-                self.next_due = claims.next_due;
-                for (account, wanted) in &asked {
-                    let got = claims.sends.iter().filter(|send| send.account == *account).count();
-                    if let Some(pace) = self.paces.get_mut(account) {
-                        pace.take(got, now);
-                    }
-                    *self.held.entry(account.clone()).or_default() += got;
-                    if got == *wanted {
-                        self.hungry.insert(account.clone());
-                    }
-                }
-                self.queue.extend(claims.sends);
+        let Ok(claims) = claims else {
+            self.throttles.look_for_all();
+            // whether it was heard of is not known
+            self.is_set_back = true;
+            self.pause_until = Some(now.after(STORE_PAUSE));
+            return;
+        };
+        self.pause_until = None;
+        self.next_due = claims.next_due;
+        for want in &asked {
+            let got = claims.sends.iter().filter(|send| send.account == want.account).count();
+            if got == want.count || claims.more {
+                self.throttles.hunger(&want.account);
             }
-            Err(_) => {
-                self.look_for_all();
-                self.pause_until = Some(now.after(STORE_PAUSE));
+        }
+        self.accept(claims.sends, now);
+        if !self.is_writing && self.settled.is_empty() {
+            self.stops.clear();
+        }
+    }
+
+    /// What was claimed goes, unless it may not at this hour or stands still since.
+    fn accept(&mut self, sends: Vec<Claimed>, now: Timestamp) {
+        for send in sends {
+            let opening = send.terms.hours.as_ref().and_then(|hours| hours.opening(now));
+            if let Some(at) = opening {
+                self.returned.push(Returned { id: send.id, start: Some(Start { at, why: Why::Hours }) });
+            } else if self.stops.iter().any(|stop| stop.reaches(&send)) {
+                self.returned.push(Returned { id: send.id, start: None });
+            } else {
+                self.throttles.take(&send.account, &send.campaign, now);
+                self.queue.push_back(send);
             }
         }
     }
@@ -255,57 +329,43 @@ impl Run {
         }
         if self.asked.is_none() && self.queue.is_empty() {
             // hungry and not asking: the rates forbid it for a moment
-            let next = self.paces.iter().filter(|(account, _)| self.hungry.contains(*account));
-            at = next.map(|(_, pace)| pace.next(now)).fold(at, Timestamp::min);
+            at = self.throttles.next(now).map_or(at, |next| at.min(next));
         }
         at.since(now).max(Duration::from_millis(1))
     }
 
-    fn look_again(&mut self) {
-        let now = self.deliverer.clock.now();
-        self.paces.values_mut().for_each(|pace| pace.forgive(now));
-        self.look_for_all();
-    }
-
-    fn look_for_all(&mut self) {
-        if self.hungry.len() < self.paces.len() {
-            self.hungry = self.paces.keys().cloned().collect();
-        }
-    }
-
     /// Lets calls come to their end, gives back what was not begun, and writes everything down.
     pub async fn finish(mut self) {
-        let claiming =
-            if self.asked.is_some() { Some(std::mem::replace(&mut self.claiming, Fuse::terminated())) } else { None };
-        if let Some(Ok(claims)) = match claiming {
-            Some(claiming) => Some(claiming.await),
-            None => None,
-        } {
+        if self.asked.is_some()
+            && let Ok(claims) = std::mem::replace(&mut self.claiming, Fuse::terminated()).await
+        {
             self.queue.extend(claims.sends);
         }
-        let store = Arc::clone(&self.deliverer.store);
-        let unbegun: Vec<_> = self.queue.drain(..).map(|send| send.id).collect();
-        if !unbegun.is_empty() && store.release(unbegun).await.is_err() {
-            tracing::warn!("claimed sends could not be given back; they are treated as uncertain at the next start");
+        let unbegun: Vec<Claimed> = self.queue.drain(..).collect();
+        unbegun.iter().for_each(|send| self.give_back(send, None));
+        if self.is_writing {
+            let (report, result) = std::mem::replace(&mut self.writing, Fuse::terminated()).await;
+            self.writing_ended(report, result);
         }
-        if self.is_settling {
-            let (settlements, result) = std::mem::replace(&mut self.settling, Fuse::terminated()).await;
-            self.settle_ended(settlements, result);
-        }
+        self.write_now().await;
         while let Some(done) = self.under_way.join_next().await {
             self.collect(done);
-            self.settle_now().await;
+            self.write_now().await;
         }
         while !self.settled.is_empty() {
-            self.settle_now().await;
+            self.write_now().await;
         }
     }
 
-    async fn settle_now(&mut self) {
-        let settlements = Arc::new(std::mem::take(&mut self.settled));
-        if self.deliverer.store.settle(Arc::clone(&settlements)).await.is_err() {
-            self.settled = Arc::unwrap_or_clone(settlements);
-            tokio::time::sleep(STORE_PAUSE).await;
+    async fn write_now(&mut self) {
+        let report = self.report();
+        match self.deliverer.write(&report.settlements, &report.returned).await {
+            Ok(changes) => self.deliverer.report_holds(changes),
+            Err(_) => {
+                self.settled = Arc::unwrap_or_clone(report.settlements);
+                self.returned = Arc::unwrap_or_clone(report.returned);
+                tokio::time::sleep(STORE_PAUSE).await;
+            }
         }
     }
 }

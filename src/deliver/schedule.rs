@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::event::{Attempt, Fate, OnUncertain, Outcome};
+use crate::event::{Attempt, Fate, HoldScope, OnUncertain, Outcome, Probe, Verdict};
 
 /// How failed sends are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,15 +16,23 @@ pub struct Policy {
     pub give_up_after: Duration,
     /// What happens to a send of which nobody knows whether it went.
     pub on_uncertain: OnUncertain,
+    /// How soon a hold is tried first.
+    pub probe_initial: Duration,
+    /// The longest wait between two such tries.
+    pub probe_max: Duration,
 }
 
 /// What was tried before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tried {
-    /// How many attempts were made.
-    pub attempts: u32,
+    /// How many attempts failed for this very send.
+    pub used: u32,
     /// Since when; the time that an account or a campaign stood still does not count.
     pub since: Timestamp,
+    /// The hold that this attempt tried, if it tried one.
+    pub probe: Option<Probe>,
+    /// What happens if nobody knows whether it went.
+    pub on_uncertain: OnUncertain,
 }
 
 impl Policy {
@@ -33,39 +41,72 @@ impl Policy {
         let ended = attempt.at.after(attempt.took);
         let reason = || attempt.outcome.reason().to_owned();
         let retry = |asked: Option<Duration>| Fate::Retry {
-            due: ended.after(self.wait(tried.attempts + 1, asked, chance)),
+            due: ended.after(self.wait(tried.used + 1, asked, chance)),
             reason: reason(),
             since: None,
+        };
+        let stopped = |scope: HoldScope| {
+            let made = tried.probe.filter(|probe| probe.scope == scope).map_or(0, |probe| probe.made + 1);
+            Fate::Stopped { scope, reason: reason(), probe_at: ended.after(self.probe_wait(made)) }
         };
         match &attempt.outcome {
             Outcome::Sent { message_id } => Fate::Sent { message_id: message_id.clone() },
             Outcome::Refused { .. } => Fate::Failed { reason: reason() },
-            Outcome::Uncertain { .. } if self.on_uncertain == OnUncertain::Hold => Fate::Held { reason: reason() },
+            Outcome::Uncertain { .. } if tried.on_uncertain == OnUncertain::Hold => Fate::Held { reason: reason() },
             Outcome::Transient { .. } | Outcome::Uncertain { .. } if self.is_over(tried, ended) => {
-                Fate::Failed { reason: format!("given up after {} attempts: {}", tried.attempts + 1, reason()) }
+                Fate::Failed { reason: format!("given up after {} attempts: {}", tried.used + 1, reason()) }
             }
             Outcome::Transient { retry_after, .. } => retry(*retry_after),
             Outcome::Uncertain { .. } => retry(None),
-            // no fault of this send: it waits for as long as the account or the campaign does, and never asks at once
-            Outcome::Account { .. } | Outcome::Campaign { .. } => {
-                let wait = self.wait(tried.attempts + 1, None, 0.5 + chance / 2.0);
-                Fate::Retry { due: ended.after(wait), reason: reason(), since: Some(ended) }
+            Outcome::Account { .. } => stopped(HoldScope::Account),
+            Outcome::Campaign { .. } => stopped(HoldScope::Campaign),
+        }
+    }
+
+    /// What follows for the hold that an attempt tried.
+    pub fn verdict(&self, probe: Probe, attempt: &Attempt) -> Verdict {
+        let ended = attempt.at.after(attempt.took);
+        let later = ended.after(self.probe_wait(probe.made + 1));
+        match (&attempt.outcome, probe.scope) {
+            (Outcome::Sent { .. }, _) => Verdict::Passed,
+            (Outcome::Account { .. }, HoldScope::Account) | (Outcome::Campaign { .. }, HoldScope::Campaign) => {
+                Verdict::Lasts(later)
+            }
+            // what is wrong with one send or one campaign says nothing about the account: the next one tells
+            (Outcome::Refused { .. }, _) | (Outcome::Campaign { .. }, HoldScope::Account) => Verdict::Unclear(ended),
+            (Outcome::Transient { .. } | Outcome::Uncertain { .. } | Outcome::Account { .. }, _) => {
+                Verdict::Unclear(later)
             }
         }
+    }
+
+    /// When a lookup is made again that its API refuses to anybody: never at once, and for as long as it takes.
+    pub fn patience(&self, attempts: u32, ended: Timestamp, chance: f64) -> Timestamp {
+        ended.after(self.wait(attempts + 1, None, 0.5 + chance / 2.0))
     }
 
     /// Exponential backoff with full jitter: anything up to `initial`, doubled with each attempt, up to `max`. What the
     /// server asked for is the least, up to `max`.
     fn wait(&self, attempts: u32, asked: Option<Duration>, chance: f64) -> Duration {
-        let factor = 1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
-        let longest = self.initial.saturating_mul(factor).min(self.max);
-        let wait = longest.mul_f64(chance.clamp(0.0, 1.0));
+        let wait = doubled(self.initial, attempts.saturating_sub(1), self.max).mul_f64(chance.clamp(0.0, 1.0));
         asked.map_or(wait, |asked| asked.min(self.max).max(wait))
     }
 
-    fn is_over(&self, tried: Tried, now: Timestamp) -> bool {
-        now.since(tried.since) >= self.give_up_after
+    fn probe_wait(&self, made: u32) -> Duration {
+        doubled(self.probe_initial, made, self.probe_max)
     }
+
+    /// The time is over, and it was tried as often as it would have been in that time at least: a clock that jumps
+    /// ahead makes nobody give up.
+    fn is_over(&self, tried: Tried, now: Timestamp) -> bool {
+        let least = self.give_up_after.as_millis() / self.max.as_millis().max(1);
+        now.since(tried.since) >= self.give_up_after && u128::from(tried.used) + 1 >= least
+    }
+}
+
+/// `first`, doubled so many times, up to `most`.
+fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
+    first.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(most)
 }
 
 #[cfg(test)]
@@ -73,26 +114,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::event::HoldId;
 
     const POLICY: Policy = Policy {
         initial: Duration::from_secs(2),
         max: Duration::from_secs(600),
         give_up_after: Duration::from_secs(3_600),
         on_uncertain: OnUncertain::Retry,
+        probe_initial: Duration::from_secs(60),
+        probe_max: Duration::from_secs(900),
     };
 
-    fn fate(policy: Policy, attempts: u32, at_s: i64, outcome: Outcome) -> Fate {
-        policy.fate(
-            Tried { attempts, since: Timestamp(0) },
-            &Attempt {
-                at: Timestamp(at_s * 1_000),
-                took: Duration::ZERO,
-                status: None,
-                answer: String::new(),
-                outcome,
-            },
-            1.0,
-        )
+    fn fate(policy: Policy, used: u32, at_s: i64, outcome: Outcome) -> Fate {
+        policy.fate(tried(used, policy.on_uncertain), &attempt(at_s, outcome), 1.0)
+    }
+
+    fn tried(used: u32, on_uncertain: OnUncertain) -> Tried {
+        Tried { used, since: Timestamp(0), probe: None, on_uncertain }
+    }
+
+    fn attempt(at_s: i64, outcome: Outcome) -> Attempt {
+        Attempt { at: Timestamp(at_s * 1_000), took: Duration::ZERO, status: None, answer: String::new(), outcome }
     }
 
     fn down(retry_after: Option<u64>) -> Outcome {
@@ -127,8 +169,31 @@ mod tests {
             matches!(fate(POLICY, 9, 3_600, down(None)), Fate::Failed { reason } if reason == "given up after 10 attempts: 503")
         );
         for outcome in [Outcome::Account { reason: "402".into() }, Outcome::Campaign { reason: "400".into() }] {
-            assert!(matches!(fate(POLICY, 9, 1_000_000, outcome), Fate::Retry { .. }));
+            assert!(matches!(fate(POLICY, 9, 1_000_000, outcome), Fate::Stopped { .. }));
         }
+    }
+
+    #[test]
+    fn a_clock_that_jumps_ahead_makes_nobody_give_up() {
+        assert!(matches!(fate(POLICY, 2, 1_000_000_000, down(None)), Fate::Retry { .. }));
+    }
+
+    #[test]
+    fn a_hold_is_tried_more_and_more_rarely_and_a_bad_number_tells_nothing_about_it() {
+        let probe = |made| Probe { hold: HoldId(1), scope: HoldScope::Account, made };
+        let refused = Outcome::Account { reason: "402".into() };
+        let waits = [0, 1, 2, 3, 4, 900].map(|made| match POLICY.verdict(probe(made), &attempt(0, refused.clone())) {
+            Verdict::Lasts(at) => at.as_seconds(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(waits, [120, 240, 480, 900, 900, 900]);
+        let first = fate(POLICY, 0, 0, refused);
+        assert!(matches!(first, Fate::Stopped { probe_at: Timestamp(60_000), .. }), "{first:?}");
+        let said = |outcome| POLICY.verdict(probe(3), &attempt(5, outcome));
+        assert_eq!(said(Outcome::refused("400: Invalid Number".into())), Verdict::Unclear(Timestamp(5_000)));
+        assert_eq!(said(Outcome::Campaign { reason: "400".into() }), Verdict::Unclear(Timestamp(5_000)));
+        assert_eq!(said(down(None)), Verdict::Unclear(Timestamp(905_000)));
+        assert_eq!(said(Outcome::Sent { message_id: None }), Verdict::Passed);
     }
 
     #[test]
@@ -139,7 +204,7 @@ mod tests {
             fate(Policy { on_uncertain: OnUncertain::Hold, ..POLICY }, 0, 0, unknown()),
             Fate::Held { .. }
         ));
-        assert!(matches!(fate(POLICY, 0, 0, Outcome::Refused { reason: "400".into() }), Fate::Failed { .. }));
+        assert!(matches!(fate(POLICY, 0, 0, Outcome::refused("400".into())), Fate::Failed { .. }));
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::NewSend;
+use super::Made;
 use crate::clock::Timestamp;
 
 /// Names a kept event inside the store; later events have larger numbers.
@@ -46,8 +46,8 @@ pub enum LookupFate {
     Found {
         /// The whole event as JSON.
         body: Vec<u8>,
-        /// The sends the rules made of it.
-        sends: Vec<NewSend>,
+        /// What the rules made of it.
+        made: Made,
         /// The event's fingerprint, where nothing came of it: then it does not count as seen.
         forget: Option<[u8; 16]>,
     },

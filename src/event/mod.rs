@@ -3,8 +3,10 @@
 //! Data only. How they come about, are kept and are carried out stands in the modules named after those stages.
 
 pub mod lookup;
+pub mod remap;
+mod send;
+mod wishes;
 
-use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+
+pub use send::{
+    Attempt, Claimed, Content, Fate, HoldChange, HoldId, HoldScope, HoldTurn, NewSend, OnUncertain, Outcome, Probe,
+    Probed, Returned, SendId, Settlement, State, Verdict, Why,
+};
+pub use wishes::{Cancel, Cap, Once, OverCap, Priority, Start, Suppression, Terms, Wishes};
 
 /// One thing that happened, as a source told it.
 #[derive(Debug, Clone)]
@@ -80,30 +88,26 @@ pub struct NewEvent {
     pub fault: Option<String>,
     /// Whether a part of it has to be looked up before the rules can be applied; then it has no sends yet.
     pub lookup: bool,
-    /// The sends the rules made of it.
+    /// What the rules made of it.
+    pub made: Made,
+}
+
+/// What the rules of a route made of an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Made {
+    /// Sends.
     pub sends: Vec<NewSend>,
+    /// Numbers that must not be messaged any more, or may be again.
+    pub suppressions: Vec<Suppression>,
+    /// Waiting sends that are no longer wanted.
+    pub cancels: Vec<Cancel>,
 }
 
-/// A send as mapping made it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewSend {
-    /// The rule that made it.
-    pub rule: String,
-    /// The account it goes through.
-    pub account: String,
-    /// The payload, or why there is none.
-    pub content: Result<Content, String>,
-}
-
-/// What is to be sent to whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Content {
-    /// The campaign's name.
-    pub campaign: String,
-    /// The person's number in E.164.
-    pub destination: String,
-    /// The body of the API call as a JSON object, without the key.
-    pub payload: String,
+impl Made {
+    /// Whether anything came of the event.
+    pub fn is_something(&self) -> bool {
+        self.sends.iter().any(|send| send.content.is_ok()) || !self.suppressions.is_empty() || !self.cancels.is_empty()
+    }
 }
 
 /// What became of an event when it was stored.
@@ -115,171 +119,17 @@ pub enum Kept {
     Duplicate,
 }
 
-/// Names a send inside the store; later sends have larger numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SendId(pub i64);
-
-impl fmt::Display for SendId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+/// What the sends of an account are kept under that were made for the sandbox: they must never go to Serri.
+pub fn sandboxed(account: &str) -> String {
+    format!("{account}{SANDBOXED}")
 }
 
-/// A send that the deliverer has taken on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimed {
-    /// Which send.
-    pub id: SendId,
-    /// The id of the event it came of.
-    pub event: String,
-    /// The rule that made it.
-    pub rule: String,
-    /// The account it goes through.
-    pub account: String,
-    /// The campaign's name.
-    pub campaign: String,
-    /// The number in E.164.
-    pub destination: String,
-    /// The body of the call without the key.
-    pub payload: String,
-    /// Since when it has been tried: when its event came, or when its account or campaign last stood still.
-    pub since: Timestamp,
-    /// How many attempts were made before this one.
-    pub attempts: u32,
+/// The account itself, whichever its sends are kept under.
+pub fn plain_account(label: &str) -> &str {
+    label.strip_suffix(SANDBOXED).unwrap_or(label)
 }
 
-/// What one attempt came to. [`crate::serri`] decides it; nothing else reads the API's answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Accepted, with the id Serri gave it.
-    Sent {
-        /// Serri's `submitted_message_id`, where the answer had one.
-        message_id: Option<String>,
-    },
-    /// It certainly was not sent, and may go later.
-    Transient {
-        /// What happened.
-        reason: String,
-        /// How long the server asked to wait.
-        retry_after: Option<Duration>,
-    },
-    /// Nothing of this account is sent at present: no credits, no plan, no valid key.
-    Account {
-        /// What the server said.
-        reason: String,
-    },
-    /// Nothing of this campaign is sent at present: missing, not live, other parameters.
-    Campaign {
-        /// What the server said.
-        reason: String,
-    },
-    /// This send will never be accepted as it is.
-    Refused {
-        /// What the server said.
-        reason: String,
-    },
-    /// The request went out, and nobody knows whether it was carried out.
-    Uncertain {
-        /// What happened.
-        reason: String,
-    },
-}
-
-impl Outcome {
-    /// One word for logs, metrics and the store.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Sent { .. } => "sent",
-            Self::Transient { .. } => "transient",
-            Self::Account { .. } => "account",
-            Self::Campaign { .. } => "campaign",
-            Self::Refused { .. } => "refused",
-            Self::Uncertain { .. } => "uncertain",
-        }
-    }
-
-    /// Why it was not sent; empty if it was.
-    pub fn reason(&self) -> &str {
-        match self {
-            Self::Sent { .. } => "",
-            Self::Transient { reason, .. }
-            | Self::Account { reason }
-            | Self::Campaign { reason }
-            | Self::Refused { reason }
-            | Self::Uncertain { reason } => reason,
-        }
-    }
-}
-
-/// One HTTP call made for a send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// When it began.
-    pub at: Timestamp,
-    /// How long it took.
-    pub took: Duration,
-    /// The HTTP status, where an answer came.
-    pub status: Option<u16>,
-    /// The first 2 KiB of the answer.
-    pub answer: String,
-    /// What it came to.
-    pub outcome: Outcome,
-}
-
-/// What is to become of a send after an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// It is done.
-    Sent {
-        /// Serri's id for it.
-        message_id: Option<String>,
-    },
-    /// It is tried again then.
-    Retry {
-        /// Not before this moment.
-        due: Timestamp,
-        /// Why it was not sent.
-        reason: String,
-        /// From when on it counts how long it has been tried; `None`: as before. An account or a campaign that stands
-        /// still uses nothing up.
-        since: Option<Timestamp>,
-    },
-    /// It will not be tried again by itself.
-    Failed {
-        /// Why.
-        reason: String,
-    },
-    /// A person has to decide whether it is repeated.
-    Held {
-        /// What is not known.
-        reason: String,
-    },
-}
-
-/// An attempt and its consequence, to be written down together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settlement {
-    /// Which send.
-    pub id: SendId,
-    /// Which attempt of it, counted from 1.
-    pub number: u32,
-    /// What happened.
-    pub attempt: Attempt,
-    /// What follows.
-    pub fate: Fate,
-}
-
-/// What to do with a send of which nobody knows whether it went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnUncertain {
-    /// Repeat it: nobody is missed, somebody may get a message twice.
-    #[default]
-    Retry,
-    /// Leave it for a person to decide.
-    Hold,
-}
+const SANDBOXED: &str = " (sandbox)";
 
 /// A number as logs may show it: the country's first digits and the last two.
 pub fn masked(number: &str) -> String {

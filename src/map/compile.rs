@@ -4,8 +4,9 @@ use serde_json::Value as Json;
 
 use super::expression::Expression;
 use super::lint::Broken;
-use super::rule::{LocationRule, Rule, Tree};
+use super::rule::{LocationRule, Rule, Tree, version_of};
 use super::template::Template;
+use super::wish::Wish;
 use super::{media, phone, text};
 use crate::config::document::Node;
 use crate::config::fault::Fault;
@@ -21,9 +22,9 @@ pub struct RulePlace<'a> {
 }
 
 /// The fields of a rule compile one by one; all faults are kept.
-struct Compiler<'a> {
-    place: RulePlace<'a>,
-    faults: Vec<Fault>,
+pub struct Compiler<'a> {
+    pub place: RulePlace<'a>,
+    pub faults: Vec<Fault>,
 }
 
 impl Compiler<'_> {
@@ -44,7 +45,14 @@ impl Compiler<'_> {
         });
     }
 
-    fn template(&mut self, path: &[&str], source: &str) -> Template {
+    /// A fault that is none of a template's.
+    pub fn complain(&mut self, path: &[&str], message: &str, hint: &str) {
+        let index = self.place.index.to_string();
+        let path: Vec<&str> = ["sends", &index].into_iter().chain(path.iter().copied()).collect();
+        self.faults.push(Fault::at(self.place.file.place_of(&path), message).hint(hint));
+    }
+
+    pub fn template(&mut self, path: &[&str], source: &str) -> Template {
         match Template::compile(source) {
             Ok(template) => template,
             Err(broken) => {
@@ -54,11 +62,11 @@ impl Compiler<'_> {
         }
     }
 
-    fn optional(&mut self, path: &[&str], source: Option<&String>) -> Option<Template> {
+    pub fn optional(&mut self, path: &[&str], source: Option<&String>) -> Option<Template> {
         source.map(|source| self.template(path, source))
     }
 
-    fn expression(&mut self, path: &[&str], source: Option<&String>) -> Option<Expression> {
+    pub fn expression(&mut self, path: &[&str], source: Option<&String>) -> Option<Expression> {
         let source = source?;
         match Expression::compile(source) {
             Ok(expression) => Some(expression),
@@ -111,7 +119,7 @@ impl Compiler<'_> {
 }
 
 impl Rule {
-    /// Compiles a rule. `country` is the route's, `account` the one its sends go through.
+    /// Compiles a rule. `country` is the route's, `account` the one its sends go through, `wish` what is wished for them.
     ///
     /// # Errors
     ///
@@ -121,17 +129,26 @@ impl Rule {
         place: RulePlace<'_>,
         account: &str,
         country: Option<&String>,
+        wish: Wish,
     ) -> Result<Self, Vec<Fault>> {
         let mut c = Compiler { place, faults: Vec::new() };
+        let mut needed = |key: &str, text: &Option<String>| {
+            if text.is_none() {
+                c.complain(&[], &format!("field `{key}` is missing"), "Serri refuses a send without it");
+            }
+            text.clone().unwrap_or_default()
+        };
+        let (campaign, user_name) = (needed("campaignName", &spec.campaign_name), needed("userName", &spec.user_name));
+        let version = version_of(&(spec, country, wish.written));
         let rule = Self {
             name: spec.name.clone(),
             account: account.to_owned(),
             when: c.expression(&["when"], spec.when.as_ref()),
             for_each: c.expression(&["for_each"], spec.for_each.as_ref()),
             country: c.optional(&["default_country"], spec.default_country.as_ref().or(country)),
-            campaign: c.template(&["campaignName"], &spec.campaign_name),
+            campaign: c.template(&["campaignName"], &campaign),
             destination: c.template(&["destination"], &spec.destination),
-            user_name: c.template(&["userName"], &spec.user_name),
+            user_name: c.template(&["userName"], &user_name),
             source: c.optional(&["source"], spec.source.as_ref()),
             media: spec.media.as_ref().map(|media| {
                 (c.template(&["media", "url"], &media.url), c.optional(&["media", "filename"], media.filename.as_ref()))
@@ -148,6 +165,8 @@ impl Rule {
             fallbacks: c.map("paramsFallbackValue", spec.params_fallback_value.iter().flatten()),
             buttons: c.trees("buttons", spec.buttons.as_ref()),
             cards: c.trees("carouselCards", spec.carousel_cards.as_ref()),
+            wish,
+            version,
         };
         let mut faults = c.faults;
         rule.check_fixed(place, &mut faults);

@@ -12,12 +12,19 @@ mod money;
 mod names;
 pub mod phone;
 mod rule;
+mod suppress;
 pub mod template;
 pub mod text;
+mod wish;
+mod wish_compile;
+pub mod zones;
 
 pub use compile::RulePlace;
 pub use names::first_name;
-pub use rule::Rule;
+pub use rule::{Rule, RuleContext};
+pub use suppress::SuppressRule;
+pub use wish::Wish;
+pub use wish_compile::WishPlaces;
 
 use minijinja::Value;
 use serde_json::Value as Json;

@@ -1,13 +1,18 @@
 //! One rule: compiled when the route is loaded, applied to each of its events.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use minijinja::Value;
 use minijinja::value::ValueKind;
+use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
 use super::expression::{EvalError, Expression};
 use super::template::{Rendered, Template};
+use super::wish::{Subject, Wish};
 use super::{Scope, media, phone, text};
+use crate::clock::Timestamp;
 use crate::event::{Content, NewSend};
 use crate::serri::payload::{Location, Media, Payload};
 
@@ -34,6 +39,24 @@ pub struct Rule {
     pub(super) fallbacks: Vec<(String, Template)>,
     pub(super) buttons: Vec<Tree>,
     pub(super) cards: Vec<Tree>,
+    pub(super) wish: Wish,
+    pub(super) version: i64,
+}
+
+/// What a rule is applied with, besides its event.
+#[derive(Debug, Clone, Copy)]
+pub struct RuleContext<'a> {
+    /// The country of numbers without country code, where nothing nearer says it.
+    pub country: &'a str,
+    /// When the event came.
+    pub received_at: Timestamp,
+}
+
+/// Equal for rules that are written alike.
+pub fn version_of(spec: &impl Serialize) -> i64 {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(spec).unwrap_or_default().hash(&mut hasher);
+    hasher.finish().cast_signed()
 }
 
 #[derive(Debug)]
@@ -68,13 +91,37 @@ impl Rule {
         &self.name
     }
 
+    /// What is wished for its sends.
+    pub fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
+    /// The account its sends go through.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// Equal as long as it is written the same.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// The campaign's name and how many parameters are written, where both are known before any event comes.
+    pub fn fixed_campaign(&self) -> Option<(&str, Option<usize>)> {
+        let Template::Fixed(name) = &self.campaign else { return None };
+        Some((name, self.params.as_ref().map(Vec::len)))
+    }
+
     /// Applies the rule to an event: nothing if it does not apply, else a send for each person, or the reason why not.
-    pub fn apply(&self, scope: &Scope, account_country: &str) -> Vec<NewSend> {
-        let send = |content: Result<Content, MapError>| NewSend {
+    pub fn apply(&self, scope: &Scope, context: RuleContext<'_>) -> Vec<NewSend> {
+        let item_send = |item: usize, content: Result<Content, MapError>| NewSend {
             rule: self.name.clone(),
             account: self.account.clone(),
+            item: u32::try_from(item).unwrap_or(u32::MAX),
+            version: self.version,
             content: content.map_err(|error| error.to_string()),
         };
+        let send = |content| item_send(0, content);
         if let Some(when) = &self.when {
             match when.eval(scope.value()) {
                 Ok(value) if value.is_true() => {}
@@ -82,7 +129,7 @@ impl Rule {
                 Err(error) => return vec![send(Err(self.error("when", &error)))],
             }
         }
-        let Some(for_each) = &self.for_each else { return vec![send(self.content(scope, account_country))] };
+        let Some(for_each) = &self.for_each else { return vec![send(self.content(scope, context))] };
         let items = match for_each.eval(scope.value()) {
             Ok(value) if value.kind() == ValueKind::Seq => value
                 .try_iter()
@@ -98,7 +145,8 @@ impl Rule {
                 &EvalError::Failed(format!("it gives {} entries; {SEND_LIMIT} is the most", items.len())),
             )))],
             Ok(items) => {
-                items.into_iter().map(|item| send(self.content(&scope.with_item(item), account_country))).collect()
+                let sends = items.into_iter().enumerate();
+                sends.map(|(index, item)| item_send(index, self.content(&scope.with_item(item), context))).collect()
             }
             Err(error) => vec![send(Err(self.error("for_each", &error)))],
         }
@@ -108,10 +156,11 @@ impl Rule {
         MapError { rule: self.name.clone(), key: key.to_owned(), reason: reason.to_string() }
     }
 
-    fn content(&self, scope: &Scope, account_country: &str) -> Result<Content, MapError> {
-        let payload = Payload {
+    fn content(&self, scope: &Scope, context: RuleContext<'_>) -> Result<Content, MapError> {
+        let country = self.country(scope, context.country)?;
+        let mut payload = Payload {
             campaign_name: self.required("campaignName", &self.campaign, scope)?,
-            destination: self.destination(scope, account_country)?,
+            destination: self.destination(scope, &country)?,
             user_name: self.required("userName", &self.user_name, scope)?,
             source: self.optional("source", self.source.as_ref(), scope)?,
             media: self.media(scope)?,
@@ -123,8 +172,15 @@ impl Rule {
             buttons: self.trees("buttons", &self.buttons, scope)?,
             carousel_cards: self.trees("carouselCards", &self.cards, scope)?,
         };
+        let subject =
+            Subject { account: &self.account, payload: &payload, country: &country, received_at: context.received_at };
+        let wishes = self.wish.of(subject, scope).map_err(|(key, reason)| self.error(key, &reason))?;
+        let destination = payload.destination.clone();
+        if let Some(number) = self.wish.redirect_to() {
+            number.clone_into(&mut payload.destination);
+        }
         let written = serde_json::to_string(&payload).map_err(|error| self.error("payload", &error))?;
-        Ok(Content { campaign: payload.campaign_name, destination: payload.destination, payload: written })
+        Ok(Content { campaign: payload.campaign_name, destination, payload: written, wishes })
     }
 
     fn required(&self, key: &str, template: &Template, scope: &Scope) -> Result<String, MapError> {
@@ -142,13 +198,15 @@ impl Rule {
         }
     }
 
-    fn destination(&self, scope: &Scope, account_country: &str) -> Result<String, MapError> {
-        let number = self.required("destination", &self.destination, scope)?;
+    fn country(&self, scope: &Scope, account_country: &str) -> Result<String, MapError> {
         let country = self.optional("default_country", self.country.as_ref(), scope)?;
         // a country that an event brings may be anything (`India`); then the account's is the better guess
-        let country =
-            country.filter(|country| phone::is_country(country)).unwrap_or_else(|| account_country.to_owned());
-        phone::normalise(&number, &country).map_err(|error| self.error("destination", &error))
+        Ok(country.filter(|country| phone::is_country(country)).unwrap_or_else(|| account_country.to_owned()))
+    }
+
+    fn destination(&self, scope: &Scope, country: &str) -> Result<String, MapError> {
+        let number = self.required("destination", &self.destination, scope)?;
+        phone::normalise(&number, country).map_err(|error| self.error("destination", &error))
     }
 
     fn media(&self, scope: &Scope) -> Result<Option<Media>, MapError> {

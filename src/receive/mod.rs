@@ -24,7 +24,7 @@ use crate::event::{Kept, NewEvent};
 use crate::handshake::Reply;
 use crate::route::wakes::Wakes;
 use crate::route::{Route, Routes};
-use crate::store::Store;
+use crate::store::Intake;
 use crate::telemetry::Metrics;
 use problem::ReceiveError;
 
@@ -36,7 +36,7 @@ pub struct Receiver {
     /// The routes, by name.
     pub routes: Arc<Routes>,
     /// Where events are kept.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn Intake>,
     /// Told when something was stored.
     pub wake: Arc<Notify>,
     /// Told when an event was stored that needs a lookup.
@@ -126,8 +126,8 @@ struct Shown {
 
 impl Shown {
     fn of(event: &NewEvent) -> Self {
-        let problem = event.sends.iter().find_map(|send| send.content.as_ref().err().cloned());
-        let sends = event.sends.iter().filter(|send| send.content.is_ok()).count();
+        let problem = event.made.sends.iter().find_map(|send| send.content.as_ref().err().cloned());
+        let sends = event.made.sends.iter().filter(|send| send.content.is_ok()).count();
         Self { id: event.id.clone(), sends, lookup: event.lookup, problem }
     }
 }

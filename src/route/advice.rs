@@ -65,7 +65,7 @@ fn lacks_phone(route: &Route, rule: &str, sample: &SampleSpec, manner: &Manner) 
         send.rule == rule
             && send.content.as_ref().is_err_and(|reason| reason.contains("`destination`: `contact.phone` is not there"))
     };
-    events.iter().flat_map(|event| &event.sends).any(wants)
+    events.iter().flat_map(|event| &event.made.sends).any(wants)
 }
 
 /// A read call with the placeholder that `new` wrote.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::rules::check_campaigns;
 use super::{Routes, advice, compile, example};
 use crate::config::fault::{Fault, Place, did_you_mean};
 use crate::config::interpolate::Variables;
@@ -25,6 +26,7 @@ pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>)
     let (written, mut faults) = config::read(dir, variables, Extent::Used);
     let Some(written) = written else { return (None, faults) };
     settings(&written, &mut faults);
+    check_campaigns(&written, &mut faults);
     let routes = compile(&written, &mut faults);
     let used: BTreeSet<&str> = written.routes.values().map(|route| &*route.value.source).collect();
     for source in written.sources.values().filter(|source| !used.contains(&*source.name)) {
@@ -109,6 +111,13 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
     if retry.initial.0.is_zero() || retry.max.0 < retry.initial.0 {
         faults.push(Fault::at(
             node.place_of(&["delivery", "retry"]),
+            "`initial` must be more than nothing, and `max` no less than `initial`",
+        ));
+    }
+    let probe = &relay.delivery.hold_probe;
+    if probe.initial.0.is_zero() || probe.max.0 < probe.initial.0 {
+        faults.push(Fault::at(
+            node.place_of(&["delivery", "hold_probe"]),
             "`initial` must be more than nothing, and `max` no less than `initial`",
         ));
     }

@@ -3,9 +3,9 @@
 use reqwest::Url;
 use serde_json::{Map, Value as Json};
 
-use super::{Route, comes_to_something};
+use super::Route;
 use crate::event::lookup::{KeptEvent, LookupFate};
-use crate::event::{Envelope, Event, NewEvent, NewSend};
+use crate::event::{Envelope, Event, Made, NewEvent};
 use crate::map::Scope;
 
 impl Route {
@@ -27,12 +27,17 @@ impl Route {
 
     /// The whole event and its sends, from a kept one and what was found for it.
     pub fn complete(&self, event: &KeptEvent, found: Option<Json>) -> LookupFate {
-        let (body, sends) = self.whole(event, found);
-        let forget = (!comes_to_something(&sends)).then(|| self.fingerprint(&event.id));
-        LookupFate::Found { body, sends, forget }
+        let (body, made) = self.whole(event, found);
+        let forget = (!made.is_something()).then(|| self.fingerprint(&event.id));
+        LookupFate::Found { body, made, forget }
     }
 
-    fn whole(&self, event: &KeptEvent, found: Option<Json>) -> (Vec<u8>, Vec<NewSend>) {
+    /// What the rules make of a kept event as they are now.
+    pub fn map_again(&self, event: &KeptEvent) -> Made {
+        self.whole(event, None).1
+    }
+
+    fn whole(&self, event: &KeptEvent, found: Option<Json>) -> (Vec<u8>, Made) {
         let (mut value, _) = read(event);
         if let (Some(enrichment), Some(found)) = (&self.knowledge.enrichment, found) {
             enrichment.enrich(&mut value, found);
@@ -41,8 +46,8 @@ impl Route {
         let contact = self.knowledge.contact(&scope);
         let window = self.windows.with_id;
         let whole = Event { id: event.id.clone(), kind: event.kind.clone(), value, contact, window };
-        let sends = self.sends(&whole, &scope, event.received_at);
-        (whole.value.to_string().into_bytes(), sends)
+        let made = self.made(&whole, &scope, event.received_at);
+        (whole.value.to_string().into_bytes(), made)
     }
 
     /// Completes new events as if their lookups had been answered so: all with one answer, or each with its own of a list.
@@ -59,8 +64,8 @@ impl Route {
             let answer = answer.ok_or_else(|| format!("there is no answer for event {}", index + 1))?.clone();
             let found = self.knowledge.enrichment.as_ref().map(|call| call.read(answer)).transpose()?;
             let kept = kept(event);
-            let (body, sends) = self.whole(&kept, found);
-            (event.body, event.sends) = (body.into(), sends);
+            let (body, made) = self.whole(&kept, found);
+            (event.body, event.made) = (body.into(), made);
             event.lookup = false;
         }
         Ok(())

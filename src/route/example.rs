@@ -51,7 +51,7 @@ fn outcome(route: &Route, call: Call, lookup: Option<&Value>) -> Result<(Vec<Val
         let answers = lookup.ok_or("its events need a lookup: write `lookup:` with what the read call answers")?;
         route.complete_all(&mut events, answers)?;
     }
-    let sends = events.iter().flat_map(|event| event.sends.iter().map(shown)).collect();
+    let sends = events.iter().flat_map(|event| event.made.sends.iter().map(shown)).collect();
     Ok((sends, events.into_iter().map(|event| event.kind).collect()))
 }
 

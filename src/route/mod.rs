@@ -7,6 +7,7 @@ mod advice;
 pub mod complete;
 pub mod check;
 pub mod example;
+mod rules;
 pub mod wakes;
 
 use std::collections::BTreeMap;
@@ -23,10 +24,13 @@ use crate::config::route::RouteFile;
 use crate::config::source::Manner;
 use crate::config::{File, Written};
 use crate::decode::{DecodeError, Decoded, decode, hash};
-use crate::event::{Envelope, Event, NewEvent, NewSend};
+use crate::event::{Envelope, Event, Made, NewEvent};
 use crate::handshake::{self, Handshakes};
-use crate::map::{Rule, RulePlace, Scope};
+use crate::map::{RuleContext, Scope};
 use crate::source::{Knowledge, Windows, hash_id, override_manner};
+use rules::Rules;
+
+pub use rules::Detour;
 
 /// A webhook address, ready to take calls.
 #[derive(Debug)]
@@ -41,7 +45,7 @@ pub struct Route {
     pub knowledge: Knowledge,
     /// Its calls that are no events.
     pub handshakes: Handshakes,
-    rules: Vec<Rule>,
+    rules: Rules,
     account_country: String,
     windows: Windows,
 }
@@ -51,16 +55,18 @@ pub type Routes = BTreeMap<String, Arc<Route>>;
 
 /// Compiles every route of a configuration.
 pub fn compile(written: &Written, faults: &mut Vec<Fault>) -> Routes {
-    let mut routes = Routes::new();
-    for (name, file) in &written.routes {
+    let mut routes: Vec<Route> = Vec::new();
+    for file in written.routes.values() {
         match Route::compile(file, written) {
-            Ok(route) => {
-                routes.insert(name.clone(), Arc::new(route));
-            }
+            Ok(route) => routes.push(route),
             Err(more) => faults.extend(more),
         }
     }
-    routes
+    let watchers = Arc::new(routes.iter().flat_map(|route| route.rules.watchers(&route.name)).collect::<Vec<_>>());
+    for route in &mut routes {
+        route.rules.watch(&watchers);
+    }
+    routes.into_iter().map(|route| (route.name.clone(), Arc::new(route))).collect()
 }
 
 /// A route's manner: its source's, with its own over it. `None` if there is no such source.
@@ -85,7 +91,7 @@ impl Route {
             faults.push(check::unknown(place, "account", account_name, relay.accounts.keys()));
         }
         let label = account.map_or_else(|| account_name.to_owned(), |account| account.label(account_name));
-        let rules = rules(file, &label, &mut faults);
+        let rules = Rules::compile(file, &label, written, &mut faults);
         let Some(source) = written.sources.get(&spec.source) else {
             let place = file.node.place_of(&["source"]);
             // one that could not be read was reported already
@@ -155,9 +161,9 @@ impl Route {
                 return None;
             }
             let lookup = self.needs_lookup(&scope);
-            let sends = if lookup { Vec::new() } else { self.sends(&event, &scope, at) };
+            let made = if lookup { Made::default() } else { self.made(&event, &scope, at) };
             // nothing came of it: when the rules are mended, the sender's repetition must count
-            let window = if lookup || comes_to_something(&sends) { event.window } else { Duration::ZERO };
+            let window = if lookup || made.is_something() { event.window } else { Duration::ZERO };
             Some(NewEvent {
                 route: self.name.clone(),
                 source: self.source.clone(),
@@ -170,16 +176,26 @@ impl Route {
                 envelope: envelope.clone(),
                 fault: None,
                 lookup,
-                sends,
+                made,
             })
         });
         Ok(events.collect())
     }
 
-    /// The sends that the rules make of an event.
-    fn sends(&self, event: &Event, scope: &Scope, at: Timestamp) -> Vec<NewSend> {
+    /// What the rules make of an event.
+    fn made(&self, event: &Event, scope: &Scope, at: Timestamp) -> Made {
         let scope = scope.with_event(event, &self.name, &self.source, at);
-        self.rules.iter().flat_map(|rule| rule.apply(&scope, &self.account_country)).collect()
+        self.rules.apply(&scope, RuleContext { country: &self.account_country, received_at: at })
+    }
+
+    /// The rules that make sends, with what tells whether they were changed.
+    pub fn versions(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.rules.versions()
+    }
+
+    /// Whether no call is made for its sends at present, or somebody else gets them.
+    pub fn detour(&self) -> &Detour {
+        self.rules.detour()
     }
 
     /// What is stored of a proven call that could not be decoded: the raw body and the reason.
@@ -204,7 +220,7 @@ impl Route {
             envelope: written_envelope(&crate::decode::envelope(authentic)),
             fault: Some(fault),
             lookup: false,
-            sends: Vec::new(),
+            made: Made::default(),
         }
     }
 
@@ -216,30 +232,6 @@ impl Route {
     }
 }
 
-/// Whether a rule made something of an event.
-fn comes_to_something(sends: &[NewSend]) -> bool {
-    sends.iter().any(|send| send.content.is_ok())
-}
-
 fn written_envelope(envelope: &Envelope) -> String {
     serde_json::to_string(envelope).unwrap_or_else(|_| "{}".into())
-}
-
-fn rules(file: &File<RouteFile>, account: &str, faults: &mut Vec<Fault>) -> Vec<Rule> {
-    let mut rules: Vec<Rule> = Vec::new();
-    for (index, spec) in file.value.sends.iter().enumerate() {
-        let place = RulePlace { file: &file.node, index };
-        if rules.iter().any(|rule| rule.name() == spec.name) {
-            let place = file.node.place_of(&["sends", &index.to_string(), "name"]);
-            faults.push(
-                Fault::at(place, format!("there are two rules named `{}`", spec.name))
-                    .hint("give each its own name: logs and reports tell them apart by it"),
-            );
-        }
-        match Rule::compile(spec, place, account, file.value.default_country.as_ref()) {
-            Ok(rule) => rules.push(rule),
-            Err(more) => faults.extend(more),
-        }
-    }
-    rules
 }

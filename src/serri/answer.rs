@@ -1,14 +1,18 @@
 //! What an answer of the API means, decided in one place.
 //!
-//! The API tells most faults apart only by their text. The table below holds those texts as they were observed in
-//! production code of this API family; the status decides where the text is unknown.
+//! The API tells most faults apart only by their text. `answers.tsv` holds those texts, each with where it was seen; the
+//! status decides where the text is unknown, and a refusal that is unknown is counted as such.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::event::Outcome;
 use crate::outbound;
+
+/// The texts of refusals, with how far each reaches and where it was seen.
+const TABLE: &str = include_str!("answers.tsv");
 
 /// How far a fault reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,23 +22,19 @@ enum Scope {
     Send,
 }
 
-/// Texts of refusals, in lower case, and how far each reaches. The first that an answer contains counts.
-const TEXTS: &[(&str, Scope)] = &[
-    ("no plan active", Scope::Account),
-    ("insufficient whatsapp conversation credits", Scope::Account),
-    ("insufficient credits", Scope::Account),
-    ("insufficient balance", Scope::Account),
-    ("invalid api key", Scope::Account),
-    ("invalid apikey", Scope::Account),
-    ("api key is invalid", Scope::Account),
-    ("api key not found", Scope::Account),
-    ("template params does not match", Scope::Campaign),
-    ("template params do not match", Scope::Campaign),
-    ("campaign does not exist", Scope::Campaign),
-    ("campaign is not live", Scope::Campaign),
-    ("campaign not live", Scope::Campaign),
-    ("invalid number", Scope::Send),
-];
+/// Texts in lower case. The first that an answer contains counts.
+static TEXTS: LazyLock<Vec<(&str, Scope)>> = LazyLock::new(|| TABLE.lines().filter_map(entry).collect());
+
+fn entry(line: &'static str) -> Option<(&'static str, Scope)> {
+    let mut columns = line.split('\t');
+    let scope = match columns.next()? {
+        "account" => Scope::Account,
+        "campaign" => Scope::Campaign,
+        "send" => Scope::Send,
+        _ => return None,
+    };
+    Some((columns.next()?, scope))
+}
 
 /// An answer as it came.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,8 @@ fn by_text(reason: String) -> Outcome {
     match scope_of(&reason) {
         Some(Scope::Account) => Outcome::Account { reason },
         Some(Scope::Campaign) => Outcome::Campaign { reason },
-        Some(Scope::Send) | None => Outcome::Refused { reason },
+        Some(Scope::Send) => Outcome::refused(reason),
+        None => Outcome::Refused { reason, known: false },
     }
 }
 
@@ -161,5 +162,26 @@ mod tests {
             Outcome::Sent { message_id: Some("m-1".into()) }
         );
         assert_eq!(outcome(400, r#"{"message":"Invalid\nNumber"}"#).reason(), "400: Invalid Number");
+    }
+
+    #[test]
+    fn an_unknown_refusal_is_told_from_a_known_one() {
+        let known = |status, body| match outcome(status, body) {
+            Outcome::Refused { known, .. } => known,
+            other => panic!("{other:?}"),
+        };
+        assert!(known(400, r#"{"message":"Invalid Number"}"#));
+        assert!(!known(400, r#"{"message":"something new"}"#));
+    }
+
+    #[test]
+    fn every_text_of_the_table_has_a_scope_and_a_source() {
+        let lines: Vec<&str> = TABLE.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(TEXTS.len(), lines.len());
+        for line in lines {
+            let columns: Vec<&str> = line.split('\t').collect();
+            assert!(columns.len() == 3 && !columns[2].is_empty(), "{line}");
+            assert_eq!(columns[1], columns[1].to_lowercase(), "{line}");
+        }
     }
 }

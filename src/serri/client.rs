@@ -1,5 +1,6 @@
 //! The client for the campaign API: one call, one outcome. The key joins the payload here, at the last moment.
 
+use futures_util::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use reqwest::{Request, Url};
 
@@ -32,8 +33,30 @@ impl Exchange {
         Self::unanswered(Outcome::Account { reason: format!("there is no account `{account}` any more") })
     }
 
+    /// What comes of a send that is not to be sent: as if it were.
+    pub fn dry_run() -> Self {
+        Self::unanswered(Outcome::Sent { message_id: Some("dry-run".into()) })
+    }
+
+    /// What an answer comes to.
+    pub fn of(answer: Answer<'_>) -> Self {
+        Self { status: Some(answer.status), answer: kept(answer.body), outcome: classify(answer) }
+    }
+
     fn unanswered(outcome: Outcome) -> Self {
         Self { status: None, answer: String::new(), outcome }
+    }
+}
+
+/// What makes calls: the client, or in a simulation something that answers as Serri would.
+pub trait Caller: Send + Sync + 'static {
+    /// Sends a payload (a JSON object without the key) to an endpoint.
+    fn call<'a>(&'a self, endpoint: &'a Url, key: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange>;
+}
+
+impl Caller for Client {
+    fn call<'a>(&'a self, endpoint: &'a Url, key: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange> {
+        Box::pin(self.send(endpoint, key, payload))
     }
 }
 
@@ -43,8 +66,7 @@ impl Client {
         Self(outbound)
     }
 
-    /// Sends a payload (a JSON object without the key) to an endpoint.
-    pub async fn send(&self, endpoint: &Url, key: &Secret, payload: &str) -> Exchange {
+    async fn send(&self, endpoint: &Url, key: &Secret, payload: &str) -> Exchange {
         let mut request = Request::new(reqwest::Method::POST, endpoint.clone());
         request.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(with_key(payload, key).into());
@@ -62,8 +84,7 @@ impl Client {
             _ => {
                 // before anything is cut off: a part of the key is one, too
                 let body = without(body, std::slice::from_ref(key));
-                let outcome = classify(Answer { status, retry_after, body: &body });
-                Exchange { status: Some(status), answer: kept(&body), outcome }
+                Exchange::of(Answer { status, retry_after, body: &body })
             }
         }
     }
@@ -73,7 +94,7 @@ fn meaning(error: &Unanswered) -> Outcome {
     let reason = error.to_string();
     match error {
         Unanswered::Unreached(_) => Outcome::Transient { reason, retry_after: None },
-        Unanswered::Unmade(_) => Outcome::Refused { reason },
+        Unanswered::Unmade(_) => Outcome::refused(reason),
         Unanswered::Lost(_) => Outcome::Uncertain { reason },
     }
 }

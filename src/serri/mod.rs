@@ -8,4 +8,5 @@ pub mod client;
 pub mod payload;
 pub mod sandbox;
 
-pub use client::{Client, Exchange};
+pub use answer::Answer;
+pub use client::{Caller, Client, Exchange};

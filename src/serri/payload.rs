@@ -69,3 +69,15 @@ pub struct Location {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
 }
+
+/// A payload as written, for another number.
+pub fn redirected(payload: &str, number: &str) -> String {
+    match serde_json::from_str(payload) {
+        Ok(Value::Object(mut fields)) => {
+            fields.insert("destination".into(), Value::from(number));
+            Value::Object(fields).to_string()
+        }
+        // what the relay wrote itself is an object; anything else must not reach anybody
+        _ => "{}".into(),
+    }
+}

@@ -1,25 +1,19 @@
 //! What is asked of the writer thread: appends and everything else, in two queues, so that a flood of the one cannot
 //! hold up the other.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
-use super::{ClaimRequest, Claims, LookupClaims, LookupRequest, StoreError};
-use crate::clock::Timestamp;
-use crate::event::lookup::LookupSettlement;
-use crate::event::{Kept, NewEvent, OnUncertain, SendId, Settlement};
+use super::job::{Job, Reply};
+use super::{ClaimRequest, Claims};
+use crate::event::{Kept, NewEvent};
 
 /// How long appends wait for a deliverer that cannot keep up: senders wait some seconds at most.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// How many events are taken when it took longer.
 const LEAST: usize = 16;
-
-/// Where an answer goes.
-pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// Events to be kept.
 pub struct Append {
@@ -30,13 +24,7 @@ pub struct Append {
 /// Anything that is not an append.
 pub enum Request {
     Claim(ClaimRequest, Reply<Claims>),
-    Settle(Arc<Vec<Settlement>>, Reply<()>),
-    WaitingLookups(Reply<BTreeMap<String, usize>>),
-    ClaimLookups(LookupRequest, Reply<LookupClaims>),
-    SettleLookups(Arc<Vec<LookupSettlement>>, Reply<()>),
-    Release(Vec<SendId>, Reply<()>),
-    Recover(Timestamp, OnUncertain, Reply<usize>),
-    Probe(Reply<()>),
+    Job(Box<dyn Job>),
 }
 
 /// What one transaction takes on.

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::statements::{FAILED, READY, SENDING, WAITING, insert_send};
+use super::append::{Direct, Origin, make};
+use super::states::{FAILED, READY, SENDING, WAITING};
 use super::{LookupClaims, LookupRequest};
 use crate::clock::Timestamp;
 use crate::event::lookup::{EventSeq, KeptEvent, Lookup, LookupFate, LookupSettlement};
@@ -106,11 +107,14 @@ pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
         let took_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
         let reason = reason.map_or("", String::as_str);
         attempt_row.execute(params![seq.0, number, at.0, took_ms, status, outcome, reason, answer])?;
-        if let LookupFate::Found { body, sends, forget } = fate {
-            db.prepare_cached("UPDATE events SET body = ?2 WHERE seq = ?1")?.execute(params![seq.0, body])?;
-            for send in sends {
-                insert_send(db, seq.0, send, ended, None)?;
-            }
+        if let LookupFate::Found { body, made, forget } = fate {
+            let (id, route): (String, String) = db
+                .prepare_cached("UPDATE events SET body = ?2 WHERE seq = ?1 RETURNING id, route")?
+                .query_row(params![seq.0, body], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?
+                .unwrap_or_default();
+            let origin = Origin { seq: seq.0, id: &id, route: &route, at: ended };
+            make(db, origin, made, &mut Direct::default())?;
             if let Some(fingerprint) = forget {
                 db.prepare_cached("DELETE FROM seen WHERE fingerprint = ?1")?.execute([fingerprint])?;
             }

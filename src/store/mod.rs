@@ -3,11 +3,22 @@
 //! It keeps, it does not judge: what an outcome means for a send is decided by [`crate::deliver`] and told in a
 //! [`Settlement`]. SQL stands in this module and nowhere else.
 
+mod append;
+mod claim;
+mod holds;
 mod inbox;
+mod job;
+mod lanes;
 mod lookups;
+mod memory;
+mod people;
+mod remap;
+mod requests;
 mod schema;
+mod settle;
 mod sqlite;
-mod statements;
+mod states;
+mod turns;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -18,8 +29,10 @@ use thiserror::Error;
 
 use crate::clock::Timestamp;
 use crate::event::lookup::{Lookup, LookupSettlement};
-use crate::event::{Claimed, Kept, NewEvent, OnUncertain, SendId, Settlement};
+use crate::event::remap::{Remapped, RuleVersion, Waiting};
+use crate::event::{Claimed, HoldChange, Kept, NewEvent, OnUncertain, Returned, SendId, Settlement};
 
+pub use memory::MemoryStore;
 pub use sqlite::{OpenError, SqliteStore};
 
 /// Why something could not be kept or read. It is never the caller's fault: the caller may try again.
@@ -43,21 +56,83 @@ pub struct ClaimRequest {
     /// Until when by that clock the claimed sends are the caller's.
     pub lease_until: Timestamp,
     /// How many of which account.
-    pub wants: Vec<(String, usize)>,
+    pub wants: Vec<Want>,
     /// Whether it asks for as many as it has room for: no account's rate holds it back. Then, if it gets them all, there
     /// is more than it can keep up with, and the store takes new events no faster than it hands out sends.
     pub eager: bool,
     /// What happens to sends whose lease ran out.
     pub on_uncertain: OnUncertain,
+    /// Up to when anything may have to wait, where the clock was set back since the last claim.
+    pub latest: Option<Latest>,
+}
+
+/// How many sends of an account are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// The account.
+    pub account: String,
+    /// How many in all.
+    pub count: usize,
+    /// How many of campaigns that have a rate of their own.
+    pub limits: Vec<(String, usize)>,
+}
+
+impl Want {
+    /// How many of a campaign.
+    fn room_of(&self, campaign: &str) -> usize {
+        let limit = self.limits.iter().find(|(name, _)| name == campaign);
+        limit.map_or(self.count, |(_, limit)| self.count.min(*limit))
+    }
+
+    /// Uses up one; false if there is no room for it.
+    fn take(&mut self, campaign: &str) -> bool {
+        if self.room_of(campaign) == 0 {
+            return false;
+        }
+        self.count -= 1;
+        if let Some((_, limit)) = self.limits.iter_mut().find(|(name, _)| name == campaign) {
+            *limit -= 1;
+        }
+        true
+    }
+
+    /// What is left to be asked for.
+    fn less<'a>(&self, got: impl Iterator<Item = &'a str>) -> Self {
+        let mut left = self.clone();
+        for campaign in got {
+            left.take(campaign);
+        }
+        left
+    }
+}
+
+/// Up to when something may have to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latest {
+    /// A send that is to be tried again.
+    pub retry: Timestamp,
+    /// A hold's next probe.
+    pub probe: Timestamp,
+}
+
+/// What was in flight when an earlier process died.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Sends that are repeated.
+    pub repeated: usize,
+    /// Sends that wait for a person to decide.
+    pub held: usize,
 }
 
 /// What the deliverer gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
-    /// The sends, in order of arrival, never two to one person.
+    /// The sends, urgent ones first, then in order of arrival, never two to one person.
     pub sends: Vec<Claimed>,
-    /// When the next waiting send is due, if any waits.
+    /// When there is something to do again: a waiting send is due or over, or a hold is to be tried.
     pub next_due: Option<Timestamp>,
+    /// Whether there is more to look at now.
+    pub more: bool,
 }
 
 /// What the deliverer asks for of the events that wait for a lookup.
@@ -86,16 +161,22 @@ pub struct LookupClaims {
     pub next_due: Option<Timestamp>,
 }
 
-/// A store. All methods are durable when they return: what they report is on disk.
-pub trait Store: Send + Sync + 'static {
+/// What takes events in. What it reports is on disk.
+pub trait Intake: Send + Sync + 'static {
     /// Keeps events with their sends, all or none; those seen before are left alone.
     fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Kept>, StoreError>>;
 
+    /// Writes something, to know that writing works.
+    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// A store. All methods are durable when they return: what they report is on disk.
+pub trait Store: Intake {
     /// Hands out sends that are due, never two to one person at once.
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claims, StoreError>>;
 
-    /// Writes down attempts and their consequences.
-    fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// Writes down attempts and their consequences. Returns which holds began or ended.
+    fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>>;
 
     /// How many lookups of which route are not done.
     fn waiting_lookups(&self) -> BoxFuture<'_, Result<BTreeMap<String, usize>, StoreError>>;
@@ -107,11 +188,27 @@ pub trait Store: Send + Sync + 'static {
     fn settle_lookups(&self, settlements: Arc<Vec<LookupSettlement>>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Takes back claimed sends for which no call was made.
-    fn release(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn release(&self, returned: Arc<Vec<Returned>>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Treats what was in flight when an earlier process died. Returns how many sends that were.
-    fn recover(&self, now: Timestamp, on_uncertain: OnUncertain) -> BoxFuture<'_, Result<usize, StoreError>>;
+    /// Treats what was in flight when an earlier process died.
+    fn recover(&self, now: Timestamp, on_uncertain: OnUncertain) -> BoxFuture<'_, Result<Recovered, StoreError>>;
 
-    /// Writes something, to know that writing works.
-    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// The waiting sends of rules that were changed since they were written down.
+    fn stale(&self, rules: Vec<RuleVersion>) -> BoxFuture<'_, Result<Vec<SendId>, StoreError>>;
+
+    /// Sends with the events they came of.
+    fn origins(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<Vec<Waiting>, StoreError>>;
+
+    /// Writes down what changed rules make of waiting sends.
+    fn remap(&self, remapped: Arc<Vec<Remapped>>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Writes down the rules as they are. Returns the holds that keep nothing back any more, and ended.
+    fn keep_versions(
+        &self,
+        rules: Vec<RuleVersion>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>>;
+
+    /// The holds of which nobody was told since then; they count as told now.
+    fn remind(&self, now: Timestamp, before: Timestamp) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>>;
 }

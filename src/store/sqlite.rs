@@ -2,26 +2,20 @@
 //!
 //! A second process on the same file would deliver everything twice; a lock file beside it keeps that from happening.
 
-use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use futures_util::future::BoxFuture;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use thiserror::Error;
-use tokio::sync::oneshot;
 
-use super::inbox::{Append, Inbox, Reply, Request};
+use super::inbox::{Append, Inbox, Request};
+use super::requests::Ask;
 use super::schema::{Problem, migrate};
 use super::writer::Writer;
-use super::{ClaimRequest, Claims, LookupClaims, LookupRequest, Store, StoreError};
-use crate::clock::Timestamp;
-use crate::event::lookup::LookupSettlement;
-use crate::event::{Kept, NewEvent, OnUncertain, SendId, Settlement};
 
 /// How the file is used, and why.
 const PRAGMAS: &str = "
@@ -118,7 +112,7 @@ pub fn open(location: &Location, missing: Missing) -> Result<Connection, Problem
     db.execute_batch(PRAGMAS)?;
     // a statement keeps its plan whatever is bound to it: without this many were planned anew at each execution
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    db.set_prepared_statement_cache_capacity(64);
+    db.set_prepared_statement_cache_capacity(128);
     migrate(&mut db)?;
     // from here on the file's size tells whether somebody cut it
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
@@ -171,15 +165,6 @@ impl SqliteStore {
             let _ = thread.join();
         }
     }
-
-    fn ask<T: Send + 'static>(
-        &self,
-        request: impl FnOnce(Reply<T>) -> Request,
-    ) -> BoxFuture<'_, Result<T, StoreError>> {
-        let (reply, answer) = oneshot::channel();
-        self.inbox.request(request(reply));
-        Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
-    }
 }
 
 impl Drop for SqliteStore {
@@ -188,43 +173,13 @@ impl Drop for SqliteStore {
     }
 }
 
-impl Store for SqliteStore {
-    fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Kept>, StoreError>> {
-        let (reply, answer) = oneshot::channel();
-        self.inbox.append(Append { events, reply });
-        Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
+impl Ask for SqliteStore {
+    fn put(&self, append: Append) {
+        self.inbox.append(append);
     }
 
-    fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claims, StoreError>> {
-        self.ask(|reply| Request::Claim(request, reply))
-    }
-
-    fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.ask(|reply| Request::Settle(settlements, reply))
-    }
-
-    fn waiting_lookups(&self) -> BoxFuture<'_, Result<BTreeMap<String, usize>, StoreError>> {
-        self.ask(Request::WaitingLookups)
-    }
-
-    fn claim_lookups(&self, request: LookupRequest) -> BoxFuture<'_, Result<LookupClaims, StoreError>> {
-        self.ask(|reply| Request::ClaimLookups(request, reply))
-    }
-
-    fn settle_lookups(&self, settlements: Arc<Vec<LookupSettlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.ask(|reply| Request::SettleLookups(settlements, reply))
-    }
-
-    fn release(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.ask(|reply| Request::Release(ids, reply))
-    }
-
-    fn recover(&self, now: Timestamp, on_uncertain: OnUncertain) -> BoxFuture<'_, Result<usize, StoreError>> {
-        self.ask(|reply| Request::Recover(now, on_uncertain, reply))
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.ask(Request::Probe)
+    fn request(&self, request: Request) {
+        self.inbox.request(request);
     }
 }
 

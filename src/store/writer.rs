@@ -2,18 +2,17 @@
 //!
 //! When the file cannot be used, callers hear so at once; the thread opens it anew until that works.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
+use super::append::{self, Direct};
 use super::inbox::{Append, Batch, Inbox, Request};
 use super::schema::Problem;
 use super::sqlite::{Identity, Location, Missing, open};
-use super::statements::Direct;
-use super::{Claims, LookupClaims, StoreError, lookups, statements};
+use super::{Claims, StoreError, claim};
 use crate::clock::Stopwatch;
 use crate::event::Kept;
 
@@ -89,13 +88,13 @@ impl Writer {
     }
 
     /// Carries a batch out; tells what was handed out in it, if anybody asked.
-    fn serve(&mut self, batch: Batch) -> Option<Handed> {
+    fn serve(&mut self, mut batch: Batch) -> Option<Handed> {
         if let Err(error) = self.make_ready() {
             refuse(batch, &error);
             return None;
         }
         let open = self.open.as_mut()?;
-        let done = transact(&open.db, &batch);
+        let done = transact(&open.db, &mut batch);
         let still_there = open.is_at(&self.location);
         open.identity = self.location.identity();
         match done {
@@ -171,9 +170,6 @@ fn gather() {
 struct Results {
     appends: Vec<Vec<Kept>>,
     claims: Vec<Claims>,
-    lookups: Vec<LookupClaims>,
-    waiting: Option<BTreeMap<String, usize>>,
-    counts: Vec<usize>,
 }
 
 /// What the deliverer got.
@@ -187,9 +183,9 @@ impl Results {
     fn handed(&self, batch: &Batch) -> Option<Handed> {
         let (wanted, eager) = batch.requests.iter().find_map(|request| match request {
             Request::Claim(request, _) => {
-                Some((request.wants.iter().map(|(_, count)| count).sum::<usize>(), request.eager))
+                Some((request.wants.iter().map(|want| want.count).sum::<usize>(), request.eager))
             }
-            _ => None,
+            Request::Job(_) => None,
         })?;
         let count = self.claims.iter().map(|claims| claims.sends.len()).sum();
         Some(Handed { all: eager && count >= wanted, count })
@@ -197,22 +193,11 @@ impl Results {
 
     /// Answers whoever asked. They may have gone; that is theirs to decide.
     fn give(self, batch: Batch) {
-        let (mut claims, mut lookups) = (self.claims.into_iter(), self.lookups.into_iter());
-        let mut counts = self.counts.into_iter();
+        let mut claims = self.claims.into_iter();
         for request in batch.requests {
             match request {
                 Request::Claim(_, reply) => drop(claims.next().map(|claims| reply.send(Ok(claims)))),
-                Request::WaitingLookups(reply) => {
-                    drop(self.waiting.clone().map(|waiting| reply.send(Ok(waiting))));
-                }
-                Request::ClaimLookups(_, reply) => drop(lookups.next().map(|claims| reply.send(Ok(claims)))),
-                Request::Recover(_, _, reply) => drop(counts.next().map(|count| reply.send(Ok(count)))),
-                Request::Settle(_, reply)
-                | Request::SettleLookups(_, reply)
-                | Request::Release(_, reply)
-                | Request::Probe(reply) => {
-                    drop(reply.send(Ok(())));
-                }
+                Request::Job(job) => job.answer(Ok(())),
             }
         }
         for (append, kept) in batch.appends.into_iter().zip(self.appends) {
@@ -221,7 +206,15 @@ impl Results {
     }
 }
 
-fn transact(db: &Connection, batch: &Batch) -> rusqlite::Result<Results> {
+/// Carries a batch out and answers it, whatever comes of it.
+pub fn carry_out_alone(db: &Connection, mut batch: Batch) {
+    match transact(db, &mut batch) {
+        Ok(results) => results.give(batch),
+        Err(error) => refuse(batch, &unavailable(&error)),
+    }
+}
+
+fn transact(db: &Connection, batch: &mut Batch) -> rusqlite::Result<Results> {
     // IMMEDIATE: somebody else's lock is met here, and not half-way
     db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let done = carry_out(db, batch).and_then(|results| db.prepare_cached("COMMIT")?.execute([]).map(|_| results));
@@ -232,40 +225,24 @@ fn transact(db: &Connection, batch: &Batch) -> rusqlite::Result<Results> {
 }
 
 /// Settlements first, claims last, so that a claim sees what was freed and what has come.
-fn carry_out(db: &Connection, batch: &Batch) -> rusqlite::Result<Results> {
-    let mut results = Results {
-        appends: Vec::with_capacity(batch.appends.len()),
-        claims: Vec::new(),
-        lookups: Vec::new(),
-        waiting: None,
-        counts: Vec::new(),
-    };
-    for request in &batch.requests {
-        match request {
-            Request::Settle(settlements, _) => statements::settle(db, settlements)?,
-            Request::SettleLookups(settlements, _) => lookups::settle(db, settlements)?,
-            Request::Release(ids, _) => statements::release(db, ids)?,
-            Request::Recover(now, policy, _) => results.counts.push(statements::recover(db, *now, *policy)?),
-            Request::Probe(_) => statements::probe(db)?,
-            Request::WaitingLookups(_) => results.waiting = Some(lookups::waiting(db)?),
-            Request::Claim(..) | Request::ClaimLookups(..) => {}
+fn carry_out(db: &Connection, batch: &mut Batch) -> rusqlite::Result<Results> {
+    let mut results = Results { appends: Vec::with_capacity(batch.appends.len()), claims: Vec::new() };
+    for request in &mut batch.requests {
+        if let Request::Job(job) = request {
+            job.carry_out(db)?;
         }
     }
     let asked = batch.requests.iter().find_map(|request| match request {
         Request::Claim(request, _) => Some(request),
-        _ => None,
+        Request::Job(_) => None,
     });
     let mut direct = asked.map(|request| Direct::of(db, request)).transpose()?.unwrap_or_default();
     for Append { events, .. } in &batch.appends {
-        results.appends.push(statements::append(db, events, &mut direct)?);
+        results.appends.push(append::append(db, events, &mut direct)?);
     }
     for request in &batch.requests {
-        match request {
-            Request::Claim(request, _) => {
-                results.claims.push(statements::claim(db, request, std::mem::take(&mut direct))?);
-            }
-            Request::ClaimLookups(request, _) => results.lookups.push(lookups::claim(db, request)?),
-            _ => {}
+        if let Request::Claim(request, _) = request {
+            results.claims.push(claim::claim(db, request, std::mem::take(&mut direct))?);
         }
     }
     Ok(results)
@@ -278,17 +255,15 @@ fn refuse(batch: Batch, error: &StoreError) {
     for request in batch.requests {
         match request {
             Request::Claim(_, reply) => drop(reply.send(Err(error.clone()))),
-            Request::WaitingLookups(reply) => drop(reply.send(Err(error.clone()))),
-            Request::ClaimLookups(_, reply) => drop(reply.send(Err(error.clone()))),
-            Request::Recover(_, _, reply) => drop(reply.send(Err(error.clone()))),
-            Request::Settle(_, reply)
-            | Request::SettleLookups(_, reply)
-            | Request::Release(_, reply)
-            | Request::Probe(reply) => {
-                drop(reply.send(Err(error.clone())));
-            }
+            Request::Job(job) => job.answer(Err(error.clone())),
         }
     }
+}
+
+/// Writes without changing anything.
+pub fn probe(db: &Connection) -> rusqlite::Result<()> {
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    db.pragma_update(None, "user_version", version)
 }
 
 fn open_checked(location: &Location, missing: Missing) -> Result<Open, StoreError> {

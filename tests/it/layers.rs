@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 /// The modules from the bottom up, each with what it may use. What is not listed is forbidden.
 const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("hours", &["clock"]),
     ("secret", &[]),
-    ("event", &["clock"]),
+    ("event", &["clock", "hours"]),
     ("config", &["event"]),
     ("telemetry", &["config"]),
     ("listen", &[]),
@@ -18,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("authenticate", &["clock", "secret", "config", "call", "body"]),
     ("decode", &["event", "config", "call", "body", "authenticate"]),
     ("serri", &["clock", "secret", "event", "listen", "outbound"]),
-    ("map", &["clock", "event", "config", "serri"]),
+    ("map", &["clock", "hours", "event", "config", "serri"]),
     ("source", &["secret", "event", "config", "outbound", "call", "handshake", "decode", "map"]),
     ("route", &["clock", "event", "config", "call", "handshake", "authenticate", "decode", "map", "source"]),
     ("store", &["clock", "event"]),

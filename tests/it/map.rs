@@ -25,7 +25,7 @@ fn mapped(rule: &str, event: &Value) -> Vec<Value> {
     let sample = serri_relay::config::source::SampleSpec { body: event.clone(), ..Default::default() };
     let authentic = route.authentication.assume(serri_relay::route::example::call_of(&sample, &manner));
     let events = route.read(&authentic, serri_relay::clock::Timestamp(0)).unwrap();
-    events.iter().flat_map(|event| event.sends.iter().map(shown)).collect()
+    events.iter().flat_map(|event| event.made.sends.iter().map(shown)).collect()
 }
 
 fn error(rule: &str, event: &Value) -> String {

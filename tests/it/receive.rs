@@ -1,6 +1,5 @@
 //! What a sender sees.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +8,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use serri_relay::clock::{Clock, Timestamp};
-use serri_relay::event::lookup::LookupSettlement;
-use serri_relay::event::{Kept, NewEvent, OnUncertain, SendId, Settlement};
+use serri_relay::clock::Clock;
+use serri_relay::event::{Kept, NewEvent};
 use serri_relay::receive::{Bounds, Receiver, router};
-use serri_relay::store::{ClaimRequest, Claims, LookupClaims, LookupRequest, Store, StoreError};
+use serri_relay::store::{Intake, StoreError};
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 
@@ -269,37 +267,9 @@ async fn the_admin_listener_asks_for_its_token() {
 /// A store whose thread has gone mad.
 struct Panicking;
 
-impl Store for Panicking {
+impl Intake for Panicking {
     fn append(&self, _: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Kept>, StoreError>> {
         panic!("the store panics")
-    }
-
-    fn claim(&self, _: ClaimRequest) -> BoxFuture<'_, Result<Claims, StoreError>> {
-        Box::pin(async { Err(StoreError::Closed) })
-    }
-
-    fn settle(&self, _: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { Err(StoreError::Closed) })
-    }
-
-    fn waiting_lookups(&self) -> BoxFuture<'_, Result<BTreeMap<String, usize>, StoreError>> {
-        Box::pin(async { Err(StoreError::Closed) })
-    }
-
-    fn claim_lookups(&self, _: LookupRequest) -> BoxFuture<'_, Result<LookupClaims, StoreError>> {
-        Box::pin(async { Err(StoreError::Closed) })
-    }
-
-    fn settle_lookups(&self, _: Arc<Vec<LookupSettlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { Err(StoreError::Closed) })
-    }
-
-    fn release(&self, _: Vec<SendId>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { Err(StoreError::Closed) })
-    }
-
-    fn recover(&self, _: Timestamp, _: OnUncertain) -> BoxFuture<'_, Result<usize, StoreError>> {
-        Box::pin(async { Err(StoreError::Closed) })
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {

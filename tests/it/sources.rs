@@ -137,7 +137,7 @@ async fn every_source_is_complete_and_its_samples_are_accepted_signed_and_refuse
             if let Some(answers) = &sample.lookup {
                 route.complete_all(&mut events, answers).unwrap();
             }
-            let sends = || events.iter().flat_map(|event| &event.sends);
+            let sends = || events.iter().flat_map(|event| &event.made.sends);
             assert!(sends().all(|send| send.content.is_ok()), "{what}: {:?}", sends().collect::<Vec<_>>());
             expected.extend(sends().filter_map(|send| send.content.as_ref().ok()).map(|c| c.destination.clone()));
             let said = answer["status"].as_str().map(ToOwned::to_owned);

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use serri_relay::clock::Timestamp;
-use serri_relay::event::{Attempt, Claimed, Content, Fate, Kept, NewEvent, NewSend, OnUncertain, Outcome, Settlement};
-use serri_relay::store::{ClaimRequest, OpenError, SqliteStore, Store, StoreError};
+use serri_relay::event::{
+    Attempt, Claimed, Content, Fate, Kept, Made, NewEvent, NewSend, OnUncertain, Outcome, Returned, Settlement, Wishes,
+};
+use serri_relay::store::{ClaimRequest, Intake as _, OpenError, Recovered, SqliteStore, Store, StoreError, Want};
 use tempfile::TempDir;
 
 use crate::world::{eventually, query};
@@ -27,10 +29,13 @@ fn event(id: u8, at: i64, to: &[&str]) -> NewEvent {
     let send = |to: &&str| NewSend {
         rule: "r".into(),
         account: "default".into(),
+        item: 0,
+        version: 0,
         content: Ok(Content {
             campaign: "c".into(),
             destination: (*to).into(),
             payload: format!("{{\"to\":\"{to}\"}}"),
+            wishes: Wishes::default(),
         }),
     };
     NewEvent {
@@ -45,7 +50,7 @@ fn event(id: u8, at: i64, to: &[&str]) -> NewEvent {
         envelope: "{}".into(),
         fault: None,
         lookup: false,
-        sends: to.iter().map(send).collect(),
+        made: Made { sends: to.iter().map(send).collect(), ..Made::default() },
     }
 }
 
@@ -54,9 +59,10 @@ fn request(now: i64, count: usize) -> ClaimRequest {
         now: Timestamp(now),
         lease_now: Timestamp(now),
         lease_until: Timestamp(now + 1_000),
-        wants: vec![("default".into(), count)],
+        wants: vec![Want { account: "default".into(), count, limits: Vec::new() }],
         eager: false,
         on_uncertain: OnUncertain::Retry,
+        latest: None,
     }
 }
 
@@ -72,7 +78,7 @@ fn settlement(send: &Claimed, fate: Fate) -> Settlement {
         answer: "ok".into(),
         outcome: Outcome::Sent { message_id: None },
     };
-    Settlement { id: send.id, number: send.attempts + 1, attempt, fate }
+    Settlement { id: send.id, number: send.attempts + 1, attempt, fate, probed: None }
 }
 
 async fn settle(store: &SqliteStore, send: &Claimed, fate: Fate) {
@@ -164,8 +170,8 @@ async fn what_was_in_flight_when_the_process_died_is_recovered() {
     assert_eq!(claim(&store, 0, 9).await.len(), 2);
     drop(store);
     let store = open(&dir).unwrap();
-    assert_eq!(store.recover(Timestamp(5), OnUncertain::Retry).await, Ok(2));
-    assert_eq!(store.recover(Timestamp(5), OnUncertain::Retry).await, Ok(0));
+    assert_eq!(store.recover(Timestamp(5), OnUncertain::Retry).await, Ok(Recovered { repeated: 2, held: 0 }));
+    assert_eq!(store.recover(Timestamp(5), OnUncertain::Retry).await, Ok(Recovered::default()));
     let again = claim(&store, 5, 9).await;
     assert_eq!((to(&again), again[0].attempts), (vec!["+1", "+2"], 1));
     assert_eq!(
@@ -179,7 +185,7 @@ async fn what_was_not_begun_is_given_back() {
     let (_dir, store) = store();
     store.append(vec![event(1, 0, &["+1"])]).await.unwrap();
     let send = claim(&store, 0, 1).await.remove(0);
-    store.release(vec![send.id]).await.unwrap();
+    store.release(Arc::new(vec![Returned { id: send.id, start: None }]), Timestamp(0)).await.unwrap();
     assert_eq!(claim(&store, 0, 1).await, [send]);
 }
 

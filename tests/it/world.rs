@@ -40,18 +40,32 @@ sends:
 pub struct Setup {
     pub dir: TempDir,
     settings: Vec<String>,
+    accounts: Vec<String>,
+    lists: String,
 }
 
 impl Setup {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("config/routes")).unwrap();
-        Self { dir, settings: Vec::new() }
+        Self::in_dir(dir)
     }
 
     /// The directory of an earlier world, store and all.
     pub fn in_dir(dir: TempDir) -> Self {
-        Self { dir, settings: Vec::new() }
+        Self { dir, settings: Vec::new(), accounts: vec!["default".into()], lists: String::new() }
+    }
+
+    /// One more account at the test's Serri.
+    pub fn account(mut self, name: &str) -> Self {
+        self.accounts.push(name.to_owned());
+        self
+    }
+
+    /// More of relay.yaml: `campaigns:`, `alerts:`.
+    pub fn lists(mut self, text: &str) -> Self {
+        self.lists.push_str(text);
+        self
     }
 
     pub fn route(self, name: &str, text: &str) -> Self {
@@ -77,9 +91,13 @@ impl Setup {
 
     /// Writes relay.yaml: free ports, a store in the directory, this endpoint.
     pub fn write(&self, endpoint: &str) {
+        let account =
+            |name: &String| format!("{name}: {{ endpoint: '{endpoint}', api_key: key-of-the-test, rate: unlimited }}");
+        let accounts = self.accounts.iter().map(account).collect::<Vec<_>>().join(", ");
         let mut text = format!(
-            "server: {{ listen: '127.0.0.1:0' }}\nadmin: {{ listen: '127.0.0.1:0' }}\nstore: {{ url: 'sqlite:{}' }}\naccounts: {{ default: {{ endpoint: '{endpoint}', api_key: key-of-the-test, rate: unlimited }} }}\n",
-            self.database().display()
+            "server: {{ listen: '127.0.0.1:0' }}\nadmin: {{ listen: '127.0.0.1:0' }}\nstore: {{ url: 'sqlite:{}' }}\naccounts: {{ {accounts} }}\n{lists}\n",
+            self.database().display(),
+            lists = self.lists,
         );
         let mut tree = serde_json::Map::new();
         for pair in &self.settings {

@@ -136,9 +136,7 @@ impl Enrichment {
             return Err(later(format!("{status}, and the answer broke off: {cause}")));
         }
         if *cut && (200..300).contains(status) {
-            return Err(Outcome::Refused {
-                reason: format!("{status}, and the answer is longer than a record may be"),
-            });
+            return Err(Outcome::refused(format!("{status}, and the answer is longer than a record may be")));
         }
         // some servers repeat what they were shown; a part of a token is one, too, so nothing is cut off before
         let said = || {
@@ -156,14 +154,14 @@ impl Enrichment {
             return Err(later(said()));
         }
         match status {
-            200..=299 if is_fault(json.as_ref()) => Err(Outcome::Refused { reason: said() }),
+            200..=299 if is_fault(json.as_ref()) => Err(Outcome::refused(said())),
             200..=299 => {
                 let json = json.ok_or_else(|| later(format!("{status} with an answer that is no JSON")))?;
-                self.taken(json).map_err(|reason| Outcome::Refused { reason: format!("{status}, and {reason}") })
+                self.taken(json).map_err(|reason| Outcome::refused(format!("{status}, and {reason}")))
             }
             401..=403 => Err(Outcome::Account { reason: said() }),
             300..=399 | 408 | 425 | 429 | 500.. => Err(later(said())),
-            _ => Err(Outcome::Refused { reason: said() }),
+            _ => Err(Outcome::refused(said())),
         }
     }
 
@@ -238,7 +236,7 @@ fn is_fault(json: Option<&Json>) -> bool {
 pub fn missing(error: &Unanswered) -> Outcome {
     let reason = error.to_string();
     match error {
-        Unanswered::Unmade(_) => Outcome::Refused { reason },
+        Unanswered::Unmade(_) => Outcome::refused(reason),
         Unanswered::Unreached(_) | Unanswered::Lost(_) => Outcome::Transient { reason, retry_after: None },
     }
 }

@@ -1,0 +1,168 @@
+//! What is said of deliveries: one log line an attempt, one for each turn of a hold or a breaker, and what is counted.
+
+use super::Deliverer;
+use super::breaker::Turn;
+use crate::event::{Attempt, Claimed, Fate, HoldChange, HoldScope, HoldTurn, Outcome, masked, without_numbers};
+use crate::store::Recovered;
+use crate::telemetry::{AttemptLabels, HoldLabels, HoldTurnLabels, UnknownLabels};
+
+impl Deliverer {
+    pub(super) fn report_attempt(&self, send: &Claimed, number: u32, attempt: &Attempt, fate: &Fate) {
+        let outcome = attempt.outcome.name();
+        self.metrics.attempts.get_or_create(&AttemptLabels { account: send.account.clone(), outcome }).inc();
+        self.metrics.attempt_seconds.observe(attempt.took.as_secs_f64());
+        let took_ms = u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX);
+        let (to, status) = (masked(&send.destination), attempt.status);
+        let (event, rule, account, campaign) = (&*send.event, &*send.rule, &*send.account, &*send.campaign);
+        let (send_id, probe) = (send.id.0, send.probe.map(|probe| probe.hold.0));
+        let reason = without_numbers(attempt.outcome.reason());
+        match fate {
+            Fate::Sent { message_id } => {
+                let message_id = message_id.as_deref();
+                tracing::info!(
+                    send = send_id,
+                    event,
+                    rule,
+                    account,
+                    campaign,
+                    to,
+                    attempt = number,
+                    outcome,
+                    status,
+                    took_ms,
+                    message_id,
+                    probe,
+                    "delivery attempted"
+                );
+            }
+            Fate::Retry { due, .. } => {
+                tracing::warn!(
+                    send = send_id, event, rule, account, campaign, to, attempt = number, outcome, status, took_ms, reason, probe,
+                    next = %due, "delivery attempted"
+                );
+            }
+            Fate::Stopped { scope, .. } => {
+                let next = match scope {
+                    HoldScope::Account => "waits until the account works again",
+                    HoldScope::Campaign => "waits until the campaign works again",
+                };
+                tracing::warn!(
+                    send = send_id,
+                    event,
+                    rule,
+                    account,
+                    campaign,
+                    to,
+                    attempt = number,
+                    outcome,
+                    status,
+                    took_ms,
+                    reason,
+                    probe,
+                    next,
+                    "delivery attempted"
+                );
+            }
+            Fate::Failed { .. } | Fate::Held { .. } => {
+                let next = if matches!(fate, Fate::Failed { .. }) { "failed" } else { "held for a person to decide" };
+                let unknown = matches!(attempt.outcome, Outcome::Refused { known: false, .. });
+                if unknown {
+                    self.count_unknown(&reason);
+                }
+                tracing::error!(
+                    send = send_id,
+                    event,
+                    rule,
+                    account,
+                    campaign,
+                    to,
+                    attempt = number,
+                    outcome,
+                    status,
+                    took_ms,
+                    reason,
+                    probe,
+                    unknown_answer = unknown.then_some(true),
+                    next,
+                    "delivery attempted"
+                );
+            }
+        }
+    }
+
+    /// A new kind of answer is counted under its text, so that somebody sees it; not under more texts than a page holds.
+    fn count_unknown(&self, reason: &str) {
+        let mut text: String = reason.chars().take(UnknownLabels::LONGEST).collect();
+        let mut known = self.metrics.unknown_texts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !known.contains(&text) && known.len() >= UnknownLabels::MOST {
+            text = "others".into();
+        }
+        known.insert(text.clone());
+        self.metrics.unknown_answers.get_or_create(&UnknownLabels { text }).inc();
+    }
+
+    pub(super) fn report_recovered(&self, recovered: Recovered) {
+        let Recovered { repeated, held } = recovered;
+        if repeated + held > 0 {
+            tracing::warn!(
+                repeated,
+                held,
+                "the relay died while calls were under way, and nobody knows whether they went: on_uncertain says whether they are repeated (retry) or wait for a person to decide (hold)"
+            );
+        }
+    }
+
+    pub(super) fn report_holds(&self, changes: Vec<HoldChange>) {
+        for change in changes {
+            report_hold(&change);
+            let HoldChange { account, campaign, turn, .. } = &change;
+            let labels = HoldLabels { account: account.clone(), campaign: campaign.clone().unwrap_or_default() };
+            let turned = match turn {
+                HoldTurn::Began => {
+                    self.metrics.holds.get_or_create(&labels).set(1);
+                    "began"
+                }
+                HoldTurn::Lasts { .. } => "lasts",
+                HoldTurn::Ended { .. } => {
+                    self.metrics.holds.get_or_create(&labels).set(0);
+                    "ended"
+                }
+            };
+            let labels = HoldTurnLabels { account: account.clone(), turn: turned };
+            self.metrics.hold_turns.get_or_create(&labels).inc();
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "all reports are made alike")]
+    pub(super) fn report_breaker(&self, account: &str, turn: Turn) {
+        match turn {
+            Turn::Opened => tracing::error!(
+                account,
+                "the account cannot be reached: one call now and then finds out when it can be again"
+            ),
+            Turn::Closed { since } => {
+                tracing::info!(account, since = %since, "the account can be reached again");
+            }
+        }
+    }
+}
+
+fn report_hold(change: &HoldChange) {
+    let HoldChange { account, campaign, reason, since, turn, .. } = change;
+    let (campaign, reason) = (campaign.as_deref(), without_numbers(reason));
+    match turn {
+        HoldTurn::Began => {
+            let next = match campaign {
+                None => "every send of the account waits; one now and then finds out whether it works again",
+                Some(_) => "the sends of this campaign wait; one now and then finds out whether it works again",
+            };
+            tracing::error!(account, campaign, reason, next, "hold began");
+        }
+        HoldTurn::Lasts { waiting } => {
+            tracing::warn!(account, campaign, reason, since = %since, waiting, "hold lasts");
+        }
+        HoldTurn::Ended { waited } => {
+            tracing::info!(account, campaign, reason, since = %since, waited, "hold ended");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What holds an account's sends back in this process: its rate, its campaigns' rates, and its breaker. What holds them
+//! back for everybody, and over restarts, is in the store.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::breaker::{Breaker, Turn};
+use super::pace::Pace;
+use super::schedule::Policy;
+use crate::clock::Timestamp;
+use crate::config::unit::Rate;
+use crate::event::{Attempt, Outcome};
+use crate::store::Want;
+
+/// Of several accounts one may hold at most this part of the room.
+const MOST_SHARES: usize = 4;
+
+/// The throttle of one account.
+#[derive(Debug)]
+pub struct Throttle {
+    pace: Pace,
+    campaigns: BTreeMap<String, Pace>,
+    breaker: Breaker,
+    /// How many are claimed and not yet done.
+    held: usize,
+    /// Something may be ready that was not claimed.
+    hungry: bool,
+}
+
+impl Throttle {
+    /// With nothing under way.
+    pub fn new(rate: Rate, campaigns: &BTreeMap<String, Rate>, policy: &Policy) -> Self {
+        Self {
+            pace: Pace::new(rate),
+            campaigns: campaigns.iter().map(|(name, rate)| (name.clone(), Pace::new(*rate))).collect(),
+            breaker: Breaker::new(policy.initial, policy.max),
+            held: 0,
+            hungry: true,
+        }
+    }
+
+    fn room(&self, now: Timestamp, most: usize) -> usize {
+        self.pace.available(now).min(self.breaker.room(now, self.held)).min(most.saturating_sub(self.held))
+    }
+
+    /// What an attempt tells of the account as a whole. `chance` is between 0 and 1.
+    fn learn(&mut self, attempt: &Attempt, chance: f64) -> Option<Turn> {
+        let ended = attempt.at.after(attempt.took);
+        match &attempt.outcome {
+            Outcome::Transient { retry_after, .. } if attempt.status == Some(429) => {
+                self.pace.slow(ended, retry_after.map(|asked| ended.after(asked)));
+                None
+            }
+            Outcome::Transient { .. } | Outcome::Uncertain { .. } => self.breaker.failed(attempt.at, ended, chance),
+            _ => {
+                self.pace.ease(ended);
+                self.breaker.passed()
+            }
+        }
+    }
+}
+
+/// The throttles of all accounts.
+#[derive(Debug)]
+pub struct Throttles {
+    accounts: BTreeMap<String, Throttle>,
+    /// The account that is asked for first, the next time.
+    first: usize,
+}
+
+impl Throttles {
+    /// Of these accounts.
+    pub fn new(accounts: BTreeMap<String, Throttle>) -> Self {
+        Self { accounts, first: 0 }
+    }
+
+    /// Whether nothing is to be asked for.
+    pub fn is_sated(&self) -> bool {
+        !self.accounts.values().any(|account| account.hungry)
+    }
+
+    /// Anything may be ready.
+    pub fn look_for_all(&mut self) {
+        self.accounts.values_mut().for_each(|account| account.hungry = true);
+    }
+
+    /// How many of which account, within `room` of `all`: of several accounts none so many that one that hangs could stop
+    /// the others.
+    pub fn wants(&mut self, now: Timestamp, mut room: usize, all: usize) -> Vec<Want> {
+        let most = (all / self.accounts.len().clamp(1, MOST_SHARES)).max(1);
+        let from = self.first % self.accounts.len().max(1);
+        self.first = from + 1;
+        let mut wants = Vec::new();
+        for (account, throttle) in self.accounts.iter().skip(from).chain(self.accounts.iter().take(from)) {
+            let count = if throttle.hungry { throttle.room(now, most).min(room) } else { 0 };
+            if count > 0 {
+                room -= count;
+                let limits =
+                    throttle.campaigns.iter().map(|(name, pace)| (name.clone(), pace.available(now))).collect();
+                wants.push(Want { account: account.clone(), count, limits });
+            }
+        }
+        wants
+    }
+
+    /// These are asked for: until something happens there is no need to ask again.
+    pub fn asked(&mut self, wants: &[Want]) {
+        for want in wants {
+            if let Some(throttle) = self.accounts.get_mut(&want.account) {
+                throttle.hungry = false;
+            }
+        }
+    }
+
+    /// Of an account as many came as were asked for, or there is more to look at.
+    pub fn hunger(&mut self, account: &str) {
+        if let Some(throttle) = self.accounts.get_mut(account) {
+            throttle.hungry = true;
+        }
+    }
+
+    /// A send was claimed and goes.
+    pub fn take(&mut self, account: &str, campaign: &str, now: Timestamp) {
+        if let Some(throttle) = self.accounts.get_mut(account) {
+            throttle.held += 1;
+            throttle.pace.take(1, now);
+            if let Some(pace) = throttle.campaigns.get_mut(campaign) {
+                pace.take(1, now);
+            }
+        }
+    }
+
+    /// A send is done, or was given back.
+    pub fn done(&mut self, account: &str) {
+        if let Some(throttle) = self.accounts.get_mut(account) {
+            throttle.held = throttle.held.saturating_sub(1);
+        }
+    }
+
+    /// What an attempt tells of its account.
+    pub fn learn(&mut self, account: &str, attempt: &Attempt, chance: f64) -> Option<Turn> {
+        self.accounts.get_mut(account)?.learn(attempt, chance)
+    }
+
+    /// When something may be claimed again that may not now.
+    pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
+        let of_account = |throttle: &Throttle| {
+            let campaigns = throttle.campaigns.values().map(|pace| pace.next(now)).filter(|at| *at > now).min();
+            if throttle.hungry {
+                let pace = throttle.pace.next(now).max(throttle.breaker.next().unwrap_or(now));
+                Some(campaigns.map_or(pace, |campaign| pace.min(campaign.max(pace))))
+            } else {
+                campaigns
+            }
+        };
+        self.accounts.values().filter_map(of_account).min()
+    }
+
+    /// A clock that was set back holds nothing up.
+    pub fn forgive(&mut self, now: Timestamp, longest: Duration) {
+        for throttle in self.accounts.values_mut() {
+            throttle.pace.forgive(now, longest);
+            throttle.campaigns.values_mut().for_each(|pace| pace.forgive(now, longest));
+            throttle.breaker.forgive(now);
+        }
+    }
+}

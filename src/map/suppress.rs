@@ -1,0 +1,104 @@
+//! A rule that sends nothing: it puts a number on the list of those that must not be messaged, or takes it off.
+
+use super::Scope;
+use super::compile::{Compiler, RulePlace};
+use super::expression::Expression;
+use super::phone;
+use super::template::Template;
+use crate::config::fault::Fault;
+use crate::config::route::{RuleSpec, SuppressSpec};
+use crate::event::{NewSend, Suppression};
+
+/// Such a rule, ready to be applied.
+#[derive(Debug)]
+pub struct SuppressRule {
+    name: String,
+    account: String,
+    when: Option<Expression>,
+    number: Template,
+    country: Option<Template>,
+    add: bool,
+    version: i64,
+}
+
+impl SuppressRule {
+    /// Compiles one.
+    ///
+    /// # Errors
+    ///
+    /// Every fault, each at its place.
+    pub fn compile(
+        spec: &RuleSpec,
+        suppress: SuppressSpec,
+        place: RulePlace<'_>,
+        account: &str,
+        country: Option<&String>,
+    ) -> Result<Self, Vec<Fault>> {
+        let mut c = Compiler { place, faults: Vec::new() };
+        for (key, is_there) in [
+            ("campaignName", spec.campaign_name.is_some()),
+            ("userName", spec.user_name.is_some()),
+            ("templateParams", spec.template_params.is_some()),
+            ("for_each", spec.for_each.is_some()),
+        ] {
+            if is_there {
+                c.complain(
+                    &[key],
+                    &format!("a rule that suppresses sends nothing, and has no `{key}`"),
+                    "make two rules of it",
+                );
+            }
+        }
+        let rule = Self {
+            name: spec.name.clone(),
+            account: account.to_owned(),
+            when: c.expression(&["when"], spec.when.as_ref()),
+            number: c.template(&["destination"], &spec.destination),
+            country: c.optional(&["default_country"], spec.default_country.as_ref().or(country)),
+            add: suppress == SuppressSpec::Add,
+            version: super::rule::version_of(spec),
+        };
+        if c.faults.is_empty() { Ok(rule) } else { Err(c.faults) }
+    }
+
+    /// The rule's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it makes of an event: a change, nothing, or a send that failed with the reason why it could not.
+    pub fn apply(&self, scope: &Scope, account_country: &str) -> Option<Result<Suppression, NewSend>> {
+        let failed = |key: &str, reason: &dyn ToString| {
+            Some(Err(NewSend {
+                rule: self.name.clone(),
+                account: self.account.clone(),
+                item: 0,
+                version: self.version,
+                content: Err(format!("rule `{}`, `{key}`: {}", self.name, reason.to_string())),
+            }))
+        };
+        if let Some(when) = &self.when {
+            match when.eval(scope.value()) {
+                Ok(value) if value.is_true() => {}
+                Ok(_) => return None,
+                Err(error) => return failed("when", &error),
+            }
+        }
+        let number = match self.number.text(scope.value()) {
+            Ok(number) => number,
+            Err(error) => return failed("destination", &error),
+        };
+        let country = self.country.as_ref().and_then(|country| country.text(scope.value()).ok());
+        let country =
+            country.filter(|country| phone::is_country(country)).unwrap_or_else(|| account_country.to_owned());
+        match phone::normalise(&number, &country) {
+            Ok(number) => Some(Ok(Suppression {
+                account: self.account.clone(),
+                number,
+                add: self.add,
+                reason: format!("rule `{}`", self.name),
+            })),
+            Err(error) => failed("destination", &error),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What is wished for a rule's sends: compiled with the rule, and worked out for each send.
+//!
+//! Pure like the rest: the moment at which the event came is given, and everything counts from that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+
+use super::expression::{EvalError, Expression};
+use super::template::Template;
+use super::{Scope, phone, zones};
+use crate::clock::Timestamp;
+use crate::config::wishes::{CampaignSpec, Category, MediaKind};
+use crate::event::{Cap, OnUncertain, Once, Priority, Start, Terms, Why, Wishes, plain_account};
+use crate::hours::{Closed, Hours, Window, moment_of};
+use crate::serri::payload::Payload;
+
+/// A rule's wishes, ready to be worked out.
+#[derive(Debug)]
+pub struct Wish {
+    pub(super) priority: Priority,
+    pub(super) delay: Option<Duration>,
+    pub(super) key: Option<Template>,
+    pub(super) cancel_on: Option<Arc<Expression>>,
+    pub(super) at: Option<Template>,
+    pub(super) before: Duration,
+    pub(super) expires: Option<Duration>,
+    pub(super) windows: Vec<Window>,
+    pub(super) closed: Vec<Closed>,
+    /// The zone of hours and moments; `None`: the recipient's.
+    pub(super) zone: Option<String>,
+    pub(super) once: Option<(Option<Template>, Duration)>,
+    pub(super) cap: Option<Cap>,
+    pub(super) on_uncertain: Option<OnUncertain>,
+    pub(super) redirect_to: Option<String>,
+    pub(super) dry_run: bool,
+    pub(super) even_if_suppressed: bool,
+    /// Equal for wishes that are written alike.
+    pub(super) written: i64,
+    /// What is known of the account's campaigns.
+    pub(super) campaigns: Arc<Vec<CampaignSpec>>,
+}
+
+/// A send of which the wishes are worked out.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The account it goes through.
+    pub account: &'a str,
+    /// What is to be sent.
+    pub payload: &'a Payload,
+    /// The country of numbers without country code.
+    pub country: &'a str,
+    /// When its event came.
+    pub received_at: Timestamp,
+}
+
+/// The key of a wish that could not be worked out, and why.
+pub type Unmet = (&'static str, String);
+
+impl Wish {
+    /// The number that gets everything, if one does.
+    pub fn redirect_to(&self) -> Option<&str> {
+        self.redirect_to.as_deref()
+    }
+
+    /// What later events about the same cancel a waiting send.
+    pub fn cancel_on(&self) -> Option<Arc<Expression>> {
+        self.cancel_on.clone()
+    }
+
+    /// What an event is about, if anything.
+    pub fn key(&self, scope: &Scope) -> Option<String> {
+        let text = self.key.as_ref()?.text(scope.value()).ok()?;
+        Some(text.trim().to_owned()).filter(|key| !key.is_empty())
+    }
+
+    /// The wishes for one send.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be worked out of the event.
+    pub fn of(&self, subject: Subject<'_>, scope: &Scope) -> Result<Wishes, Unmet> {
+        let declared = self.declared(&subject.payload.campaign_name);
+        declared.map_or(Ok(()), |campaign| fits(campaign, subject.payload))?;
+        let about_something = self.at.is_some() || self.cancel_on.is_some();
+        let key = self.key(scope);
+        if about_something && key.is_none() && self.key.is_some() {
+            return Err(("key", "it comes out empty, so that nothing could move or cancel the send later".into()));
+        }
+        let moment = self.moment(subject, scope)?;
+        let asked = match (moment, self.delay) {
+            (Some(moment), _) => Some(moment.before(self.before)),
+            (None, Some(delay)) => Some(subject.received_at.after(delay)),
+            (None, None) => None,
+        };
+        let from = asked.map_or(subject.received_at, |at| at.max(subject.received_at));
+        let hours = self.hours(subject);
+        let opening = hours.as_ref().and_then(|hours| hours.opening(from));
+        let start = match (opening, asked) {
+            (Some(at), _) => Some(Start { at, why: Why::Hours }),
+            (None, Some(_)) => Some(Start { at: from, why: Why::Delay }),
+            (None, None) => None,
+        };
+        let expires_at = self.expires.map(|span| from.after(span)).into_iter().chain(moment).min();
+        let marketing = declared.is_some_and(|campaign| campaign.category == Some(Category::Marketing));
+        Ok(Wishes {
+            priority: self.priority,
+            start,
+            expires_at,
+            moves: key.is_some() && (moment.is_some() || self.delay.is_some()),
+            key,
+            moment,
+            once: self.once(subject, scope)?,
+            marketing,
+            terms: Terms {
+                hours,
+                cap: self.cap.filter(|_| marketing),
+                even_if_suppressed: self.even_if_suppressed,
+                redirect_to: self.redirect_to.clone(),
+                dry_run: self.dry_run,
+                on_uncertain: self.on_uncertain,
+            },
+        })
+    }
+
+    fn declared(&self, campaign: &str) -> Option<&CampaignSpec> {
+        self.campaigns.iter().find(|known| known.name == campaign)
+    }
+
+    fn moment(&self, subject: Subject<'_>, scope: &Scope) -> Result<Option<Timestamp>, Unmet> {
+        let Some(at) = &self.at else { return Ok(None) };
+        let text = at.text(scope.value()).map_err(|error| ("at", error.to_string()))?;
+        let zone = self.zones(subject).into_iter().next().unwrap_or_else(|| "UTC".to_owned());
+        moment_of(&text, &zone).map(Some).map_err(|reason| ("at", reason))
+    }
+
+    fn zones(&self, subject: Subject<'_>) -> Vec<String> {
+        match &self.zone {
+            Some(zone) => vec![zone.clone()],
+            None => zones::of_number(&subject.payload.destination).into_iter().map(ToOwned::to_owned).collect(),
+        }
+    }
+
+    fn hours(&self, subject: Subject<'_>) -> Option<Hours> {
+        if self.windows.is_empty() {
+            return None;
+        }
+        Some(Hours { windows: self.windows.clone(), closed: self.closed.clone(), zones: self.zones(subject) })
+    }
+
+    fn once(&self, subject: Subject<'_>, scope: &Scope) -> Result<Option<Once>, Unmet> {
+        let Some((per, within)) = &self.once else { return Ok(None) };
+        let per = match per {
+            None => subject.payload.destination.clone(),
+            Some(per) => match per.text(scope.value()) {
+                // however a sender writes a number, it is the same person
+                Ok(text) => phone::normalise(&text, subject.country).unwrap_or(text),
+                Err(EvalError::Missing(name)) => return Err(("once.per", format!("`{name}` is not there, or empty"))),
+                Err(error) => return Err(("once.per", error.to_string())),
+            },
+        };
+        let whole = format!("{}\0{}\0{per}", plain_account(subject.account), subject.payload.campaign_name);
+        let hash = digest::digest(&digest::SHA256, whole.as_bytes());
+        let mut key = [0; 16];
+        key.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+        Ok(Some(Once { key, within: *within }))
+    }
+}
+
+/// Holds a payload against what is known of its campaign.
+fn fits(campaign: &CampaignSpec, payload: &Payload) -> Result<(), Unmet> {
+    let given = payload.template_params.as_ref().map_or(0, Vec::len);
+    if let Some(wanted) = campaign.params.filter(|wanted| *wanted != given) {
+        return Err(("templateParams", format!("campaign `{}` takes {wanted}, and {given} came", campaign.name)));
+    }
+    match (campaign.media, &payload.media) {
+        (Some(MediaKind::None), Some(_)) => Err(("media", format!("campaign `{}` has no media", campaign.name))),
+        (Some(MediaKind::Image | MediaKind::Video | MediaKind::Document), None) => {
+            Err(("media", format!("campaign `{}` needs its media", campaign.name)))
+        }
+        _ => Ok(()),
+    }
+}

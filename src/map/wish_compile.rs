@@ -1,0 +1,186 @@
+//! From wishes as written to what can be worked out; every fault where it was written: in the rule, the route or the
+//! account.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::expression::Expression;
+use super::lint::Broken;
+use super::phone;
+use super::rule::version_of;
+use super::template::Template;
+use super::wish::Wish;
+use crate::config::document::Node;
+use crate::config::fault::{Fault, Place};
+use crate::config::source::OneOrMany;
+use crate::config::unit::PerSecond;
+use crate::config::wishes::{CampaignSpec, WishesSpec};
+use crate::event::Cap;
+use crate::hours::is_zone;
+
+/// Where wishes may stand, the nearest first: a rule (if it is one's), a route, an account.
+#[derive(Debug, Clone, Copy)]
+pub struct WishPlaces<'a> {
+    /// The route's file.
+    pub route: &'a Node,
+    /// The rule's position in it.
+    pub rule: Option<usize>,
+    /// The settings.
+    pub relay: &'a Node,
+    /// The account's name.
+    pub account: &'a str,
+    /// Its country.
+    pub country: &'a str,
+}
+
+impl WishPlaces<'_> {
+    fn of(&self, key: &str) -> Place {
+        if let Some(index) = self.rule {
+            let rule = self.route.get("sends").and_then(|sends| sends.entry(index));
+            if let Some(node) = rule.and_then(|rule| rule.get(key)) {
+                return node.place.clone();
+            }
+        }
+        if let Some(node) = self.route.get(key) {
+            return node.place.clone();
+        }
+        self.relay.place_of(&["accounts", self.account, key]).clone()
+    }
+}
+
+struct Compiler<'a> {
+    places: WishPlaces<'a>,
+    faults: Vec<Fault>,
+}
+
+impl Compiler<'_> {
+    fn fault(&mut self, key: &str, message: impl Into<String>, hint: &str) {
+        self.faults.push(Fault::at(&self.places.of(key), message).hint(hint));
+    }
+
+    fn broken(&mut self, key: &str, broken: Broken, source: &str) {
+        let place = self.places.of(key);
+        let lead = place.text().find(source).unwrap_or(0);
+        let place =
+            broken.range.map_or_else(|| place.clone(), |range| place.part(lead + range.start..lead + range.end));
+        let fault = Fault::at(&place, broken.message);
+        self.faults.push(match broken.hint {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        });
+    }
+
+    fn template(&mut self, key: &str, source: Option<&String>) -> Option<Template> {
+        let source = source?;
+        Template::compile(source).map_err(|broken| self.broken(key, broken, source)).ok()
+    }
+
+    fn parsed<T: std::str::FromStr<Err = String>>(&mut self, key: &str, texts: Option<&OneOrMany<String>>) -> Vec<T> {
+        let texts = texts.map(OneOrMany::as_slice).unwrap_or_default();
+        let mut parsed = Vec::new();
+        for text in texts {
+            match text.parse::<T>() {
+                Ok(value) => parsed.push(value),
+                Err(said) => {
+                    let (message, hint) = said.split_once(": ").unwrap_or((said.as_str(), ""));
+                    self.fault(key, message, hint);
+                }
+            }
+        }
+        parsed
+    }
+
+    /// What does not go together.
+    fn check(&mut self, spec: &WishesSpec) {
+        if spec.at.is_some() && spec.delay.is_some() {
+            self.fault(
+                "delay",
+                "`delay` and `at` do not go together",
+                "keep one: `delay` counts from the event, `at` is a moment",
+            );
+        }
+        if spec.before.is_some() && spec.at.is_none() {
+            self.fault("before", "`before` needs `at`", "as at: \"{{ event.start_time }}\"");
+        }
+        if spec.cancel_on.is_some() && spec.key.is_none() {
+            self.fault(
+                "cancel_on",
+                "`cancel_on` needs a `key`",
+                "it says which later events are about the same, as key: \"{{ event.order_id }}\"",
+            );
+        }
+        if spec.even_if_suppressed == Some(true) && spec.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+            self.fault(
+                "even_if_suppressed",
+                "`even_if_suppressed` needs a `reason`",
+                "as reason: one-time codes that the person asked for",
+            );
+        }
+        if spec.closed.is_some() && spec.hours.is_none() {
+            self.fault("closed", "`closed` needs `hours`", "as hours: \"09:00-21:00\"");
+        }
+        if let Some(zone) = spec.timezone.as_deref().filter(|zone| *zone != "recipient" && !is_zone(zone)) {
+            self.fault(
+                "timezone",
+                format!("`{zone}` is no time zone"),
+                "write recipient, or a name as Asia/Kolkata or America/New_York",
+            );
+        }
+    }
+}
+
+impl Wish {
+    /// Compiles wishes.
+    ///
+    /// # Errors
+    ///
+    /// Every fault, each at its place.
+    pub fn compile(
+        spec: &WishesSpec,
+        places: WishPlaces<'_>,
+        campaigns: Arc<Vec<CampaignSpec>>,
+    ) -> Result<Self, Vec<Fault>> {
+        let mut c = Compiler { places, faults: Vec::new() };
+        c.check(spec);
+        let cancel_on = spec.cancel_on.as_ref().and_then(|source| match Expression::compile(source) {
+            Ok(expression) => Some(Arc::new(expression)),
+            Err(broken) => {
+                c.broken("cancel_on", broken, source);
+                None
+            }
+        });
+        let redirect_to = spec.redirect_to.as_ref().and_then(|number| match phone::normalise(number, places.country) {
+            Ok(number) => Some(number),
+            Err(error) => {
+                c.fault("redirect_to", format!("`{number}`: {error}"), "write it in full, as +919812345670");
+                None
+            }
+        });
+        let cap = |PerSecond { count, every }: PerSecond| Cap {
+            most: count,
+            per_s: every.as_secs(),
+            over: spec.over_cap.unwrap_or_default(),
+        };
+        let wish = Self {
+            priority: spec.priority.unwrap_or_default(),
+            delay: spec.delay.map(|span| span.0),
+            key: c.template("key", spec.key.as_ref()),
+            cancel_on,
+            at: c.template("at", spec.at.as_ref()),
+            before: spec.before.map_or(Duration::ZERO, |span| span.0),
+            expires: spec.expires.map(|span| span.0),
+            windows: c.parsed("hours", spec.hours.as_ref()),
+            closed: c.parsed("closed", spec.closed.as_ref()),
+            zone: spec.timezone.clone().filter(|zone| zone != "recipient"),
+            once: spec.once.as_ref().map(|once| (c.template("once", once.per.as_ref()), once.within.0)),
+            cap: spec.cap.and_then(|cap| cap.0).map(cap),
+            on_uncertain: spec.on_uncertain,
+            redirect_to,
+            dry_run: spec.dry_run.unwrap_or(false),
+            even_if_suppressed: spec.even_if_suppressed.unwrap_or(false),
+            written: version_of(spec),
+            campaigns,
+        };
+        if c.faults.is_empty() { Ok(wish) } else { Err(c.faults) }
+    }
+}

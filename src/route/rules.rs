@@ -1,0 +1,203 @@
+//! The rules of a route: those that send, those that suppress, and what later events mean for what waits.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::check::unknown;
+use crate::config::fault::Fault;
+use crate::config::route::{RouteFile, RuleSpec};
+use crate::config::wishes::{CampaignSpec, WishesSpec};
+use crate::config::{File, Written};
+use crate::event::{Cancel, Made};
+use crate::map::expression::Expression;
+use crate::map::{Rule, RuleContext, RulePlace, Scope, SuppressRule, Wish, WishPlaces, phone};
+
+/// The rules, compiled.
+#[derive(Debug, Default)]
+pub struct Rules {
+    sends: Vec<Rule>,
+    suppressions: Vec<SuppressRule>,
+    /// What is wished for the whole route.
+    wish: Option<Wish>,
+    detour: Detour,
+    account: String,
+    watchers: Arc<Vec<Watcher>>,
+}
+
+/// Where a route's sends go instead of to customers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Detour {
+    /// To this number.
+    pub redirect_to: Option<String>,
+    /// Nowhere.
+    pub dry_run: bool,
+}
+
+impl Detour {
+    /// What is wished; `check` has seen to it that the number is one.
+    pub fn of(wishes: &WishesSpec, country: &str) -> Self {
+        let number = wishes.redirect_to.as_ref().and_then(|number| phone::normalise(number, country).ok());
+        Self { redirect_to: number, dry_run: wishes.dry_run.unwrap_or(false) }
+    }
+}
+
+/// A rule whose waiting sends later events can cancel.
+#[derive(Debug, Clone)]
+pub struct Watcher {
+    account: String,
+    route: String,
+    rule: String,
+    on: Arc<Expression>,
+}
+
+impl Rules {
+    /// Compiles the rules of a route whose sends are kept under an account's label.
+    pub fn compile(file: &File<RouteFile>, label: &str, written: &Written, faults: &mut Vec<Fault>) -> Self {
+        let spec = &file.value;
+        let account = spec.account.as_deref().unwrap_or("default");
+        let far = written.relay.value.accounts.get(account).map(|account| account.wishes.clone()).unwrap_or_default();
+        let of_route = spec.wishes.over(&far);
+        let country = written.relay.value.accounts.get(account).map_or("", |account| &account.default_country);
+        let places = WishPlaces { route: &file.node, rule: None, relay: &written.relay.node, account, country };
+        let campaigns = Arc::new(campaigns_of(written, account));
+        let mut rules = Self { account: label.to_owned(), ..Self::default() };
+        rules.wish = Wish::compile(&of_route, places, Arc::clone(&campaigns)).map_err(|more| faults.extend(more)).ok();
+        if rules.wish.is_none() {
+            // the same faults again for each rule would tell nothing new
+            return rules;
+        }
+        rules.detour = Detour::of(&of_route, country);
+        for (index, spec) in file.value.sends.iter().enumerate() {
+            if rules.names().any(|name| name == spec.name) {
+                let place = file.node.place_of(&["sends", &index.to_string(), "name"]);
+                faults.push(
+                    Fault::at(place, format!("there are two rules named `{}`", spec.name))
+                        .hint("give each its own name: logs and reports tell them apart by it"),
+                );
+            }
+            let places = WishPlaces { rule: Some(index), ..places };
+            if let Err(more) = rules.add(spec, (file, places), &of_route, &campaigns) {
+                faults.extend(more);
+            }
+        }
+        rules
+    }
+
+    fn add(
+        &mut self,
+        spec: &RuleSpec,
+        (file, places): (&File<RouteFile>, WishPlaces<'_>),
+        of_route: &WishesSpec,
+        campaigns: &Arc<Vec<CampaignSpec>>,
+    ) -> Result<(), Vec<Fault>> {
+        let place = RulePlace { file: &file.node, index: places.rule.unwrap_or(0) };
+        let country = file.value.default_country.as_ref();
+        if let Some(suppress) = spec.suppress {
+            let rule = SuppressRule::compile(spec, suppress, place, &self.account, country)?;
+            self.suppressions.push(rule);
+            return Ok(());
+        }
+        let wish = Wish::compile(&spec.wishes.over(of_route), places, Arc::clone(campaigns))?;
+        let rule = Rule::compile(spec, place, &self.account, country, wish)?;
+        self.sends.push(rule);
+        Ok(())
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.sends.iter().map(Rule::name).chain(self.suppressions.iter().map(SuppressRule::name))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.sends.is_empty() && self.suppressions.is_empty()
+    }
+
+    /// The rules that send, with what tells whether they were changed.
+    pub fn versions(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.sends.iter().map(|rule| (rule.name(), rule.version()))
+    }
+
+    /// Where the route's sends go instead of to customers.
+    pub fn detour(&self) -> &Detour {
+        &self.detour
+    }
+
+    /// The rules whose waiting sends later events can cancel.
+    pub fn watchers(&self, route: &str) -> Vec<Watcher> {
+        let watcher = |rule: &Rule| {
+            let on = rule.wish().cancel_on()?;
+            let (account, route, rule) = (rule.account().to_owned(), route.to_owned(), rule.name().to_owned());
+            Some(Watcher { account, route, rule, on })
+        };
+        self.sends.iter().filter_map(watcher).collect()
+    }
+
+    /// Lets the route's events cancel what waits by these.
+    pub fn watch(&mut self, watchers: &Arc<Vec<Watcher>>) {
+        self.watchers = Arc::clone(watchers);
+    }
+
+    /// What the rules make of an event.
+    pub fn apply(&self, scope: &Scope, context: RuleContext<'_>) -> Made {
+        let mut made = Made {
+            sends: self.sends.iter().flat_map(|rule| rule.apply(scope, context)).collect(),
+            cancels: self.cancels(scope),
+            ..Made::default()
+        };
+        for change in self.suppressions.iter().filter_map(|rule| rule.apply(scope, context.country)) {
+            match change {
+                Ok(change) => made.suppressions.push(change),
+                Err(failed) => made.sends.push(failed),
+            }
+        }
+        made
+    }
+
+    /// What waits about the same as this event and is not wanted any more.
+    fn cancels(&self, scope: &Scope) -> Vec<Cancel> {
+        let mut watchers = self.watchers.iter().filter(|watcher| watcher.account == self.account).peekable();
+        if watchers.peek().is_none() {
+            return Vec::new();
+        }
+        let wishes = self.sends.iter().map(Rule::wish).chain(&self.wish);
+        let keys: BTreeSet<String> = wishes.filter_map(|wish| wish.key(scope)).collect();
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        let wanted = watchers.filter(|watcher| watcher.on.eval(scope.value()).is_ok_and(|value| value.is_true()));
+        let cancel = |watcher: &Watcher, key: &String| Cancel {
+            account: watcher.account.clone(),
+            key: key.clone(),
+            route: watcher.route.clone(),
+            rule: watcher.rule.clone(),
+        };
+        wanted.flat_map(|watcher| keys.iter().map(move |key| cancel(watcher, key))).collect()
+    }
+}
+
+/// What is known of an account's campaigns.
+fn campaigns_of(written: &Written, account: &str) -> Vec<CampaignSpec> {
+    let of = |campaign: &&CampaignSpec| campaign.account.as_deref().unwrap_or("default") == account;
+    written.relay.value.campaigns.iter().filter(of).cloned().collect()
+}
+
+/// What is wrong with the list of campaigns.
+pub fn check_campaigns(written: &Written, faults: &mut Vec<Fault>) {
+    let (relay, node) = (&written.relay.value, &written.relay.node);
+    for (index, campaign) in relay.campaigns.iter().enumerate() {
+        let index = index.to_string();
+        if let Some(account) = campaign.account.as_ref().filter(|account| !relay.accounts.contains_key(*account)) {
+            faults.push(unknown(
+                node.place_of(&["campaigns", &index, "account"]),
+                "account",
+                account,
+                relay.accounts.keys(),
+            ));
+        }
+        let same = |other: &&CampaignSpec| other.name == campaign.name && other.account == campaign.account;
+        if relay.campaigns.iter().filter(same).count() > 1 {
+            let place = node.place_of(&["campaigns", &index, "name"]);
+            faults.push(Fault::at(place, format!("campaign `{}` is listed twice", campaign.name)).hint("keep one"));
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The SQL of claims: what is due is handed out, and what must not go any more comes to its end.
+
+use rusqlite::{Connection, Result, Row, params};
+
+use super::append::Direct;
+use super::holds::{self, Active};
+use super::states::{CANCELLED, DUPLICATE, EXPIRED, SENDING, SUPPRESSED};
+use super::turns::{self, Line, Turn};
+use super::{ClaimRequest, Claims, Want, lanes, people, settle};
+use crate::clock::Timestamp;
+use crate::event::{Claimed, OverCap, SendId, Start, Terms, Why};
+
+/// How many waiting sends become ready in one transaction: the rest follow in the next.
+const PROMOTE_LIMIT: i64 = 5_000;
+
+/// How many sends are looked at in one transaction, most of which may turn out not to go.
+const LOOK_LIMIT: usize = 2_000;
+
+/// How soon it is seen whether the same, which is being sent, went.
+const ONCE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// What time has done since the last claim: leases that ran out, sends that are due, sends whose time is over.
+pub fn prepare(db: &Connection, request: &ClaimRequest) -> Result<()> {
+    settle::expire_leases(db, request)?;
+    if let Some(latest) = request.latest {
+        settle::pull_in(db, latest)?;
+    }
+    db.prepare_cached(
+        "UPDATE sends SET state = 0, why = NULL WHERE id IN
+           (SELECT id FROM sends WHERE state = 1 AND due_at <= ?1 ORDER BY due_at LIMIT ?2)",
+    )?
+    .execute(params![request.now.0, PROMOTE_LIMIT])?;
+    let mut over = db.prepare_cached(
+        "SELECT id FROM sends INDEXED BY sends_expiring WHERE expires_at IS NOT NULL AND state IN (0, 1, 3) AND expires_at <= ?1 LIMIT ?2",
+    )?;
+    let ids: Vec<i64> =
+        over.query_map(params![request.now.0, PROMOTE_LIMIT], |row| row.get(0))?.collect::<Result<_>>()?;
+    for id in ids {
+        turns::turn(db, id, request.now, Turn::end(EXPIRED, "its time was over before it could be sent"))?;
+    }
+    Ok(())
+}
+
+/// Hands out sends that are ready, besides those that went straight through.
+pub fn claim(db: &Connection, request: &ClaimRequest, direct: Direct) -> Result<Claims> {
+    let direct = if direct.lease_until.is_some() { direct } else { Direct::of(db, request)? };
+    let holds = holds::active(db)?;
+    let mut claim = Claim { db, request, holds, sends: direct.sends, looked: 0 };
+    for want in &request.wants {
+        let got = claim.sends.iter().filter(|send| send.account == want.account);
+        claim.of(&want.less(got.map(|send| send.campaign.as_str())))?;
+    }
+    let Claim { holds, sends, looked, .. } = claim;
+    let next: Option<i64> =
+        db.prepare_cached("SELECT min(due_at) FROM sends WHERE state = 1")?.query_row([], |row| row.get(0))?;
+    let expiry: Option<i64> = db
+        .prepare_cached("SELECT min(expires_at) FROM sends INDEXED BY sends_expiring WHERE expires_at IS NOT NULL AND state IN (0, 1, 3)")?
+        .query_row([], |row| row.get(0))?;
+    let probes = holds.iter().filter_map(|hold| hold.probe_at).filter(|at| *at > request.now);
+    let next_due = next.into_iter().chain(expiry).map(Timestamp).chain(probes).min();
+    Ok(Claims { sends, next_due, more: looked >= LOOK_LIMIT })
+}
+
+/// What becomes of a send that is looked at.
+enum Gate {
+    Open,
+    Behind,
+    Turn(i64, Option<Start>, String),
+}
+
+struct Claim<'a> {
+    db: &'a Connection,
+    request: &'a ClaimRequest,
+    holds: Vec<Active>,
+    sends: Vec<Claimed>,
+    looked: usize,
+}
+
+impl Claim<'_> {
+    fn of(&mut self, want: &Want) -> Result<()> {
+        let of_account: Vec<Active> = self.holds.iter().filter(|hold| hold.account == want.account).cloned().collect();
+        if let Some(hold) = of_account.iter().find(|hold| hold.campaign.is_empty()) {
+            return if want.count > 0 { self.probe_account(want, hold, &of_account) } else { Ok(()) };
+        }
+        let mut left = want.clone();
+        for hold in &of_account {
+            if left.count > 0 && hold.may_be_tried(self.db, self.request.now)? && self.probe_lane(hold)? {
+                left.take(&hold.campaign);
+            }
+        }
+        while left.count > 0 && self.looked < LOOK_LIMIT {
+            let ids = lanes::first(self.db, &left, &of_account)?;
+            if ids.is_empty() {
+                break;
+            }
+            for id in ids {
+                if let Some(send) = self.look(id)? {
+                    left.take(&send.campaign);
+                    self.take(send)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One send that is due anyway finds out whether the account works again; if there is any, one of a campaign that does.
+    fn probe_account(&mut self, want: &Want, hold: &Active, holds: &[Active]) -> Result<()> {
+        if !hold.may_be_tried(self.db, self.request.now)? {
+            return Ok(());
+        }
+        let one = Want { count: 1, ..want.clone() };
+        while self.looked < LOOK_LIMIT {
+            let Some(id) = lanes::first(self.db, &one, holds)?.first().copied() else { break };
+            if let Some(send) = self.look(id)? {
+                return self.probe_with(hold, send);
+            }
+        }
+        for lane in holds.iter().filter(|hold| !hold.campaign.is_empty()) {
+            while self.looked < LOOK_LIMIT {
+                let Some((_, id)) = lanes::of_campaign(self.db, &lane.account, &lane.campaign, 1)?.first().copied()
+                else {
+                    break;
+                };
+                if let Some(send) = self.look(id)? {
+                    return self.probe_with(hold, send);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for a campaign. Returns whether one goes.
+    fn probe_lane(&mut self, hold: &Active) -> Result<bool> {
+        while self.looked < LOOK_LIMIT {
+            let Some((_, id)) = lanes::of_campaign(self.db, &hold.account, &hold.campaign, 1)?.first().copied() else {
+                return Ok(false);
+            };
+            if let Some(send) = self.look(id)? {
+                self.probe_with(hold, send)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn probe_with(&mut self, hold: &Active, send: Claimed) -> Result<()> {
+        holds::try_with(self.db, hold.id, send.id.0)?;
+        self.take(Claimed { probe: Some(hold.probe()), ..send })
+    }
+
+    fn take(&mut self, send: Claimed) -> Result<()> {
+        self.db.prepare_cached("UPDATE sends SET state = ?2, due_at = ?3 WHERE id = ?1")?.execute(params![
+            send.id.0,
+            SENDING,
+            self.request.lease_until.0
+        ])?;
+        self.sends.push(send);
+        Ok(())
+    }
+
+    /// Looks at a ready send: it may go, or comes to where it belongs.
+    fn look(&mut self, id: i64) -> Result<Option<Claimed>> {
+        self.looked += 1;
+        let mut select = self.db.prepare_cached(
+            "SELECT id, campaign, destination, payload, coalesce(since, created_at), attempts, rule,
+                    (SELECT events.id FROM events WHERE seq = event), account, route, used, terms,
+                    priority, expires_at, once, within, marketing
+             FROM sends WHERE id = ?1",
+        )?;
+        let candidate = select.query_row([id], Candidate::read)?;
+        let (send, now) = (&candidate.send, self.request.now);
+        match gate(self.db, &candidate, now)? {
+            Gate::Open => return Ok(Some(candidate.send)),
+            Gate::Behind => turns::step_behind(self.db, send.id.0)?,
+            Gate::Turn(state, start, reason) => {
+                let turn = Turn {
+                    state,
+                    why: start.map(|start| start.why),
+                    until: start.map(|start| start.at),
+                    reason: Some(reason.as_str()).filter(|reason| !reason.is_empty()),
+                };
+                turns::turn(self.db, send.id.0, now, turn)?;
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A ready send with what decides whether it may go.
+struct Candidate {
+    send: Claimed,
+    priority: i64,
+    expires_at: Option<Timestamp>,
+    once: Option<(Vec<u8>, i64)>,
+    is_marketing: bool,
+}
+
+impl Candidate {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        let terms: Option<String> = row.get(11)?;
+        let (once, within): (Option<Vec<u8>>, Option<i64>) = (row.get(14)?, row.get(15)?);
+        Ok(Self {
+            send: Claimed {
+                id: SendId(row.get(0)?),
+                campaign: row.get(1)?,
+                destination: row.get(2)?,
+                payload: row.get(3)?,
+                since: Timestamp(row.get(4)?),
+                attempts: row.get(5)?,
+                rule: row.get(6)?,
+                event: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
+                account: row.get(8)?,
+                route: row.get(9)?,
+                used: row.get(10)?,
+                terms: read_terms(terms.as_deref()),
+                probe: None,
+            },
+            priority: row.get(12)?,
+            expires_at: row.get::<_, Option<i64>>(13)?.map(Timestamp),
+            once: once.zip(within),
+            is_marketing: row.get::<_, Option<i64>>(16)? == Some(1),
+        })
+    }
+}
+
+/// The terms that the relay wrote itself.
+pub fn read_terms(text: Option<&str>) -> Terms {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+fn gate(db: &Connection, candidate: &Candidate, now: Timestamp) -> Result<Gate> {
+    let Candidate { send, priority, expires_at, once, is_marketing } = candidate;
+    let end = |state: i64, reason: String| Ok(Gate::Turn(state, None, reason));
+    if expires_at.is_some_and(|at| at <= now) {
+        return end(EXPIRED, "its time was over before it could be sent".into());
+    }
+    if !send.terms.even_if_suppressed
+        && let Some(reason) = people::suppression(db, &send.account, &send.destination)?
+    {
+        return end(SUPPRESSED, format!("the number must not be messaged: {reason}"));
+    }
+    let line = Line { destination: &send.destination, account: &send.account, priority: *priority, before: send.id.0 };
+    if turns::is_taken(db, line, now)? {
+        return Ok(Gate::Behind);
+    }
+    if let Some((key, within)) = once
+        && let Some(same) = people::same_before(db, key, send.id.0, now.0.saturating_sub(*within))?
+    {
+        return match same {
+            people::Same::Went(id) => end(DUPLICATE, format!("the person got the same by send {id}")),
+            people::Same::IsGoing => {
+                let start = Start { at: now.after(ONCE_PAUSE), why: Why::Once };
+                Ok(Gate::Turn(super::states::WAITING, Some(start), String::new()))
+            }
+        };
+    }
+    let Some(cap) = send.terms.cap.filter(|_| *is_marketing) else { return Ok(Gate::Open) };
+    Ok(match people::room_at(db, &send.account, &send.destination, cap, now)? {
+        None => Gate::Open,
+        Some(_) if cap.over == OverCap::Drop => {
+            Gate::Turn(CANCELLED, None, format!("the person had {} marketing messages already", cap.most))
+        }
+        Some(at) => Gate::Turn(super::states::WAITING, Some(Start { at, why: Why::Cap }), String::new()),
+    })
+}

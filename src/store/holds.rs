@@ -1,0 +1,181 @@
+//! The SQL of holds: accounts and campaigns that stand still. What they keep back stays ready, and is stepped over.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+
+use crate::clock::Timestamp;
+use crate::event::{HoldChange, HoldId, HoldScope, HoldTurn, Probe, Probed, Verdict};
+
+/// A hold that lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Active {
+    pub id: i64,
+    pub account: String,
+    /// Empty: the whole account.
+    pub campaign: String,
+    pub probes: u32,
+    pub probe_at: Option<Timestamp>,
+    probe: Option<i64>,
+}
+
+impl Active {
+    /// Whether it is time to try whether it has ended; one tries at a time.
+    pub fn may_be_tried(&self, db: &Connection, now: Timestamp) -> Result<bool> {
+        if self.probe_at.is_none_or(|at| at > now) {
+            return Ok(false);
+        }
+        let Some(probe) = self.probe else { return Ok(true) };
+        let mut under_way = db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND state = 2")?;
+        under_way.exists([probe]).map(|under_way| !under_way)
+    }
+
+    /// What a send is told that tries it.
+    pub fn probe(&self) -> Probe {
+        let scope = if self.campaign.is_empty() { HoldScope::Account } else { HoldScope::Campaign };
+        Probe { hold: HoldId(self.id), scope, made: self.probes }
+    }
+}
+
+/// The holds that last.
+pub fn active(db: &Connection) -> Result<Vec<Active>> {
+    let mut select = db.prepare_cached(
+        "SELECT id, account, campaign, probes, probe_at, probe FROM holds INDEXED BY holds_active WHERE ended_at IS NULL",
+    )?;
+    let rows = select.query_map([], |row| {
+        Ok(Active {
+            id: row.get(0)?,
+            account: row.get(1)?,
+            campaign: row.get(2)?,
+            probes: row.get(3)?,
+            probe_at: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+            probe: row.get(5)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// A send goes to find out.
+pub fn try_with(db: &Connection, hold: i64, send: i64) -> Result<()> {
+    db.prepare_cached("UPDATE holds SET probe = ?2 WHERE id = ?1")?.execute([hold, send]).map(drop)
+}
+
+/// How a hold begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Beginning<'a> {
+    pub account: &'a str,
+    /// Empty: the whole account.
+    pub campaign: &'a str,
+    pub reason: &'a str,
+    /// `answer` or `hand`.
+    pub by: &'a str,
+    /// When the call began whose answer says so.
+    pub seen: Timestamp,
+    pub now: Timestamp,
+    pub probe_at: Option<Timestamp>,
+}
+
+/// Begins a hold. One that lasts goes on as it is; what was begun before the last one ended says nothing new.
+pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>) -> Result<()> {
+    let Beginning { account, campaign, reason, by, seen, now, probe_at } = hold;
+    let stale = db
+        .prepare_cached("SELECT 1 FROM holds INDEXED BY holds_ended WHERE account = ?1 AND campaign = ?2 AND ended_at IS NOT NULL AND ended_at > ?3")?
+        .exists(params![account, campaign, seen.0])?;
+    if stale && by == "answer" {
+        return Ok(());
+    }
+    let mut insert = db.prepare_cached(
+        "INSERT INTO holds (account, campaign, reason, by, since, probes, probe_at, told_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?5)
+         ON CONFLICT (account, campaign) WHERE ended_at IS NULL DO NOTHING RETURNING id",
+    )?;
+    let at = probe_at.map(|at| at.0);
+    let id: Option<i64> =
+        insert.query_row(params![account, campaign, reason, by, now.0, at], |row| row.get(0)).optional()?;
+    match id {
+        Some(id) => {
+            // nobody of another lane stands behind what is in this one
+            db.prepare_cached("UPDATE sends SET state = 0 WHERE state = 3 AND account = ?1")?.execute([account])?;
+            changes.push(changed(db, id, HoldTurn::Began)?);
+        }
+        None if by == "hand" => {
+            db.prepare_cached("UPDATE holds SET by = 'hand', reason = ?3, probe_at = NULL WHERE account = ?1 AND campaign = ?2 AND ended_at IS NULL")?
+                .execute([account, campaign, reason])?;
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// What a probe tells.
+pub fn probed(db: &Connection, probed: Probed, now: Timestamp, changes: &mut Vec<HoldChange>) -> Result<()> {
+    let hold = probed.hold.0;
+    match probed.verdict {
+        Verdict::Passed => end(db, hold, now, changes),
+        Verdict::Lasts(next) => db
+            .prepare_cached("UPDATE holds SET probes = probes + 1, probe_at = ?2, probe = NULL WHERE id = ?1 AND probe_at IS NOT NULL")?
+            .execute([hold, next.0])
+            .map(drop),
+        Verdict::Unclear(next) => db
+            .prepare_cached("UPDATE holds SET probe_at = ?2, probe = NULL WHERE id = ?1 AND probe_at IS NOT NULL")?
+            .execute([hold, next.0])
+            .map(drop),
+    }
+}
+
+/// Ends a hold: what it kept back may go.
+pub fn end(db: &Connection, hold: i64, now: Timestamp, changes: &mut Vec<HoldChange>) -> Result<()> {
+    let last: Option<(String, String)> = db
+        .prepare_cached("SELECT account, campaign FROM holds WHERE id = ?1 AND ended_at IS NULL")?
+        .query_row([hold], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((account, campaign)) = last else { return Ok(()) };
+    let waited = waiting(db, &account, &campaign)?;
+    db.prepare_cached("UPDATE holds SET ended_at = ?2, waited = ?3, probe = NULL WHERE id = ?1")?
+        .execute(params![hold, now.0, waited])?;
+    changes.push(changed(db, hold, HoldTurn::Ended { waited: u64::try_from(waited).unwrap_or(0) })?);
+    Ok(())
+}
+
+/// How many sends a hold keeps back.
+pub fn waiting(db: &Connection, account: &str, campaign: &str) -> Result<i64> {
+    let sql = if campaign.is_empty() {
+        "SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = 0 AND account = ?1 AND campaign >= ?2"
+    } else {
+        "SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = 0 AND account = ?1 AND campaign = ?2"
+    };
+    db.prepare_cached(sql)?.query_row([account, campaign], |row| row.get(0))
+}
+
+/// The holds of which somebody should be reminded; they count as told.
+pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut Vec<HoldChange>) -> Result<()> {
+    let mut select =
+        db.prepare_cached("SELECT id, account, campaign FROM holds WHERE ended_at IS NULL AND told_at <= ?1")?;
+    let due: Vec<(i64, String, String)> =
+        select.query_map([before.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_>>()?;
+    for (id, account, campaign) in due {
+        let waiting = waiting(db, &account, &campaign)?;
+        db.prepare_cached("UPDATE holds SET told_at = ?2 WHERE id = ?1")?.execute([id, now.0])?;
+        changes.push(changed(db, id, HoldTurn::Lasts { waiting: u64::try_from(waiting).unwrap_or(0) })?);
+    }
+    Ok(())
+}
+
+/// After the clock was set back nothing waits longer than it would have waited without that.
+pub fn pull_in(db: &Connection, latest: Timestamp) -> Result<()> {
+    db.prepare_cached("UPDATE holds SET probe_at = ?1 WHERE ended_at IS NULL AND probe_at > ?1")?
+        .execute([latest.0])
+        .map(drop)
+}
+
+fn changed(db: &Connection, id: i64, turn: HoldTurn) -> Result<HoldChange> {
+    let read = |row: &Row<'_>| {
+        let campaign: String = row.get(1)?;
+        Ok(HoldChange {
+            hold: HoldId(id),
+            account: row.get(0)?,
+            campaign: Some(campaign).filter(|campaign| !campaign.is_empty()),
+            reason: row.get(2)?,
+            since: Timestamp(row.get(3)?),
+            turn,
+        })
+    };
+    db.prepare_cached("SELECT account, campaign, reason, since FROM holds WHERE id = ?1")?.query_row([id], read)
+}

@@ -1,0 +1,115 @@
+//! The SQL of people's wishes: who must not be messaged, what is no longer wanted, what somebody had already.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use super::append::Origin;
+use super::states::CANCELLED;
+use super::turns::{self, Turn};
+use crate::clock::Timestamp;
+use crate::event::{Cancel, Cap, Suppression, plain_account};
+
+/// Adds a number to those that must not be messaged, or takes it off.
+pub fn suppress(db: &Connection, change: &Suppression, at: Timestamp) -> Result<()> {
+    let Suppression { account, number, add, reason } = change;
+    if *add {
+        db.prepare_cached(
+            "INSERT INTO suppressions (number, account, reason, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![number, plain_account(account), reason, at.0])?;
+    } else {
+        db.prepare_cached("DELETE FROM suppressions WHERE number = ?1 AND account = ?2")?
+            .execute(params![number, plain_account(account)])?;
+    }
+    Ok(())
+}
+
+/// Whether there are any.
+pub fn is_anybody_suppressed(db: &Connection) -> Result<bool> {
+    db.prepare_cached("SELECT 1 FROM suppressions")?.exists([])
+}
+
+/// Why an account must not message a number; `None` if it may.
+pub fn suppression(db: &Connection, account: &str, number: &str) -> Result<Option<String>> {
+    db.prepare_cached("SELECT reason FROM suppressions WHERE number = ?1 AND account IN (?2, '*')")?
+        .query_row([number, plain_account(account)], |row| row.get(0))
+        .optional()
+}
+
+/// What waits of a rule about the same is no longer wanted, nor what an earlier event brings later.
+pub fn cancel_about(db: &Connection, cancel: &Cancel, origin: Origin<'_>) -> Result<()> {
+    let Cancel { account, key, route, rule } = cancel;
+    db.prepare_cached(
+        "INSERT INTO cancels (key, account, route, rule, event) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO UPDATE SET event = max(event, excluded.event)",
+    )?
+    .execute(params![key, account, route, rule, origin.seq])?;
+    let mut waiting = db.prepare_cached(
+        "SELECT id FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND account = ?4
+         AND state IN (0, 1, 3) AND event < ?5",
+    )?;
+    let ids: Vec<i64> =
+        waiting.query_map(params![key, rule, route, account, origin.seq], |row| row.get(0))?.collect::<Result<_>>()?;
+    let reason = format!("cancelled by event `{}` of route `{}`", origin.id, origin.route);
+    ids.into_iter().try_for_each(|id| turns::turn(db, id, origin.at, Turn::end(CANCELLED, &reason)))
+}
+
+/// Whether a later event than this one had cancelled what is about this key.
+pub fn is_cancelled(db: &Connection, origin: Origin<'_>, rule: &str, key: &str) -> Result<bool> {
+    db.prepare_cached("SELECT 1 FROM cancels WHERE key = ?1 AND route = ?2 AND rule = ?3 AND event > ?4")?
+        .exists(params![key, origin.route, rule, origin.seq])
+}
+
+/// A send of the rule for the same moment that went, or may have gone.
+pub fn sent_for_moment(db: &Connection, route: &str, rule: &str, key: &str, moment: Timestamp) -> Result<Option<i64>> {
+    db.prepare_cached(
+        "SELECT id FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND moment = ?4
+         AND state IN (2, 10, 12) LIMIT 1",
+    )?
+    .query_row(params![key, rule, route, moment.0], |row| row.get(0))
+    .optional()
+}
+
+/// What waits of the rule about the same makes room for what this event brings.
+pub fn replace(db: &Connection, origin: Origin<'_>, rule: &str, key: &str) -> Result<()> {
+    let mut waiting = db.prepare_cached(
+        "SELECT id FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3
+         AND state IN (0, 1, 3) AND event < ?4",
+    )?;
+    let ids: Vec<i64> =
+        waiting.query_map(params![key, rule, origin.route, origin.seq], |row| row.get(0))?.collect::<Result<_>>()?;
+    let reason = format!("event `{}` took its place", origin.id);
+    ids.into_iter().try_for_each(|id| turns::turn(db, id, origin.at, Turn::end(CANCELLED, &reason)))
+}
+
+/// The same, sent before.
+pub enum Same {
+    /// It went, or may have gone, by this send.
+    Went(i64),
+    /// It is being sent.
+    IsGoing,
+}
+
+/// Whether the same was sent since then by another send.
+pub fn same_before(db: &Connection, key: &[u8], id: i64, since: i64) -> Result<Option<Same>> {
+    let mut select = db.prepare_cached(
+        "SELECT id, state FROM sends INDEXED BY sends_once WHERE once IS NOT NULL AND once = ?1 AND state IN (2, 10, 12)
+         AND id <> ?2 AND (state = 2 OR changed_at > ?3) ORDER BY state DESC LIMIT 1",
+    )?;
+    let found: Option<(i64, i64)> =
+        select.query_row(params![key, id, since], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.map(|(id, state)| if state == super::states::SENDING { Same::IsGoing } else { Same::Went(id) }))
+}
+
+/// When a person may get one more marketing message of an account; `None`: now.
+pub fn room_at(db: &Connection, account: &str, number: &str, cap: Cap, now: Timestamp) -> Result<Option<Timestamp>> {
+    let per = i64::try_from(cap.per_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
+    let mut select = db.prepare_cached(
+        "SELECT changed_at FROM sends INDEXED BY sends_capped WHERE marketing = 1 AND state IN (10, 12)
+         AND account = ?1 AND destination = ?2 AND changed_at > ?3 ORDER BY changed_at DESC LIMIT 1 OFFSET ?4",
+    )?;
+    let before_that = i64::from(cap.most.max(1) - 1);
+    let oldest: Option<i64> = select
+        .query_row(params![account, number, now.0.saturating_sub(per), before_that], |row| row.get(0))
+        .optional()?;
+    Ok(oldest.map(|at| Timestamp(at.saturating_add(per))))
+}

@@ -1,0 +1,139 @@
+//! The SQL of changed rules: which waiting sends they concern, and what these become.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+
+use super::holds;
+use super::states::{CANCELLED, FAILED};
+use super::turns::{self, Turn};
+use crate::clock::Timestamp;
+use crate::event::lookup::KeptEvent;
+use crate::event::remap::{Remapped, RuleVersion, Waiting};
+use crate::event::{Content, HoldChange, SendId};
+
+/// The waiting sends that their rule, as it was, made otherwise than it would now. What waits is walked through only if a
+/// rule was changed.
+pub fn stale(db: &Connection, rules: &[RuleVersion]) -> Result<Vec<SendId>> {
+    let mut known = db.prepare_cached("SELECT version FROM rules WHERE route = ?1 AND rule = ?2")?;
+    let mut changed = Vec::new();
+    for rule in rules {
+        let version: Option<i64> = known.query_row([&rule.route, &rule.rule], |row| row.get(0)).optional()?;
+        if version.is_some_and(|version| version != rule.version) {
+            changed.push(rule);
+        }
+    }
+    if changed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut stale = Vec::new();
+    for sql in [
+        "SELECT id, route, rule, version FROM sends INDEXED BY sends_ready WHERE state = 0",
+        "SELECT id, route, rule, version FROM sends INDEXED BY sends_delayed WHERE state = 1",
+        "SELECT id, route, rule, version FROM sends INDEXED BY sends_behind WHERE state = 3",
+    ] {
+        let mut waiting = db.prepare_cached(sql)?;
+        let mut rows = waiting.query([])?;
+        while let Some(row) = rows.next()? {
+            let (route, rule) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
+            let version: i64 = row.get(3)?;
+            if changed.iter().any(|known| known.rule == rule && known.route == route && known.version != version) {
+                stale.push(SendId(row.get(0)?));
+            }
+        }
+    }
+    stale.sort_unstable();
+    Ok(stale)
+}
+
+/// Sends with what they came of; those that are not there any more are left out.
+pub fn origins(db: &Connection, ids: &[SendId]) -> Result<Vec<Waiting>> {
+    let mut select = db.prepare_cached(
+        "SELECT s.id, s.route, s.rule, s.item, s.destination, e.id, e.type, e.received_at, e.body, e.envelope
+         FROM sends s JOIN events e ON e.seq = s.event WHERE s.id = ?1",
+    )?;
+    let read = |row: &Row<'_>| {
+        Ok(Waiting {
+            id: SendId(row.get(0)?),
+            route: row.get(1)?,
+            rule: row.get(2)?,
+            item: row.get(3)?,
+            destination: row.get(4)?,
+            event: KeptEvent {
+                id: row.get(5)?,
+                kind: row.get(6)?,
+                received_at: Timestamp(row.get(7)?),
+                body: row.get(8)?,
+                envelope: row.get(9)?,
+            },
+        })
+    };
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        found.extend(select.query_row([id.0], read).optional()?);
+    }
+    Ok(found)
+}
+
+/// Writes down what waiting sends have become.
+pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<()> {
+    let mut lane = db.prepare_cached("SELECT account, campaign FROM sends WHERE id = ?1 AND state IN (0, 1, 3)")?;
+    for Remapped { id, version, content } in remapped {
+        let old: Option<(String, String)> = lane.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        // one that went meanwhile is no longer ours to change
+        let Some((account, campaign)) = old else { continue };
+        match content {
+            Some(Ok(content)) => rewrite(db, *id, *version, content)?,
+            Some(Err(reason)) => turns::turn(db, id.0, now, Turn::end(FAILED, reason))?,
+            None => {
+                let reason = "the rule was changed, and does not apply to the event any more";
+                turns::turn(db, id.0, now, Turn::end(CANCELLED, reason))?;
+            }
+        }
+        db.prepare_cached("UPDATE holds SET probe_at = ?3 WHERE account = ?1 AND campaign = ?2 AND ended_at IS NULL AND probe_at > ?3")?
+            .execute(params![account, campaign, now.0])?;
+    }
+    Ok(())
+}
+
+fn rewrite(db: &Connection, id: SendId, version: i64, content: &Content) -> Result<()> {
+    let Content { campaign, destination, payload, wishes } = content;
+    let terms = if wishes.terms.is_empty() { None } else { serde_json::to_string(&wishes.terms).ok() };
+    db.prepare_cached(
+        "UPDATE sends SET campaign = ?2, destination = ?3, payload = ?4, version = ?5, priority = ?6, expires_at = ?7, key = ?8,
+                          moment = ?9, once = ?10, within = ?11, marketing = ?12, terms = ?13
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        id.0,
+        campaign,
+        destination,
+        payload,
+        version,
+        wishes.priority as i64,
+        wishes.expires_at.map(|at| at.0),
+        wishes.key,
+        wishes.moment.map(|at| at.0),
+        wishes.once.as_ref().map(|once| once.key),
+        wishes.once.as_ref().map(|once| turns::millis(once.within)),
+        wishes.marketing.then_some(1),
+        terms
+    ])
+    .map(drop)
+}
+
+/// Writes down the rules as they are. Campaigns that stand still and of which nothing waits any more are forgotten.
+pub fn keep_versions(db: &Connection, rules: &[RuleVersion], now: Timestamp) -> Result<Vec<HoldChange>> {
+    let mut keep = db.prepare_cached(
+        "INSERT INTO rules (route, rule, version) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET version = ?3",
+    )?;
+    for RuleVersion { route, rule, version } in rules {
+        keep.execute(params![route, rule, version])?;
+    }
+    let mut changes = Vec::new();
+    for hold in holds::active(db)? {
+        let is_tried = hold.probe_at.is_some() && !hold.campaign.is_empty();
+        if is_tried && holds::waiting(db, &hold.account, &hold.campaign)? == 0 {
+            holds::end(db, hold.id, now, &mut changes)?;
+        }
+    }
+    Ok(changes)
+}

@@ -1,0 +1,115 @@
+//! What a store is asked for, as jobs of SQL: the same for every store that speaks SQLite.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use super::inbox::{Append, Request};
+use super::job::{Reply, job};
+use super::{
+    ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Recovered, Store, StoreError, holds, lookups, remap,
+    settle, writer,
+};
+use crate::clock::Timestamp;
+use crate::event::lookup::LookupSettlement;
+use crate::event::remap::{Remapped, RuleVersion, Waiting};
+use crate::event::{HoldChange, Kept, NewEvent, OnUncertain, Returned, SendId, Settlement};
+
+/// Takes what is asked to whoever holds the connection.
+pub trait Ask: Send + Sync + 'static {
+    /// Events to be kept.
+    fn put(&self, append: Append);
+
+    /// Anything else.
+    fn request(&self, request: Request);
+}
+
+/// Asks and waits for the answer.
+fn ask<'a, T: Send + 'static>(
+    store: &impl Ask,
+    request: impl FnOnce(Reply<T>) -> Request,
+) -> BoxFuture<'a, Result<T, StoreError>> {
+    let (reply, answer) = oneshot::channel();
+    store.request(request(reply));
+    Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
+}
+
+impl<S: Ask> Intake for S {
+    fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Kept>, StoreError>> {
+        let (reply, answer) = oneshot::channel();
+        self.put(Append { events, reply });
+        Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, writer::probe)))
+    }
+}
+
+impl<S: Ask> Store for S {
+    fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claims, StoreError>> {
+        ask(self, |reply| Request::Claim(request, reply))
+    }
+
+    fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>> {
+        ask(self, |reply| {
+            Request::Job(job(reply, move |db| {
+                let mut changes = Vec::new();
+                settle::settle(db, &settlements, &mut changes)?;
+                Ok(changes)
+            }))
+        })
+    }
+
+    fn waiting_lookups(&self) -> BoxFuture<'_, Result<BTreeMap<String, usize>, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, lookups::waiting)))
+    }
+
+    fn claim_lookups(&self, request: LookupRequest) -> BoxFuture<'_, Result<LookupClaims, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| lookups::claim(db, &request))))
+    }
+
+    fn settle_lookups(&self, settlements: Arc<Vec<LookupSettlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| lookups::settle(db, &settlements))))
+    }
+
+    fn release(&self, returned: Arc<Vec<Returned>>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| settle::release(db, &returned, now))))
+    }
+
+    fn recover(&self, now: Timestamp, on_uncertain: OnUncertain) -> BoxFuture<'_, Result<Recovered, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| settle::recover(db, now, on_uncertain))))
+    }
+
+    fn remind(&self, now: Timestamp, before: Timestamp) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>> {
+        ask(self, |reply| {
+            Request::Job(job(reply, move |db| {
+                let mut changes = Vec::new();
+                holds::remind(db, now, before, &mut changes)?;
+                Ok(changes)
+            }))
+        })
+    }
+
+    fn stale(&self, rules: Vec<RuleVersion>) -> BoxFuture<'_, Result<Vec<SendId>, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| remap::stale(db, &rules))))
+    }
+
+    fn origins(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<Vec<Waiting>, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| remap::origins(db, &ids))))
+    }
+
+    fn remap(&self, remapped: Arc<Vec<Remapped>>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| remap::remap(db, &remapped, now))))
+    }
+
+    fn keep_versions(
+        &self,
+        rules: Vec<RuleVersion>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| remap::keep_versions(db, &rules, now))))
+    }
+}

@@ -1,0 +1,195 @@
+//! The SQL of outcomes: what became of claimed sends, and what is made of those whose caller died.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+
+use super::claim::read_terms;
+use super::states::{FAILED, READY, SENT, UNCERTAIN, WAITING};
+use super::turns::{self, Line, Turn};
+use super::{ClaimRequest, Latest, Recovered, holds, lookups};
+use crate::clock::Timestamp;
+use crate::event::{Fate, HoldChange, HoldScope, OnUncertain, Returned, Settlement};
+
+/// What is written of a send after an attempt.
+struct Written<'a> {
+    state: i64,
+    due: i64,
+    why: Option<&'static str>,
+    reason: Option<&'a str>,
+    message_id: Option<&'a str>,
+    since: Option<i64>,
+    used: i64,
+}
+
+impl<'a> Written<'a> {
+    fn of(settlement: &'a Settlement, ended: Timestamp) -> Self {
+        let row = Written { state: READY, due: 0, why: None, reason: None, message_id: None, since: None, used: 1 };
+        match &settlement.fate {
+            Fate::Sent { message_id } => Written { state: SENT, message_id: message_id.as_deref(), ..row },
+            Fate::Retry { due, reason, since } => Written {
+                state: WAITING,
+                due: due.0,
+                why: Some("retry"),
+                reason: Some(reason),
+                since: since.map(|since| since.0),
+                used: i64::from(since.is_none()),
+                ..row
+            },
+            Fate::Failed { reason } => Written { state: FAILED, reason: Some(reason), ..row },
+            Fate::Held { reason } => Written { state: UNCERTAIN, reason: Some(reason), ..row },
+            Fate::Stopped { reason, .. } => Written { reason: Some(reason), since: Some(ended.0), used: 0, ..row },
+        }
+    }
+}
+
+/// Where a settled send belongs.
+struct Lane {
+    destination: String,
+    account: String,
+    campaign: String,
+    priority: i64,
+}
+
+/// Writes down attempts and what follows from them.
+pub fn settle(db: &Connection, settlements: &[Settlement], changes: &mut Vec<HoldChange>) -> Result<()> {
+    let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    // one whose lease ran out meanwhile is no longer ours to change
+    let mut update = db.prepare_cached(
+        "UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7, since = coalesce(?8, since),
+                          why = ?9, used = CASE ?10 WHEN 0 THEN 0 ELSE used + ?10 END
+         WHERE id = ?1 AND state = 2 AND attempts = ?2 - 1 RETURNING destination, account, campaign, priority",
+    )?;
+    // as a rule nobody does, and need not be asked for with every settlement
+    let somebody_waits =
+        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sends WHERE state = 3)")?.query_row([], |row| row.get(0))?;
+    for settlement in settlements {
+        let Settlement { id, number, attempt, fate, probed } = settlement;
+        let took_ms = turns::millis(attempt.took);
+        attempt_row.execute(params![
+            id.0,
+            number,
+            attempt.at.0,
+            took_ms,
+            attempt.status,
+            attempt.outcome.name(),
+            attempt.outcome.reason(),
+            attempt.answer
+        ])?;
+        let ended = attempt.at.after(attempt.took);
+        let Written { state, due, why, reason, message_id, since, used } = Written::of(settlement, ended);
+        let read = |row: &Row<'_>| {
+            let (destination, account, campaign) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Lane { destination, account, campaign, priority: row.get(3)? })
+        };
+        let values = params![id.0, number, state, due, ended.0, reason, message_id, since, why, used];
+        let lane = update.query_row(values, read).optional()?;
+        if let Some(lane) = lane {
+            if somebody_waits {
+                let_by(db, id.0, &lane, fate)?;
+            }
+            if let Fate::Stopped { scope, reason, probe_at } = fate {
+                let campaign = if *scope == HoldScope::Account { "" } else { &lane.campaign };
+                let hold = holds::Beginning {
+                    account: &lane.account,
+                    campaign,
+                    reason,
+                    by: "answer",
+                    seen: attempt.at,
+                    now: ended,
+                    probe_at: Some(*probe_at),
+                };
+                holds::begin(db, hold, changes)?;
+            }
+        }
+        if let Some(probed) = probed {
+            holds::probed(db, *probed, ended, changes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Who stood behind a send that was attempted goes, unless it is to go first all the same.
+fn let_by(db: &Connection, id: i64, lane: &Lane, fate: &Fate) -> Result<()> {
+    let Lane { destination, account, priority, .. } = lane;
+    match fate {
+        Fate::Retry { .. } => turns::others_in_line(db, Line { destination, account, priority: *priority, before: id }),
+        Fate::Stopped { .. } => turns::whole_line(db, destination),
+        Fate::Sent { .. } | Fate::Failed { .. } | Fate::Held { .. } => turns::next_in_line(db, destination),
+    }
+}
+
+/// Takes back claimed sends for which no call was made: they are ready again, or wait.
+pub fn release(db: &Connection, returned: &[Returned], now: Timestamp) -> Result<()> {
+    let mut back =
+        db.prepare_cached("UPDATE sends SET state = 0, due_at = 0 WHERE id = ?1 AND state = 2 RETURNING destination")?;
+    let mut sending = db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND state = 2")?;
+    for Returned { id, start } in returned {
+        match start {
+            Some(start) if sending.exists([id.0])? => turns::turn(db, id.0, now, Turn::wait(*start))?,
+            Some(_) => {}
+            None => {
+                let person: Option<String> = back.query_row([id.0], |row| row.get(0)).optional()?;
+                person.map_or(Ok(()), |person| turns::whole_line(db, &person))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Treats everything in flight as uncertain, and lets nobody stand behind anybody.
+pub fn recover(db: &Connection, now: Timestamp, policy: OnUncertain) -> Result<Recovered> {
+    let lost: Vec<i64> = db
+        .prepare_cached("SELECT id FROM sends WHERE state = 2")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    let mut recovered = Recovered::default();
+    for id in &lost {
+        match lose(db, *id, now, policy)? {
+            OnUncertain::Retry => recovered.repeated += 1,
+            OnUncertain::Hold => recovered.held += 1,
+        }
+    }
+    db.execute("UPDATE sends SET state = 0 WHERE state = 3", [])?;
+    lookups::recover(db)?;
+    Ok(recovered)
+}
+
+/// Sends whose lease ran out.
+pub fn expire_leases(db: &Connection, request: &ClaimRequest) -> Result<()> {
+    let mut expired = db.prepare_cached(
+        "SELECT id, destination FROM sends INDEXED BY sends_sending WHERE state = 2 AND due_at <= ?1",
+    )?;
+    let lost: Vec<(i64, String)> =
+        expired.query_map([request.lease_now.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
+    for (id, destination) in lost {
+        lose(db, id, request.now, request.on_uncertain)?;
+        turns::next_in_line(db, &destination)?;
+    }
+    Ok(())
+}
+
+/// A send whose caller died: nobody knows whether it went.
+fn lose(db: &Connection, id: i64, now: Timestamp, policy: OnUncertain) -> Result<OnUncertain> {
+    let terms: Option<String> =
+        db.prepare_cached("SELECT terms FROM sends WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
+    let policy = read_terms(terms.as_deref()).on_uncertain.unwrap_or(policy);
+    let state = match policy {
+        OnUncertain::Retry => READY,
+        OnUncertain::Hold => UNCERTAIN,
+    };
+    let reason = "the relay stopped while the call was under way";
+    db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) SELECT id, attempts + 1, ?2, 0, NULL, 'uncertain', ?3, '' FROM sends WHERE id = ?1")?
+        .execute(params![id, now.0, reason])?;
+    db.prepare_cached(
+        "UPDATE sends SET state = ?2, attempts = attempts + 1, changed_at = ?3, reason = ?4 WHERE id = ?1",
+    )?
+    .execute(params![id, state, now.0, reason])?;
+    Ok(policy)
+}
+
+/// After the clock was set back nothing is tried later than it could have been without that.
+pub fn pull_in(db: &Connection, latest: Latest) -> Result<()> {
+    db.prepare_cached("UPDATE sends SET due_at = ?1 WHERE state = 1 AND due_at > ?1 AND why IN ('retry', 'once')")?
+        .execute([latest.retry.0])?;
+    db.prepare_cached("UPDATE lookups SET due_at = ?1 WHERE state = 1 AND due_at > ?1")?.execute([latest.retry.0])?;
+    holds::pull_in(db, latest.probe)
+}
