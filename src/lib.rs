@@ -25,6 +25,7 @@ pub mod source;
 pub mod route;
 pub mod store;
 pub mod receive;
+pub mod alert;
 pub mod deliver;
 
 // around it

@@ -14,19 +14,24 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::Desk;
+use crate::alert::{Alerter, Notices, Target};
 use crate::clock::Clock;
-use crate::config::relay::{AccountSpec, RelayFile};
+use crate::config::relay::{AccountSpec, AlertSpec, RelayFile};
 use crate::config::wishes::CampaignSpec;
 use crate::deliver::{Account, Deliverer, Lookups, Policy, Settings};
+use crate::event::view::HoldView;
+use crate::event::without_numbers;
+use crate::map::phone;
 use crate::outbound::{ClientError, Limits, Outbound};
 use crate::receive::{Bounds, Receiver};
 use crate::route::Detour;
 use crate::route::check::Checked;
 use crate::route::wakes::Wakes;
 use crate::secret::Secret;
-use crate::serri::Client;
 use crate::serri::sandbox::{self, Sandbox};
-use crate::store::{Intake, OpenError, SqliteStore, Store};
+use crate::serri::{Caller, Client};
+use crate::store::{Archive, Intake, OpenError, Operate, SqliteStore, Store};
 use crate::telemetry::Metrics;
 use crate::{admin, deliver, listen, receive};
 
@@ -97,6 +102,8 @@ pub async fn serve(
     let routes = Arc::new(checked.routes);
     let due = Arc::new(Wakes::new(&routes));
     let tasks = TaskTracker::new();
+    let (notices, told) = Notices::new(Arc::clone(&metrics));
+    tell_of_holds(&*store, &notices).await;
     let sandbox = if settings.accounts.values().any(AccountSpec::uses_sandbox) {
         Some(start_sandbox(&clock, &tasks, &stop).await?)
     } else {
@@ -121,26 +128,51 @@ pub async fn serve(
         probe_initial: settings.delivery.hold_probe.initial.0,
         probe_max: settings.delivery.hold_probe.max.0,
     };
-    let settings_of_calls = Settings { concurrency, timeout: settings.delivery.timeout.0, policy };
+    let settings_of_calls = Settings { concurrency, timeout: settings.delivery.timeout.0, policy, net: deliver::NET };
     let lookups = Lookups {
         store: Arc::clone(&store) as Arc<dyn Store>,
         outbound: outbound.clone(),
         routes: Arc::clone(&routes),
         settings: settings_of_calls,
         clock: clock.clone(),
-        due,
+        due: Arc::clone(&due),
         wake: Arc::clone(&wake),
         metrics: Arc::clone(&metrics),
     };
+    let caller: Arc<dyn Caller> = Arc::new(Client::new(outbound.clone()));
+    let mut alerter = Alerter::new(
+        Arc::clone(&notices),
+        told,
+        outbound,
+        Arc::clone(&caller),
+        (Arc::clone(&store) as Arc<dyn Store>, clock.clone()),
+    );
+    alerter.remind = settings.delivery.remind.0;
+    alerter.targets = targets(&settings, sandbox.as_ref().map(|(_, address)| *address));
     let deliverer = Deliverer {
         store: Arc::clone(&store) as Arc<dyn Store>,
-        caller: Arc::new(Client::new(outbound)),
+        caller: Arc::clone(&caller),
         routes: Arc::clone(&routes),
         accounts: accounts(&settings, sandbox.as_ref().map(|(_, address)| *address)),
         settings: settings_of_calls,
+        clock: clock.clone(),
+        wake: Arc::clone(&wake),
+        metrics: Arc::clone(&metrics),
+        notices: Arc::clone(&notices),
+    };
+    let desk = Desk {
+        archive: Arc::clone(&store) as Arc<dyn Archive>,
+        operate: Arc::clone(&store) as Arc<dyn Operate>,
+        routes: Arc::clone(&routes),
+        accounts: settings
+            .accounts
+            .iter()
+            .map(|(name, spec)| (spec.label(name), spec.default_country.clone()))
+            .collect(),
+        notices,
         clock,
         wake,
-        metrics: Arc::clone(&metrics),
+        due,
     };
     announce(&settings, &receiver, &listeners, sandbox.is_some());
 
@@ -149,11 +181,16 @@ pub async fn serve(
         request_timeout: settings.server.request_timeout.0,
         concurrency: usize::try_from(settings.server.concurrency).unwrap_or(usize::MAX),
     };
-    let admin =
-        admin::router(metrics, sandbox.as_ref().map(|(sandbox, _)| sandbox), Secret::new(settings.admin.token.trim()));
+    let admin = admin::router(
+        desk,
+        metrics,
+        sandbox.as_ref().map(|(sandbox, _)| sandbox),
+        Secret::new(settings.admin.token.trim()),
+    );
     tasks.spawn(listen::serve(listeners.webhooks, receive::router(&receiver, bounds), header_timeout, stop.clone()));
     tasks.spawn(listen::serve(listeners.admin, admin, header_timeout, stop.clone()));
     tasks.spawn(deliver::run(deliverer, lookups, stop.clone()));
+    tasks.spawn(alerter.run(stop.clone()));
     tasks.close();
     stop.cancelled().await;
     end(&tasks, store, settings.server.shutdown_grace.0).await;
@@ -211,6 +248,40 @@ fn accounts(settings: &RelayFile, sandbox: Option<SocketAddr>) -> BTreeMap<Strin
         Some((spec.label(name), account))
     };
     settings.accounts.iter().filter_map(account).collect()
+}
+
+/// Those who want to know of holds; `check` has seen to it that each can be told.
+fn targets(settings: &RelayFile, sandbox: Option<SocketAddr>) -> Vec<Target> {
+    let accounts = accounts(settings, sandbox);
+    let target = |alert: &AlertSpec| {
+        if let Some(url) = alert.webhook.as_deref().and_then(|url| url.parse().ok()) {
+            return Some(Target::Webhook { url, key: alert.secret.as_deref().map(Secret::new) });
+        }
+        if let Some(url) = alert.slack.as_deref().and_then(|url| url.parse().ok()) {
+            return Some(Target::Slack(url));
+        }
+        let name = alert.account.as_deref().unwrap_or("default");
+        let spec = settings.accounts.get(name)?;
+        let account = accounts.get(&spec.label(name))?;
+        Some(Target::Campaign {
+            account: name.to_owned(),
+            endpoint: account.endpoint.clone(),
+            key: account.key.clone(),
+            campaign: alert.campaign.clone()?,
+            to: phone::normalise(alert.to.as_deref()?, &spec.default_country).ok()?,
+        })
+    };
+    settings.alerts.iter().filter_map(target).collect()
+}
+
+/// What stands still since an earlier process is said once more, and counted.
+async fn tell_of_holds(store: &dyn Archive, notices: &Notices) {
+    for hold in store.holds().await.unwrap_or_default() {
+        notices.lasts(&hold.account, hold.campaign.as_deref());
+        let HoldView { account, campaign, reason, since, waiting, .. } = &hold;
+        let reason = without_numbers(reason);
+        tracing::warn!(account, campaign = campaign.as_deref(), reason, since, waiting, "hold lasts");
+    }
 }
 
 /// Tells a newcomer where things are.

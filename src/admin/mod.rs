@@ -1,14 +1,20 @@
-//! The listener for whoever runs the relay: metrics, and in sandbox mode the sandbox's inbox.
+//! The listener for whoever runs the relay: the API, metrics, and in sandbox mode the sandbox's inbox.
 //!
 //! On anything but loopback it asks for a token; `check` sees to it that there is one. Without a token it answers calls to
 //! this computer by name alone: a page in the same computer's browser must not read it under a name of its own (DNS
 //! rebinding), nor post to it.
 
+mod api;
+mod desk;
+mod input;
+mod replay;
+mod suppressions;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -20,9 +26,15 @@ use crate::secret::Secret;
 use crate::serri::sandbox::Sandbox;
 use crate::telemetry::Metrics;
 
+pub use desk::Desk;
+
+/// The largest list of numbers that is taken.
+const BODY_LIMIT: usize = 64 * 1_024 * 1_024;
+
 /// The admin listener's router.
-pub fn router(metrics: Arc<Metrics>, sandbox: Option<&Sandbox>, token: Secret) -> Router {
-    let mut router = Router::new().route("/metrics", get(show_metrics).with_state(metrics));
+pub fn router(desk: Desk, metrics: Arc<Metrics>, sandbox: Option<&Sandbox>, token: Secret) -> Router {
+    let api = api::router(Arc::new(desk)).layer(DefaultBodyLimit::max(BODY_LIMIT));
+    let mut router = Router::new().route("/metrics", get(show_metrics).with_state(metrics)).nest("/api/v1", api);
     if let Some(sandbox) = sandbox {
         router = router.nest("/sandbox", sandbox.router());
     }
@@ -71,6 +83,6 @@ async fn show_metrics(State(metrics): State<Arc<Metrics>>) -> Response {
 async fn nothing_here() -> Problem {
     Problem {
         status: StatusCode::NOT_FOUND,
-        detail: "there is nothing here; there are /metrics and, in sandbox mode, /sandbox/messages".into(),
+        detail: "there is nothing here; there are /api/v1/sends, events, holds and suppressions, /metrics and, in sandbox mode, /sandbox/messages".into(),
     }
 }

@@ -4,16 +4,23 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Ended, Setting, complain, say, show};
+use super::{Ended, Setting, complain, learn, say, show};
 use crate::config::fault::Severity;
 use crate::route::check::check;
 
 /// The arguments of `check`.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Write what was accepted of each campaign so far into `campaigns:` of relay.yaml.
+    #[arg(long)]
+    learn: bool,
+}
 
 /// Runs it.
-pub fn run(_: &Arguments, setting: &Setting) -> Ended {
+pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
+    if arguments.learn {
+        learn::run(setting)?;
+    }
     let (checked, faults) = check(&setting.dir, &setting.variables);
     show(&faults);
     let errors = faults.iter().filter(|fault| fault.severity == Severity::Error).count();

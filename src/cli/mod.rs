@@ -5,7 +5,9 @@
 mod check;
 mod health;
 mod input;
+mod learn;
 mod new;
+mod operate;
 mod post;
 mod sandbox;
 mod schema;
@@ -50,6 +52,14 @@ enum Command {
     New(new::Arguments),
     /// Show what is known of each source.
     Sources(sources::Arguments),
+    /// What came in, and what came of it.
+    Events(operate::events::Arguments),
+    /// What became of each send; replay or cancel some.
+    Sends(operate::sends::Arguments),
+    /// What stands still, and why.
+    Holds(operate::holds::Arguments),
+    /// Numbers that must not be messaged.
+    Suppress(operate::suppress::Arguments),
     /// Run a stand-in for the Serri API.
     Sandbox(sandbox::Arguments),
     /// Print a JSON Schema for editors.
@@ -78,6 +88,10 @@ pub fn main() -> ExitCode {
         Command::Post(arguments) => post::run(&arguments, &setting),
         Command::New(arguments) => new::run(&arguments, &setting),
         Command::Sources(arguments) => sources::run(&arguments, &setting),
+        Command::Events(arguments) => operate::events::run(&arguments, &setting),
+        Command::Sends(arguments) => operate::sends::run(&arguments, &setting),
+        Command::Holds(arguments) => operate::holds::run(&arguments, &setting),
+        Command::Suppress(arguments) => operate::suppress::run(&arguments, &setting),
         Command::Sandbox(arguments) => sandbox::run(&arguments, &setting),
         Command::Schema(arguments) => schema::run(&arguments, &setting),
         Command::Health(arguments) => health::run(&arguments, &setting),

@@ -211,7 +211,7 @@ impl Run {
     /// How long there is nothing to do but wait for calls to end.
     fn pause(&self) -> Duration {
         let now = self.lookups.clock.now();
-        let mut at = now.after(NET);
+        let mut at = now.after(self.lookups.settings.net);
         if let Some(until) = self.pause_until.filter(|until| *until > now) {
             return until.since(now);
         }

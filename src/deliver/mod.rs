@@ -22,6 +22,7 @@ use reqwest::Url;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::Notices;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::unit::Rate;
 use crate::event::{Attempt, Claimed, HoldChange, Probed, Returned, Settlement};
@@ -37,7 +38,7 @@ pub use lookup::Lookups;
 pub use schedule::Policy;
 
 /// How often the store is asked although nothing said that something is due: a net, not the way.
-const NET: Duration = Duration::from_secs(5);
+pub const NET: Duration = Duration::from_secs(5);
 
 /// How much longer than a call a lease lasts: an outcome may have to wait for the store.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
@@ -69,6 +70,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// When failed sends are tried again.
     pub policy: Policy,
+    /// How often the store is asked although nothing said that something is due; as a rule [`NET`].
+    pub net: Duration,
 }
 
 /// What the deliverer works with.
@@ -89,6 +92,8 @@ pub struct Deliverer {
     pub wake: Arc<Notify>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where turns of holds are told.
+    pub notices: Arc<Notices>,
 }
 
 /// Looks up and delivers until told to stop; then finishes what is under way and writes it down.

@@ -37,7 +37,7 @@ impl Deliverer {
             );
         }
         let changes = self.store.keep_versions(rules, self.clock.now()).await?;
-        self.report_holds(changes);
+        self.notices.tell(changes);
         Ok(())
     }
 

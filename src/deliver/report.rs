@@ -1,10 +1,10 @@
-//! What is said of deliveries: one log line an attempt, one for each turn of a hold or a breaker, and what is counted.
+//! What is said of deliveries: one log line an attempt, one for each turn of a breaker, and what is counted.
 
 use super::Deliverer;
 use super::breaker::Turn;
-use crate::event::{Attempt, Claimed, Fate, HoldChange, HoldScope, HoldTurn, Outcome, masked, without_numbers};
+use crate::event::{Attempt, Claimed, Fate, HoldScope, Outcome, masked, without_numbers};
 use crate::store::Recovered;
-use crate::telemetry::{AttemptLabels, HoldLabels, HoldTurnLabels, UnknownLabels};
+use crate::telemetry::{AttemptLabels, HoldTurnLabels, UnknownLabels};
 
 impl Deliverer {
     pub(super) fn report_attempt(&self, send: &Claimed, number: u32, attempt: &Attempt, fate: &Fate) {
@@ -112,29 +112,13 @@ impl Deliverer {
         }
     }
 
-    pub(super) fn report_holds(&self, changes: Vec<HoldChange>) {
-        for change in changes {
-            report_hold(&change);
-            let HoldChange { account, campaign, turn, .. } = &change;
-            let labels = HoldLabels { account: account.clone(), campaign: campaign.clone().unwrap_or_default() };
-            let turned = match turn {
-                HoldTurn::Began => {
-                    self.metrics.holds.get_or_create(&labels).set(1);
-                    "began"
-                }
-                HoldTurn::Lasts { .. } => "lasts",
-                HoldTurn::Ended { .. } => {
-                    self.metrics.holds.get_or_create(&labels).set(0);
-                    "ended"
-                }
-            };
-            let labels = HoldTurnLabels { account: account.clone(), turn: turned };
-            self.metrics.hold_turns.get_or_create(&labels).inc();
-        }
-    }
-
-    #[expect(clippy::unused_self, reason = "all reports are made alike")]
+    /// A breaker is a hold of this process alone: it has a line and a count, and nobody is woken for it.
     pub(super) fn report_breaker(&self, account: &str, turn: Turn) {
+        let labels = HoldTurnLabels {
+            account: account.to_owned(),
+            turn: if turn == Turn::Opened { "unreachable" } else { "reachable" },
+        };
+        self.metrics.hold_turns.get_or_create(&labels).inc();
         match turn {
             Turn::Opened => tracing::error!(
                 account,
@@ -143,26 +127,6 @@ impl Deliverer {
             Turn::Closed { since } => {
                 tracing::info!(account, since = %since, "the account can be reached again");
             }
-        }
-    }
-}
-
-fn report_hold(change: &HoldChange) {
-    let HoldChange { account, campaign, reason, since, turn, .. } = change;
-    let (campaign, reason) = (campaign.as_deref(), without_numbers(reason));
-    match turn {
-        HoldTurn::Began => {
-            let next = match campaign {
-                None => "every send of the account waits; one now and then finds out whether it works again",
-                Some(_) => "the sends of this campaign wait; one now and then finds out whether it works again",
-            };
-            tracing::error!(account, campaign, reason, next, "hold began");
-        }
-        HoldTurn::Lasts { waiting } => {
-            tracing::warn!(account, campaign, reason, since = %since, waiting, "hold lasts");
-        }
-        HoldTurn::Ended { waited } => {
-            tracing::info!(account, campaign, reason, since = %since, waited, "hold ended");
         }
     }
 }

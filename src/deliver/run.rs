@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::throttle::{Throttle, Throttles};
-use super::{Deliverer, LEASE_MARGIN, NET, STORE_PAUSE};
+use super::{Deliverer, LEASE_MARGIN, STORE_PAUSE};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::event::{Claimed, Fate, HoldChange, HoldScope, Returned, Settlement, Start, Why};
 use crate::store::{ClaimRequest, Claims, Latest, StoreError, Want};
@@ -182,10 +182,19 @@ impl Run {
     }
 
     fn start_calls(&mut self) {
+        let now = self.deliverer.clock.now();
         while self.under_way.len() < self.deliverer.settings.concurrency
             && let Some(send) = self.queue.pop_front()
         {
-            self.under_way.spawn(Arc::clone(&self.deliverer).attempt(send));
+            // it may have stood in the queue for as long as other calls took
+            let opening = send.terms.hours.as_ref().and_then(|hours| hours.opening(now));
+            if let Some(at) = opening {
+                self.give_back(&send, Some(Start { at, why: Why::Hours }));
+            } else if send.expires_at.is_some_and(|at| at <= now) {
+                self.give_back(&send, None);
+            } else {
+                self.under_way.spawn(Arc::clone(&self.deliverer).attempt(send));
+            }
         }
     }
 
@@ -214,7 +223,7 @@ impl Run {
         self.is_writing = false;
         match result {
             Ok(changes) => {
-                self.deliverer.report_holds(changes);
+                self.deliverer.notices.tell(changes);
                 // somebody may have stood behind one of these, or they come again soon
                 self.throttles.look_for_all();
                 let retries = report.settlements.iter().filter_map(|settlement| match settlement.fate {
@@ -320,18 +329,12 @@ impl Run {
     /// How long there is nothing to do but wait for others.
     fn pause(&self) -> Duration {
         let now = self.deliverer.clock.now();
-        let mut at = now.after(NET);
-        if let Some(until) = self.pause_until.filter(|until| *until > now) {
-            at = at.min(until);
-        }
-        if let Some(due) = self.next_due {
-            at = at.min(due);
-        }
-        if self.asked.is_none() && self.queue.is_empty() {
-            // hungry and not asking: the rates forbid it for a moment
-            at = self.throttles.next(now).map_or(at, |next| at.min(next));
-        }
-        at.since(now).max(Duration::from_millis(1))
+        // hungry and not asking: the rates forbid it for a moment
+        let idle = self.asked.is_none() && self.queue.is_empty();
+        let next = if idle { self.throttles.next(now) } else { None };
+        // what is due already waits for something else than time
+        let moments = [self.pause_until, self.next_due, next].into_iter().flatten().filter(|at| *at > now);
+        moments.fold(now.after(self.deliverer.settings.net), Timestamp::min).since(now).max(Duration::from_millis(1))
     }
 
     /// Lets calls come to their end, gives back what was not begun, and writes everything down.
@@ -360,7 +363,7 @@ impl Run {
     async fn write_now(&mut self) {
         let report = self.report();
         match self.deliverer.write(&report.settlements, &report.returned).await {
-            Ok(changes) => self.deliverer.report_holds(changes),
+            Ok(changes) => self.deliverer.notices.tell(changes),
             Err(_) => {
                 self.settled = Arc::unwrap_or_clone(report.settlements);
                 self.returned = Arc::unwrap_or_clone(report.returned);

@@ -2,9 +2,11 @@
 //!
 //! Data only. How they come about, are kept and are carried out stands in the modules named after those stages.
 
+pub mod act;
 pub mod lookup;
 pub mod remap;
 mod send;
+pub mod view;
 mod wishes;
 
 use std::time::Duration;

@@ -128,6 +128,8 @@ pub struct Claimed {
     pub attempts: u32,
     /// How many of them were this send's own: those that failed for its account or campaign are not.
     pub used: u32,
+    /// When it is no longer wanted.
+    pub expires_at: Option<Timestamp>,
     /// What is wished.
     pub terms: Terms,
     /// The hold that this send is to try, if its account or campaign stands still.

@@ -64,6 +64,11 @@ impl Wish {
         self.redirect_to.as_deref()
     }
 
+    /// Whether it says how many marketing messages a person gets.
+    pub fn has_cap(&self) -> bool {
+        self.cap.is_some()
+    }
+
     /// What later events about the same cancel a waiting send.
     pub fn cancel_on(&self) -> Option<Arc<Expression>> {
         self.cancel_on.clone()

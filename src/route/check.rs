@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::rules::check_campaigns;
-use super::{Routes, advice, compile, example};
+use super::{Routes, advice, compile, example, listed};
 use crate::config::fault::{Fault, Place, did_you_mean};
 use crate::config::interpolate::Variables;
 use crate::config::{self, Extent, Written};
@@ -26,7 +25,8 @@ pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>)
     let (written, mut faults) = config::read(dir, variables, Extent::Used);
     let Some(written) = written else { return (None, faults) };
     settings(&written, &mut faults);
-    check_campaigns(&written, &mut faults);
+    listed::campaigns(&written, &mut faults);
+    listed::alerts(&written, &mut faults);
     let routes = compile(&written, &mut faults);
     let used: BTreeSet<&str> = written.routes.values().map(|route| &*route.value.source).collect();
     for source in written.sources.values().filter(|source| !used.contains(&*source.name)) {
@@ -38,6 +38,7 @@ pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>)
     for (name, route) in &routes {
         if let Some(file) = written.routes.get(name) {
             example::run(route, file, &written, &mut faults);
+            listed::rules(file, &written, &route.rules, &mut faults);
             advice::exposure(file, &written, route, &mut faults);
             advice::phone(file, &written, route, &mut faults);
             advice::lookup(file, route, &mut faults);

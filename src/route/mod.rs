@@ -7,6 +7,7 @@ mod advice;
 pub mod complete;
 pub mod check;
 pub mod example;
+mod listed;
 mod rules;
 pub mod wakes;
 

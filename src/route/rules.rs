@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::check::unknown;
 use crate::config::fault::Fault;
 use crate::config::route::{RouteFile, RuleSpec};
 use crate::config::wishes::{CampaignSpec, WishesSpec};
@@ -117,6 +116,11 @@ impl Rules {
         self.sends.iter().map(|rule| (rule.name(), rule.version()))
     }
 
+    /// The rules that send.
+    pub fn sends(&self) -> impl Iterator<Item = &Rule> {
+        self.sends.iter()
+    }
+
     /// Where the route's sends go instead of to customers.
     pub fn detour(&self) -> &Detour {
         &self.detour
@@ -179,25 +183,4 @@ impl Rules {
 fn campaigns_of(written: &Written, account: &str) -> Vec<CampaignSpec> {
     let of = |campaign: &&CampaignSpec| campaign.account.as_deref().unwrap_or("default") == account;
     written.relay.value.campaigns.iter().filter(of).cloned().collect()
-}
-
-/// What is wrong with the list of campaigns.
-pub fn check_campaigns(written: &Written, faults: &mut Vec<Fault>) {
-    let (relay, node) = (&written.relay.value, &written.relay.node);
-    for (index, campaign) in relay.campaigns.iter().enumerate() {
-        let index = index.to_string();
-        if let Some(account) = campaign.account.as_ref().filter(|account| !relay.accounts.contains_key(*account)) {
-            faults.push(unknown(
-                node.place_of(&["campaigns", &index, "account"]),
-                "account",
-                account,
-                relay.accounts.keys(),
-            ));
-        }
-        let same = |other: &&CampaignSpec| other.name == campaign.name && other.account == campaign.account;
-        if relay.campaigns.iter().filter(same).count() > 1 {
-            let place = node.place_of(&["campaigns", &index, "name"]);
-            faults.push(Fault::at(place, format!("campaign `{}` is listed twice", campaign.name)).hint("keep one"));
-        }
-    }
 }

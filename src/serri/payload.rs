@@ -81,3 +81,16 @@ pub fn redirected(payload: &str, number: &str) -> String {
         _ => "{}".into(),
     }
 }
+
+/// The payload of a notification to whoever runs the relay: a campaign that takes one parameter.
+pub fn notice(campaign: &str, to: &str, text: &str) -> String {
+    let payload = Payload {
+        campaign_name: campaign.to_owned(),
+        destination: to.to_owned(),
+        user_name: "serri-relay".to_owned(),
+        template_params: Some(vec![text.chars().take(1_024).collect()]),
+        ..Payload::default()
+    };
+    // plain texts always become JSON
+    serde_json::to_string(&payload).unwrap_or_else(|_| "{}".into())
+}

@@ -226,6 +226,7 @@ impl Direct {
             since: origin.at,
             attempts: 0,
             used: 0,
+            expires_at: None,
             terms: content.wishes.terms.clone(),
             probe: None,
         });

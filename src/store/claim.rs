@@ -190,7 +190,6 @@ impl Claim<'_> {
 struct Candidate {
     send: Claimed,
     priority: i64,
-    expires_at: Option<Timestamp>,
     once: Option<(Vec<u8>, i64)>,
     is_marketing: bool,
 }
@@ -212,11 +211,11 @@ impl Candidate {
                 account: row.get(8)?,
                 route: row.get(9)?,
                 used: row.get(10)?,
+                expires_at: row.get::<_, Option<i64>>(13)?.map(Timestamp),
                 terms: read_terms(terms.as_deref()),
                 probe: None,
             },
             priority: row.get(12)?,
-            expires_at: row.get::<_, Option<i64>>(13)?.map(Timestamp),
             once: once.zip(within),
             is_marketing: row.get::<_, Option<i64>>(16)? == Some(1),
         })
@@ -229,9 +228,9 @@ pub fn read_terms(text: Option<&str>) -> Terms {
 }
 
 fn gate(db: &Connection, candidate: &Candidate, now: Timestamp) -> Result<Gate> {
-    let Candidate { send, priority, expires_at, once, is_marketing } = candidate;
+    let Candidate { send, priority, once, is_marketing } = candidate;
     let end = |state: i64, reason: String| Ok(Gate::Turn(state, None, reason));
-    if expires_at.is_some_and(|at| at <= now) {
+    if send.expires_at.is_some_and(|at| at <= now) {
         return end(EXPIRED, "its time was over before it could be sent".into());
     }
     if !send.terms.even_if_suppressed
@@ -255,7 +254,7 @@ fn gate(db: &Connection, candidate: &Candidate, now: Timestamp) -> Result<Gate> 
         };
     }
     let Some(cap) = send.terms.cap.filter(|_| *is_marketing) else { return Ok(Gate::Open) };
-    Ok(match people::room_at(db, &send.account, &send.destination, cap, now)? {
+    Ok(match people::room_at(db, send, cap, now)? {
         None => Gate::Open,
         Some(_) if cap.over == OverCap::Drop => {
             Gate::Turn(CANCELLED, None, format!("the person had {} marketing messages already", cap.most))

@@ -3,7 +3,9 @@
 //! It keeps, it does not judge: what an outcome means for a send is decided by [`crate::deliver`] and told in a
 //! [`Settlement`]. SQL stands in this module and nowhere else.
 
+mod act;
 mod append;
+mod archive;
 mod claim;
 mod holds;
 mod inbox;
@@ -12,6 +14,7 @@ mod lanes;
 mod lookups;
 mod memory;
 mod people;
+mod reader;
 mod remap;
 mod requests;
 mod schema;
@@ -28,11 +31,16 @@ use futures_util::future::BoxFuture;
 use thiserror::Error;
 
 use crate::clock::Timestamp;
+use crate::event::act::{Acted, Action};
 use crate::event::lookup::{Lookup, LookupSettlement};
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
+use crate::event::view::{
+    EventStory, EventView, Filter, HoldView, KeptWhole, Page, SendStory, SendView, SuppressionView,
+};
 use crate::event::{Claimed, HoldChange, Kept, NewEvent, OnUncertain, Returned, SendId, Settlement};
 
 pub use memory::MemoryStore;
+pub use reader::learned;
 pub use sqlite::{OpenError, SqliteStore};
 
 /// Why something could not be kept or read. It is never the caller's fault: the caller may try again.
@@ -211,4 +219,38 @@ pub trait Store: Intake {
 
     /// The holds of which nobody was told since then; they count as told now.
     fn remind(&self, now: Timestamp, before: Timestamp) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>>;
+}
+
+/// What people do with what is kept.
+pub trait Operate: Intake {
+    /// Carries out what a person decided. It is on disk when it returns.
+    fn act(&self, action: Action, now: Timestamp) -> BoxFuture<'_, Result<Acted, StoreError>>;
+}
+
+/// What people ask for.
+pub trait Archive: Send + Sync + 'static {
+    /// Sends, newest first.
+    fn sends(&self, filter: Filter) -> BoxFuture<'_, Result<Page<SendView>, StoreError>>;
+
+    /// A send, whole.
+    fn send(&self, id: SendId) -> BoxFuture<'_, Result<Option<SendStory>, StoreError>>;
+
+    /// Events, newest first.
+    fn events(&self, filter: Filter) -> BoxFuture<'_, Result<Page<EventView>, StoreError>>;
+
+    /// An event, whole: by the sender's id, or by its number.
+    fn event(&self, name: String) -> BoxFuture<'_, Result<Option<EventStory>, StoreError>>;
+
+    /// An event as it was kept, by its number.
+    fn kept(&self, number: i64) -> BoxFuture<'_, Result<Option<KeptWhole>, StoreError>>;
+
+    /// The holds that last.
+    fn holds(&self) -> BoxFuture<'_, Result<Vec<HoldView>, StoreError>>;
+
+    /// Suppressed numbers, after a number and an account.
+    fn suppressions(
+        &self,
+        after: (String, String),
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SuppressionView>, StoreError>>;
 }

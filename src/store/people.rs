@@ -6,7 +6,7 @@ use super::append::Origin;
 use super::states::CANCELLED;
 use super::turns::{self, Turn};
 use crate::clock::Timestamp;
-use crate::event::{Cancel, Cap, Suppression, plain_account};
+use crate::event::{Cancel, Cap, Claimed, Suppression, plain_account};
 
 /// Adds a number to those that must not be messaged, or takes it off.
 pub fn suppress(db: &Connection, change: &Suppression, at: Timestamp) -> Result<()> {
@@ -63,7 +63,7 @@ pub fn is_cancelled(db: &Connection, origin: Origin<'_>, rule: &str, key: &str) 
 pub fn sent_for_moment(db: &Connection, route: &str, rule: &str, key: &str, moment: Timestamp) -> Result<Option<i64>> {
     db.prepare_cached(
         "SELECT id FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND moment = ?4
-         AND state IN (2, 10, 12) LIMIT 1",
+         AND (state = 2 OR gone_at IS NOT NULL) LIMIT 1",
     )?
     .query_row(params![key, rule, route, moment.0], |row| row.get(0))
     .optional()
@@ -92,24 +92,26 @@ pub enum Same {
 /// Whether the same was sent since then by another send.
 pub fn same_before(db: &Connection, key: &[u8], id: i64, since: i64) -> Result<Option<Same>> {
     let mut select = db.prepare_cached(
-        "SELECT id, state FROM sends INDEXED BY sends_once WHERE once IS NOT NULL AND once = ?1 AND state IN (2, 10, 12)
-         AND id <> ?2 AND (state = 2 OR changed_at > ?3) ORDER BY state DESC LIMIT 1",
+        "SELECT id, state FROM sends INDEXED BY sends_once WHERE once IS NOT NULL AND once = ?1 AND id <> ?2
+         AND (state = 2 OR gone_at > ?3) ORDER BY gone_at > ?3 DESC LIMIT 1",
     )?;
     let found: Option<(i64, i64)> =
         select.query_row(params![key, id, since], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     Ok(found.map(|(id, state)| if state == super::states::SENDING { Same::IsGoing } else { Same::Went(id) }))
 }
 
-/// When a person may get one more marketing message of an account; `None`: now.
-pub fn room_at(db: &Connection, account: &str, number: &str, cap: Cap, now: Timestamp) -> Result<Option<Timestamp>> {
+/// When the person may get one more marketing message of the account; `None`: now.
+pub fn room_at(db: &Connection, send: &Claimed, cap: Cap, now: Timestamp) -> Result<Option<Timestamp>> {
     let per = i64::try_from(cap.per_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
     let mut select = db.prepare_cached(
-        "SELECT changed_at FROM sends INDEXED BY sends_capped WHERE marketing = 1 AND state IN (10, 12)
-         AND account = ?1 AND destination = ?2 AND changed_at > ?3 ORDER BY changed_at DESC LIMIT 1 OFFSET ?4",
+        "SELECT gone_at FROM sends INDEXED BY sends_capped WHERE marketing = 1 AND gone_at IS NOT NULL
+         AND account = ?1 AND destination = ?2 AND gone_at > ?3 AND id <> ?5 ORDER BY gone_at DESC LIMIT 1 OFFSET ?4",
     )?;
     let before_that = i64::from(cap.most.max(1) - 1);
     let oldest: Option<i64> = select
-        .query_row(params![account, number, now.0.saturating_sub(per), before_that], |row| row.get(0))
+        .query_row(params![send.account, send.destination, now.0.saturating_sub(per), before_that, send.id.0], |row| {
+            row.get(0)
+        })
         .optional()?;
     Ok(oldest.map(|at| Timestamp(at.saturating_add(per))))
 }

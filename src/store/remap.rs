@@ -94,7 +94,8 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
     Ok(())
 }
 
-fn rewrite(db: &Connection, id: SendId, version: i64, content: &Content) -> Result<()> {
+/// Writes down what a send is to be now.
+pub fn rewrite(db: &Connection, id: SendId, version: i64, content: &Content) -> Result<()> {
     let Content { campaign, destination, payload, wishes } = content;
     let terms = if wishes.terms.is_empty() { None } else { serde_json::to_string(&wishes.terms).ok() };
     db.prepare_cached(

@@ -9,10 +9,11 @@ use tokio::sync::oneshot;
 use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::{
-    ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Recovered, Store, StoreError, holds, lookups, remap,
-    settle, writer,
+    ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Store, StoreError, act, holds,
+    lookups, remap, settle, writer,
 };
 use crate::clock::Timestamp;
+use crate::event::act::{Acted, Action};
 use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
 use crate::event::{HoldChange, Kept, NewEvent, OnUncertain, Returned, SendId, Settlement};
@@ -111,5 +112,11 @@ impl<S: Ask> Store for S {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>> {
         ask(self, |reply| Request::Job(job(reply, move |db| remap::keep_versions(db, &rules, now))))
+    }
+}
+
+impl<S: Ask> Operate for S {
+    fn act(&self, action: Action, now: Timestamp) -> BoxFuture<'_, Result<Acted, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| act::act(db, &action, now))))
     }
 }

@@ -7,7 +7,7 @@ use super::states::{FAILED, READY, SENT, UNCERTAIN, WAITING};
 use super::turns::{self, Line, Turn};
 use super::{ClaimRequest, Latest, Recovered, holds, lookups};
 use crate::clock::Timestamp;
-use crate::event::{Fate, HoldChange, HoldScope, OnUncertain, Returned, Settlement};
+use crate::event::{Fate, HoldChange, HoldScope, OnUncertain, Outcome, Returned, Settlement};
 
 /// What is written of a send after an attempt.
 struct Written<'a> {
@@ -55,7 +55,8 @@ pub fn settle(db: &Connection, settlements: &[Settlement], changes: &mut Vec<Hol
     // one whose lease ran out meanwhile is no longer ours to change
     let mut update = db.prepare_cached(
         "UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7, since = coalesce(?8, since),
-                          why = ?9, used = CASE ?10 WHEN 0 THEN 0 ELSE used + ?10 END
+                          why = ?9, used = CASE ?10 WHEN 0 THEN 0 ELSE used + ?10 END,
+                          gone_at = CASE ?11 WHEN 1 THEN ?5 ELSE gone_at END
          WHERE id = ?1 AND state = 2 AND attempts = ?2 - 1 RETURNING destination, account, campaign, priority",
     )?;
     // as a rule nobody does, and need not be asked for with every settlement
@@ -75,12 +76,13 @@ pub fn settle(db: &Connection, settlements: &[Settlement], changes: &mut Vec<Hol
             attempt.answer
         ])?;
         let ended = attempt.at.after(attempt.took);
+        let gone = matches!(attempt.outcome, Outcome::Sent { .. } | Outcome::Uncertain { .. });
         let Written { state, due, why, reason, message_id, since, used } = Written::of(settlement, ended);
         let read = |row: &Row<'_>| {
             let (destination, account, campaign) = (row.get(0)?, row.get(1)?, row.get(2)?);
             Ok(Lane { destination, account, campaign, priority: row.get(3)? })
         };
-        let values = params![id.0, number, state, due, ended.0, reason, message_id, since, why, used];
+        let values = params![id.0, number, state, due, ended.0, reason, message_id, since, why, used, gone];
         let lane = update.query_row(values, read).optional()?;
         if let Some(lane) = lane {
             if somebody_waits {
@@ -180,7 +182,7 @@ fn lose(db: &Connection, id: i64, now: Timestamp, policy: OnUncertain) -> Result
     db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) SELECT id, attempts + 1, ?2, 0, NULL, 'uncertain', ?3, '' FROM sends WHERE id = ?1")?
         .execute(params![id, now.0, reason])?;
     db.prepare_cached(
-        "UPDATE sends SET state = ?2, attempts = attempts + 1, changed_at = ?3, reason = ?4 WHERE id = ?1",
+        "UPDATE sends SET state = ?2, attempts = attempts + 1, changed_at = ?3, gone_at = ?3, reason = ?4 WHERE id = ?1",
     )?
     .execute(params![id, state, now.0, reason])?;
     Ok(policy)

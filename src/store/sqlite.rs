@@ -124,6 +124,7 @@ pub struct SqliteStore {
     inbox: Arc<Inbox>,
     healthy: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    location: Location,
     _lock: File,
 }
 
@@ -144,17 +145,22 @@ impl SqliteStore {
         let location = location.canonical();
         let lock = lock(&location.path)?;
         let (inbox, healthy) = (Arc::new(Inbox::default()), Arc::new(AtomicBool::new(true)));
-        let mut writer = Writer::new(location, Arc::clone(&inbox), Arc::clone(&healthy));
+        let mut writer = Writer::new(location.clone(), Arc::clone(&inbox), Arc::clone(&healthy));
         // the writer logs what is wrong and keeps trying
         let _ = writer.try_open();
         let thread =
             std::thread::Builder::new().name("store".into()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        Ok(Self { inbox, healthy, thread: Mutex::new(Some(thread)), _lock: lock })
+        Ok(Self { inbox, healthy, thread: Mutex::new(Some(thread)), location, _lock: lock })
     }
 
     /// Whether the last write worked.
     pub fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Where its file is.
+    pub(super) fn location(&self) -> &Location {
+        &self.location
     }
 
     /// Finishes what was asked for and closes the file. Waits for the disk: call it where waiting is allowed.

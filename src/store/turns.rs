@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::states::{BEHIND, READY, WAITING};
+use super::states::{BEHIND, WAITING};
 use crate::clock::Timestamp;
 use crate::event::{Start, Why};
 
@@ -73,11 +73,6 @@ impl<'a> Turn<'a> {
     /// It ends.
     pub fn end(state: i64, reason: &'a str) -> Self {
         Self { state, why: None, until: None, reason: Some(reason) }
-    }
-
-    /// It goes as soon as it may.
-    pub fn ready(reason: Option<&'a str>) -> Self {
-        Self { state: READY, why: None, until: None, reason }
     }
 
     /// It waits.

@@ -39,8 +39,12 @@ const LAYERS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("deliver", &["clock", "secret", "event", "config", "telemetry", "outbound", "serri", "source", "route", "store"]),
-    ("admin", &["secret", "telemetry", "serri", "receive"]),
+    ("alert", &["clock", "secret", "event", "telemetry", "outbound", "serri", "store"]),
+    (
+        "deliver",
+        &["alert", "clock", "secret", "event", "config", "telemetry", "outbound", "serri", "source", "route", "store"],
+    ),
+    ("admin", &["alert", "clock", "secret", "event", "telemetry", "call", "serri", "map", "route", "store", "receive"]),
     (
         "relay",
         &[
@@ -54,11 +58,32 @@ const LAYERS: &[(&str, &[&str])] = &[
             "route",
             "store",
             "receive",
+            "alert",
             "deliver",
             "admin",
+            "event",
+            "map",
         ],
     ),
-    ("cli", &["clock", "event", "config", "telemetry", "listen", "call", "authenticate", "serri", "route", "relay"]),
+    (
+        "cli",
+        &[
+            "clock",
+            "event",
+            "store",
+            "outbound",
+            "secret",
+            "map",
+            "config",
+            "telemetry",
+            "listen",
+            "call",
+            "authenticate",
+            "serri",
+            "route",
+            "relay",
+        ],
+    ),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

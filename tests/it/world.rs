@@ -194,7 +194,7 @@ impl World {
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}{PATH}", listener.local_addr().unwrap());
-        tasks.spawn(listen::serve(listener, serri, PATIENCE, stop.clone()));
+        tasks.spawn(listen::serve(listener, serri, PATIENCE, CancellationToken::new()));
         setup.write(&endpoint);
         let mut world = Self {
             setup,
@@ -258,6 +258,33 @@ impl World {
         .await;
     }
 
+    /// Asks the admin API.
+    pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let url = format!("{}/api/v1{path}", self.admin);
+        let request = self.http.request(method.parse().unwrap(), url);
+        self.send(match body {
+            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
+            None => request,
+        })
+        .await
+    }
+
+    /// What is counted.
+    pub async fn metrics(&self) -> String {
+        self.http.get(format!("{}/metrics", self.admin)).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Stops the relay in order, and starts it again against the same Serri.
+    pub async fn restart(mut self) -> Self {
+        self.stop.cancel();
+        while let Some(ended) = self.relay.join_next().await {
+            ended.expect("the relay ends well");
+        }
+        self.stop = CancellationToken::new();
+        self.launch().await;
+        self
+    }
+
     /// Stops the relay in order.
     pub async fn stop(mut self) -> Setup {
         self.stop.cancel();
@@ -267,6 +294,20 @@ impl World {
         self.tasks.shutdown().await;
         self.setup
     }
+}
+
+/// A server of the test's own, for as long as it is held.
+pub struct Served {
+    pub base: String,
+    _tasks: JoinSet<()>,
+}
+
+pub async fn serve(router: Router) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(listen::serve(listener, router, PATIENCE, CancellationToken::new()));
+    Served { base, _tasks: tasks }
 }
 
 /// A call with JSON and the test route's secret.

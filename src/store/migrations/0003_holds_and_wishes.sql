@@ -11,10 +11,12 @@ ALTER TABLE sends ADD COLUMN moment     INTEGER;                      -- the mom
 ALTER TABLE sends ADD COLUMN once       BLOB;                         -- equal for what a person gets once
 ALTER TABLE sends ADD COLUMN within     INTEGER;                      -- in so many milliseconds
 ALTER TABLE sends ADD COLUMN marketing  INTEGER;                      -- 1: its campaign is marked so
+ALTER TABLE sends ADD COLUMN gone_at    INTEGER;                      -- when it last went, or may have gone
 ALTER TABLE sends ADD COLUMN terms      TEXT;                         -- JSON: what is looked at when it is about to go
 
 UPDATE sends SET route = coalesce((SELECT route FROM events WHERE seq = event), ''), used = attempts;
 UPDATE sends SET why = 'retry' WHERE state = 1;
+UPDATE sends SET gone_at = changed_at WHERE state IN (10, 12);
 
 -- state: 0 ready, 1 waiting for due_at, 2 sending (due_at: end of the lease), 3 behind another send to the same person,
 --        10 sent, 11 failed, 12 uncertain, 13 expired, 14 suppressed, 15 cancelled, 16 duplicate
@@ -25,8 +27,8 @@ CREATE INDEX sends_ready    ON sends (account, campaign, priority, id) WHERE sta
 CREATE INDEX sends_delayed  ON sends (destination, id)                 WHERE state = 1;
 CREATE INDEX sends_expiring ON sends (expires_at)                      WHERE expires_at IS NOT NULL AND state IN (0, 1, 3);
 CREATE INDEX sends_about    ON sends (key, rule)                       WHERE key IS NOT NULL;
-CREATE INDEX sends_once     ON sends (once)                            WHERE once IS NOT NULL AND state IN (2, 10, 12);
-CREATE INDEX sends_capped   ON sends (account, destination, changed_at) WHERE marketing = 1 AND state IN (10, 12);
+CREATE INDEX sends_once     ON sends (once)                            WHERE once IS NOT NULL;
+CREATE INDEX sends_capped   ON sends (account, destination, gone_at)   WHERE marketing = 1 AND gone_at IS NOT NULL;
 CREATE INDEX sends_of_event ON sends (event);
 
 -- What happened to a send besides its attempts.

@@ -1,0 +1,141 @@
+//! The API under `/api/v1`: lists, one whole, holds, and what is no longer wanted.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::desk::{Answer, Desk, problem, unusable};
+use super::input::{Body, Params};
+use super::{replay, suppressions};
+use crate::event::act::Action;
+use crate::event::view::{Filter, SendView};
+use crate::event::{SendId, State as SendState};
+
+/// The routes of the API.
+pub fn router(desk: Arc<Desk>) -> Router {
+    Router::new()
+        .route("/sends", get(sends))
+        .route("/sends/{id}", get(send))
+        .route("/sends/cancel", post(cancel))
+        .route("/sends/replay", post(replay::sends))
+        .route("/events", get(events))
+        .route("/events/{id}", get(event))
+        .route("/events/replay", post(replay::events))
+        .route("/holds", get(holds).post(set_hold))
+        .route("/holds/lift", post(lift_hold))
+        .route("/suppressions", get(suppressions::list).post(suppressions::change))
+        .route("/suppressions.csv", get(suppressions::export).post(suppressions::import))
+        .with_state(desk)
+}
+
+/// Which sends something is done with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Selection {
+    /// These.
+    pub ids: Vec<i64>,
+    /// Those that a filter finds.
+    pub filter: Option<Filter>,
+    /// Whether it is done; else it is only said what would be.
+    pub yes: bool,
+    /// Whether what went goes once more.
+    pub again: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Selection {
+    /// The sends it names.
+    pub async fn find(&self, desk: &Desk, state: Option<SendState>) -> Answer<Vec<SendView>> {
+        let mut found = Vec::new();
+        for id in &self.ids {
+            let story = desk.archive.send(SendId(*id)).await.map_err(unusable)?;
+            found.push(story.ok_or_else(|| problem(StatusCode::NOT_FOUND, format!("there is no send {id}")))?.send);
+        }
+        if let Some(filter) = &self.filter {
+            let mut filter = desk.filter(filter.clone())?;
+            filter.state = filter.state.or(state);
+            found.extend(desk.all(filter).await?);
+        }
+        if self.ids.is_empty() && self.filter.is_none() {
+            return Err(problem(StatusCode::BAD_REQUEST, "say which: `ids`, or a `filter`"));
+        }
+        Ok(found)
+    }
+}
+
+async fn sends(State(desk): State<Arc<Desk>>, Params(filter): Params<Filter>) -> Answer<Json<Value>> {
+    let page = desk.archive.sends(desk.filter(filter)?).await.map_err(unusable)?;
+    Ok(Json(json!({ "sends": page.items, "next": page.next })))
+}
+
+async fn send(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<Json<Value>> {
+    let missing = || problem(StatusCode::NOT_FOUND, format!("there is no send {id}"));
+    let number = id.parse().map_err(|_| missing())?;
+    let story = desk.archive.send(SendId(number)).await.map_err(unusable)?.ok_or_else(missing)?;
+    Ok(Json(serde_json::to_value(story).unwrap_or_default()))
+}
+
+async fn events(State(desk): State<Arc<Desk>>, Params(filter): Params<Filter>) -> Answer<Json<Value>> {
+    let page = desk.archive.events(desk.filter(filter)?).await.map_err(unusable)?;
+    Ok(Json(json!({ "events": page.items, "next": page.next })))
+}
+
+async fn event(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<Json<Value>> {
+    let story = desk.archive.event(id.clone()).await.map_err(unusable)?;
+    let story = story.ok_or_else(|| problem(StatusCode::NOT_FOUND, format!("there is no event `{id}`")))?;
+    Ok(Json(serde_json::to_value(story).unwrap_or_default()))
+}
+
+async fn cancel(State(desk): State<Arc<Desk>>, Body(selection): Body<Selection>) -> Answer<Json<Value>> {
+    let found = selection.find(&desk, Some(SendState::Waiting)).await?;
+    let waiting: Vec<&SendView> = found.iter().filter(|send| send.state == SendState::Waiting).collect();
+    let mut cancelled = 0;
+    if selection.yes {
+        let reason = selection.reason.clone().unwrap_or_else(|| "cancelled by hand".into());
+        let ids = waiting.iter().map(|send| send.id).collect();
+        cancelled = desk.act(Action::Cancel { ids, reason }).await?.changed;
+    }
+    Ok(Json(json!({ "sends": waiting, "not_waiting": found.len() - waiting.len(), "cancelled": cancelled })))
+}
+
+async fn holds(State(desk): State<Arc<Desk>>) -> Answer<Json<Value>> {
+    let holds = desk.archive.holds().await.map_err(unusable)?;
+    Ok(Json(json!({ "holds": holds, "next": null })))
+}
+
+/// A hold as people name it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    account: String,
+    #[serde(default)]
+    campaign: String,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+async fn set_hold(State(desk): State<Arc<Desk>>, Body(named): Body<Named>) -> Answer<Json<Value>> {
+    let account = desk.account(&named.account)?;
+    let reason = named.reason.unwrap_or_else(|| "set by hand".into());
+    desk.act(Action::SetHold { account, campaign: named.campaign, reason }).await?;
+    holds(State(desk)).await
+}
+
+async fn lift_hold(State(desk): State<Arc<Desk>>, Body(named): Body<Named>) -> Answer<Json<Value>> {
+    // one of an account that there is no more can be lifted, too
+    let account = desk.account(&named.account).unwrap_or_else(|_| named.account.clone());
+    let acted = desk.act(Action::LiftHold { account, campaign: named.campaign.clone() }).await?;
+    if acted.changed == 0 {
+        let whose = if named.campaign.is_empty() { String::new() } else { format!(", campaign `{}`", named.campaign) };
+        let detail =
+            format!("there is no hold of account `{}`{whose}; `serri-relay holds list` shows all", named.account);
+        return Err(problem(StatusCode::NOT_FOUND, detail));
+    }
+    holds(State(desk)).await
+}

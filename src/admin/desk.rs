@@ -1,0 +1,105 @@
+//! What the API works on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::StatusCode;
+use tokio::sync::Notify;
+
+use crate::alert::Notices;
+use crate::clock::Clock;
+use crate::event::act::{Acted, Action};
+use crate::event::view::{Filter, SendView};
+use crate::map::phone;
+use crate::receive::Problem;
+use crate::route::Routes;
+use crate::route::wakes::Wakes;
+use crate::store::{Archive, Operate, StoreError};
+
+/// A relay, for whoever runs it.
+pub struct Desk {
+    /// What people ask for.
+    pub archive: Arc<dyn Archive>,
+    /// What they do.
+    pub operate: Arc<dyn Operate>,
+    /// The routes, by name.
+    pub routes: Arc<Routes>,
+    /// The accounts as sends name them, with the country of their numbers.
+    pub accounts: BTreeMap<String, String>,
+    /// Where turns of holds are told.
+    pub notices: Arc<Notices>,
+    /// The time.
+    pub clock: Clock,
+    /// Told when there is something to send.
+    pub wake: Arc<Notify>,
+    /// Told when there is something to look up.
+    pub due: Arc<Wakes>,
+}
+
+/// What comes of a request.
+pub type Answer<T> = Result<T, Problem>;
+
+/// Why nothing comes of one.
+pub fn problem(status: StatusCode, detail: impl Into<String>) -> Problem {
+    Problem { status, detail: detail.into() }
+}
+
+/// The store could not be used.
+pub fn unusable(error: StoreError) -> Problem {
+    problem(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+}
+
+impl Desk {
+    /// Carries out what a person decided, and tells whoever has to know.
+    pub async fn act(&self, action: Action) -> Answer<Acted> {
+        let acted = self.operate.act(action, self.clock.now()).await.map_err(unusable)?;
+        self.notices.tell(acted.holds.clone());
+        self.wake.notify_one();
+        Ok(acted)
+    }
+
+    /// An account as sends name it.
+    pub fn account(&self, name: &str) -> Answer<String> {
+        let known = self.accounts.keys().find(|label| *label == name || crate::event::plain_account(label) == name);
+        known.cloned().ok_or_else(|| {
+            let known: Vec<&str> = self.accounts.keys().map(String::as_str).collect();
+            problem(StatusCode::BAD_REQUEST, format!("there is no account `{name}`; there are: {}", known.join(", ")))
+        })
+    }
+
+    /// A number in E.164, however it is written.
+    pub fn number(&self, text: &str) -> Answer<String> {
+        let country = self.accounts.iter().find(|(label, _)| crate::event::plain_account(label) == "default");
+        let country = country.or_else(|| self.accounts.iter().next()).map_or("", |(_, country)| country);
+        phone::normalise(text, country).map_err(|error| {
+            problem(StatusCode::BAD_REQUEST, format!("`{text}`: {error}; write it in full, as +919812345670"))
+        })
+    }
+
+    /// A filter as people write it: numbers in any form, accounts by their plain name.
+    pub fn filter(&self, mut filter: Filter) -> Answer<Filter> {
+        filter.number = filter.number.map(|number| self.number(&number)).transpose()?;
+        filter.account = filter.account.map(|account| self.account(&account)).transpose()?;
+        for (key, moment) in [("since", &filter.since), ("until", &filter.until)] {
+            if let Some(text) = moment.as_ref().filter(|text| text.parse::<jiff::Timestamp>().is_err()) {
+                let detail = format!("`{key}`: `{text}` is no moment; write it as 2026-12-01T09:00:00Z");
+                return Err(problem(StatusCode::BAD_REQUEST, detail));
+            }
+        }
+        Ok(filter)
+    }
+
+    /// All sends that a filter finds.
+    pub async fn all(&self, mut filter: Filter) -> Answer<Vec<SendView>> {
+        let mut found = Vec::new();
+        filter.limit = Some(1_000);
+        loop {
+            let page = self.archive.sends(filter.clone()).await.map_err(unusable)?;
+            found.extend(page.items);
+            match page.next {
+                Some(next) => filter.cursor = Some(next),
+                None => return Ok(found),
+            }
+        }
+    }
+}

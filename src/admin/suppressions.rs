@@ -1,0 +1,142 @@
+//! The list of numbers that must not be messaged: read, changed, and moved in and out as CSV.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::{StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::desk::{Answer, Desk, problem, unusable};
+use super::input::{Body, Params};
+use crate::event::Suppression;
+use crate::event::act::Action;
+use crate::event::view::SuppressionView;
+
+/// How many are on a page.
+const PAGE: usize = 1_000;
+
+/// How many are changed in one transaction.
+const CHUNK: usize = 1_000;
+
+/// Which page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Asked {
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// A number and what becomes of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    number: String,
+    /// By which account it must not be messaged; all if left out.
+    #[serde(default)]
+    account: Option<String>,
+    /// Why.
+    #[serde(default)]
+    reason: Option<String>,
+    /// Takes it off the list.
+    #[serde(default)]
+    remove: bool,
+}
+
+/// `GET /api/v1/suppressions`
+pub async fn list(State(desk): State<Arc<Desk>>, Params(asked): Params<Asked>) -> Answer<Json<Value>> {
+    let limit = asked.limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let after = asked.cursor.as_deref().and_then(|cursor| cursor.split_once(' ')).unwrap_or(("", ""));
+    let after = (after.0.to_owned(), after.1.to_owned());
+    let mut found = desk.archive.suppressions(after, limit + 1).await.map_err(unusable)?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| format!("{} {}", last.number, last.account));
+    Ok(Json(json!({ "suppressions": found, "next": next })))
+}
+
+/// `POST /api/v1/suppressions`
+pub async fn change(State(desk): State<Arc<Desk>>, Body(change): Body<Change>) -> Answer<Json<Value>> {
+    let change = read(&desk, change)?;
+    let number = change.number.clone();
+    desk.act(Action::Suppress(vec![change])).await?;
+    Ok(Json(json!({ "number": number })))
+}
+
+fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
+    let account = match change.account.as_deref().map(str::trim).filter(|account| !account.is_empty()) {
+        None | Some("*") => "*".to_owned(),
+        Some(name) => desk.account(name)?,
+    };
+    Ok(Suppression {
+        account,
+        number: desk.number(&change.number)?,
+        add: !change.remove,
+        reason: change.reason.filter(|reason| !reason.trim().is_empty()).unwrap_or_else(|| "by hand".into()),
+    })
+}
+
+/// `GET /api/v1/suppressions.csv`
+pub async fn export(State(desk): State<Arc<Desk>>) -> Answer<Response> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let failed = |error: csv::Error| problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+    writer.write_record(["number", "account", "reason", "since"]).map_err(failed)?;
+    let mut after = (String::new(), String::new());
+    loop {
+        let page = desk.archive.suppressions(after.clone(), PAGE).await.map_err(unusable)?;
+        let Some(last) = page.last() else { break };
+        after = (last.number.clone(), last.account.clone());
+        for SuppressionView { number, account, reason, since } in &page {
+            writer.write_record([number, account, reason, since]).map_err(failed)?;
+        }
+    }
+    let text = writer.into_inner().unwrap_or_default();
+    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
+}
+
+/// `POST /api/v1/suppressions.csv`: numbers in the first column or in one called `number`; all or none.
+pub async fn import(State(desk): State<Arc<Desk>>, body: String) -> Answer<Json<Value>> {
+    let rows = rows(body.trim_start_matches('\u{FEFF}')).map_err(|detail| problem(StatusCode::BAD_REQUEST, detail))?;
+    let mut changes = Vec::with_capacity(rows.len());
+    for (line, change) in rows {
+        let change =
+            read(&desk, change).map_err(|wrong| problem(wrong.status, format!("line {line}: {}", wrong.detail)))?;
+        changes.push(change);
+    }
+    let mut imported = 0;
+    for chunk in changes.chunks(CHUNK) {
+        imported += desk.act(Action::Suppress(chunk.to_vec())).await?.changed;
+    }
+    Ok(Json(json!({ "imported": imported })))
+}
+
+/// The rows of a list, each with its line.
+fn rows(text: &str) -> Result<Vec<(u64, Change)>, String> {
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut columns = (0, Some(1), Some(2));
+    let mut rows = Vec::new();
+    for (index, record) in reader.records().enumerate() {
+        let record = record.map_err(|error| error.to_string())?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let place = |name: &str| record.iter().position(|cell| cell.eq_ignore_ascii_case(name));
+        if index == 0
+            && let Some(number) = place("number").or_else(|| place("phone"))
+        {
+            columns = (number, place("account"), place("reason"));
+            continue;
+        }
+        let cell = |column: Option<usize>| column.and_then(|column| record.get(column)).filter(|cell| !cell.is_empty());
+        let Some(number) = cell(Some(columns.0)) else { continue };
+        let change = Change {
+            number: number.to_owned(),
+            account: cell(columns.1).map(ToOwned::to_owned),
+            reason: cell(columns.2).map(ToOwned::to_owned),
+            remove: false,
+        };
+        rows.push((line, change));
+    }
+    Ok(rows)
+}

@@ -1,0 +1,109 @@
+//! A notification: what it says, and how it is signed.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::clock::Timestamp;
+use crate::event::{HoldChange, HoldTurn, without_numbers};
+use crate::secret::Secret;
+
+/// What is told of a turn of a hold.
+pub struct Notice<'a> {
+    change: &'a HoldChange,
+    now: Timestamp,
+}
+
+impl<'a> Notice<'a> {
+    /// Of a turn.
+    pub fn of(change: &'a HoldChange, now: Timestamp) -> Self {
+        Self { change, now }
+    }
+
+    /// Equal for repetitions of the same: whoever gets it can tell them apart from news.
+    pub fn id(&self) -> String {
+        let number = match self.change.turn {
+            HoldTurn::Began | HoldTurn::Ended { .. } => 0,
+            HoldTurn::Lasts { .. } => self.now.as_seconds(),
+        };
+        format!("hold_{}_{}_{number}", self.change.hold.0, self.turn())
+    }
+
+    fn turn(&self) -> &'static str {
+        match self.change.turn {
+            HoldTurn::Began => "began",
+            HoldTurn::Lasts { .. } => "lasts",
+            HoldTurn::Ended { .. } => "ended",
+        }
+    }
+
+    fn waiting(&self) -> Option<u64> {
+        match self.change.turn {
+            HoldTurn::Began => None,
+            HoldTurn::Lasts { waiting } => Some(waiting),
+            HoldTurn::Ended { waited } => Some(waited),
+        }
+    }
+
+    /// As JSON: `type`, `timestamp` and `data`, as Standard Webhooks recommends.
+    pub fn json(&self) -> String {
+        let HoldChange { account, campaign, reason, since, .. } = self.change;
+        let mut data = json!({
+            "account": account,
+            "campaign": campaign,
+            "reason": without_numbers(reason),
+            "since": since.to_string(),
+        });
+        if let (Some(waiting), Value::Object(data)) = (self.waiting(), &mut data) {
+            data.insert("waiting".into(), Value::from(waiting));
+        }
+        json!({ "type": format!("hold.{}", self.turn()), "timestamp": self.now.to_string(), "data": data }).to_string()
+    }
+
+    /// As a sentence, in one line.
+    pub fn text(&self) -> String {
+        let HoldChange { account, campaign, reason, since, .. } = self.change;
+        let whose = match campaign {
+            Some(campaign) => format!("campaign {campaign} of account {account}"),
+            None => format!("account {account}"),
+        };
+        let reason = without_numbers(reason);
+        match self.change.turn {
+            HoldTurn::Began => format!("serri-relay: {whose} stands still: {reason}. Its messages wait, none is lost."),
+            HoldTurn::Lasts { waiting } => {
+                format!("serri-relay: {whose} still stands still, since {since}: {reason}. {waiting} messages wait.")
+            }
+            HoldTurn::Ended { waited } => {
+                format!("serri-relay: {whose} works again. {waited} messages that waited go now.")
+            }
+        }
+    }
+}
+
+/// The signature of a body by Standard Webhooks (<https://www.standardwebhooks.com>): HMAC-SHA256 over id, time in
+/// seconds and body, in base64.
+pub fn signature(key: &Secret, id: &str, at: &str, body: &str) -> String {
+    let secret = key.expose().strip_prefix("whsec_").unwrap_or(key.expose());
+    // `check` has seen to it that it is base64
+    let secret = STANDARD.decode(secret).unwrap_or_else(|_| secret.as_bytes().to_vec());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
+    let tag = hmac::sign(&key, format!("{id}.{at}.{body}").as_bytes());
+    format!("v1,{}", STANDARD.encode(tag.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_those_of_the_published_example() {
+        // standard-webhooks/standard-webhooks, spec/standard-webhooks.md
+        let key = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let body = r#"{"test": 2432232314}"#;
+        assert_eq!(
+            signature(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", body),
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
+    }
+}

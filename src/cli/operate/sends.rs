@@ -1,0 +1,148 @@
+//! `serri-relay sends`: what became of each, and what is to become of some.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Paging, Relay, Sent, Which, entries, field, more, show_sends};
+use crate::cli::{Ended, Setting, say};
+
+/// The arguments of `sends`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    relay: Relay,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List sends, newest first.
+    List {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Show one with all that happened to it.
+    Show {
+        /// Its number.
+        id: i64,
+    },
+    /// Map sends anew by the rules of now, and let them go.
+    Replay {
+        /// Their numbers.
+        ids: Vec<i64>,
+        #[command(flatten)]
+        which: Which,
+        /// Send once more what went already.
+        #[arg(long)]
+        again: bool,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Let waiting sends never go.
+    Cancel {
+        /// Their numbers.
+        ids: Vec<i64>,
+        #[command(flatten)]
+        which: Which,
+        /// Why, for their history.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Runs it.
+pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
+    let admin = arguments.relay.connect(setting)?;
+    match &arguments.command {
+        Command::List { which, paging } => {
+            let query = [which.pairs(), paging.pairs()].concat();
+            let Some(json) = admin.json(Method::GET, "/sends", &query, Sent::Nothing)? else {
+                return Ok(ExitCode::SUCCESS);
+            };
+            show_sends(entries(&json, "sends"));
+            more(&json);
+        }
+        Command::Show { id } => {
+            if let Some(json) = admin.json(Method::GET, &format!("/sends/{id}"), &[], Sent::Nothing)? {
+                show(&json);
+            }
+        }
+        Command::Replay { ids, which, again, yes } => {
+            let body = json!({ "ids": ids, "filter": which.filter(), "again": again, "yes": yes });
+            if let Some(json) = admin.json(Method::POST, "/sends/replay", &[], Sent::Json(body))? {
+                show_steps(&json, *yes);
+            }
+        }
+        Command::Cancel { ids, which, reason, yes } => {
+            let body = json!({ "ids": ids, "filter": which.filter(), "reason": reason, "yes": yes });
+            if let Some(json) = admin.json(Method::POST, "/sends/cancel", &[], Sent::Json(body))? {
+                let sends = entries(&json, "sends");
+                show_sends(sends);
+                if *yes {
+                    say(&format!("{} send(s) cancelled", field(&json, "cancelled")));
+                } else {
+                    say(&format!(
+                        "{} send(s) would be cancelled; nothing was changed: add --yes to do it",
+                        sends.len()
+                    ));
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a replay does, or would.
+pub fn show_steps(json: &Value, yes: bool) {
+    let steps = entries(json, "steps");
+    let row = |step: &Value| ["does", "event", "rule", "destination", "why"].map(|key| field(step, key)).to_vec();
+    super::table(&["does", "event", "rule", "number", "why"], &steps.iter().map(row).collect::<Vec<_>>());
+    if yes {
+        say(&format!("{} send(s) replayed", field(json, "replayed")));
+    } else {
+        let count = steps.iter().filter(|step| field(step, "does") == "send").count();
+        say(&format!("{count} send(s) would be replayed; nothing was changed: add --yes to do it"));
+    }
+}
+
+fn show(send: &Value) {
+    for key in [
+        "id",
+        "state",
+        "why",
+        "until",
+        "reason",
+        "destination",
+        "campaign",
+        "account",
+        "route",
+        "rule",
+        "event",
+        "event_number",
+        "priority",
+        "key",
+        "expires_at",
+        "created_at",
+        "changed_at",
+        "message_id",
+        "payload",
+    ] {
+        if field(send, key) != "-" {
+            say(&format!("{key:<14}{}", field(send, key)));
+        }
+    }
+    say("");
+    let row = |step: &Value| ["at", "what", "status", "why", "until", "reason"].map(|key| field(step, key)).to_vec();
+    let rows: Vec<Vec<String>> = entries(send, "history").iter().map(row).collect();
+    super::table(&["at", "what", "status", "why", "until", "reason"], &rows);
+}

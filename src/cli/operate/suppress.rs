@@ -1,0 +1,104 @@
+//! `serri-relay suppress`: numbers that must not be messaged.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Paging, Relay, Sent, entries, field, more, table};
+use crate::cli::{Ended, Setting, say};
+
+/// The arguments of `suppress`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    relay: Relay,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Never message a number again.
+    Add {
+        #[command(flatten)]
+        number: Number,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// A number may be messaged again.
+    Remove {
+        #[command(flatten)]
+        number: Number,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List them.
+    List {
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Add all numbers of a CSV file: a column `number`, and perhaps `account` and `reason`.
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print all as CSV.
+    Export,
+}
+
+#[derive(Debug, Args)]
+struct Number {
+    /// The number.
+    number: String,
+    /// By this account; by all if left out.
+    #[arg(long)]
+    account: Option<String>,
+}
+
+/// Runs it.
+pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
+    let admin = arguments.relay.connect(setting)?;
+    match &arguments.command {
+        Command::Add { number, reason } => {
+            let body = json!({ "number": number.number, "account": number.account, "reason": reason });
+            if let Some(json) = admin.json(Method::POST, "/suppressions", &[], Sent::Json(body))? {
+                say(&format!("{} is not messaged any more", field(&json, "number")));
+            }
+        }
+        Command::Remove { number, yes: true } => {
+            let body = json!({ "number": number.number, "account": number.account, "remove": true });
+            if let Some(json) = admin.json(Method::POST, "/suppressions", &[], Sent::Json(body))? {
+                say(&format!("{} may be messaged again", field(&json, "number")));
+            }
+        }
+        Command::Remove { number, .. } => {
+            say(&format!("{} would be messaged again; nothing was changed: add --yes to do it", number.number));
+        }
+        Command::List { paging } => {
+            if let Some(json) = admin.json(Method::GET, "/suppressions", &paging.pairs(), Sent::Nothing)? {
+                let row =
+                    |entry: &Value| ["number", "account", "since", "reason"].map(|key| field(entry, key)).to_vec();
+                let rows: Vec<Vec<String>> = entries(&json, "suppressions").iter().map(row).collect();
+                table(&["number", "account", "since", "reason"], &rows);
+                more(&json);
+            }
+        }
+        Command::Import { file } => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            if let Some(json) = admin.json(Method::POST, "/suppressions.csv", &[], Sent::Csv(text))? {
+                say(&format!("{} number(s) imported", field(&json, "imported")));
+            }
+        }
+        Command::Export => {
+            let text = admin.ask(Method::GET, "/suppressions.csv", &[], Sent::Nothing)?;
+            say(text.trim_end());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

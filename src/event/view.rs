@@ -1,0 +1,251 @@
+//! What is kept, as people see it: in lists, and one whole.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::lookup::KeptEvent;
+use super::{Priority, SendId, State};
+use crate::clock::Timestamp;
+
+/// Which sends or events are asked for. What is left out does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Filter {
+    /// The route they came by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The rule that made them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Their campaign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<String>,
+    /// Their account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Where they stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// The person's number in E.164.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// The sender's id of their event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Made at this moment or later: RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Made before this moment: RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Where the last page ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// A page of a list, newest first, and where the next begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next begins; `None`: this is the last.
+    pub next: Option<String>,
+}
+
+/// A send in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SendView {
+    /// Its number.
+    pub id: SendId,
+    /// The sender's id of the event it came of.
+    pub event: String,
+    /// That event's number.
+    pub event_number: i64,
+    /// The route it came by.
+    pub route: String,
+    /// The rule that made it.
+    pub rule: String,
+    /// The account it goes through.
+    pub account: String,
+    /// The campaign.
+    pub campaign: String,
+    /// The person's number in E.164.
+    pub destination: String,
+    /// Where it stands.
+    pub state: State,
+    /// Why it waits: `due`, `retry`, `hold:account`, `hold:campaign`, `hours`, `delay`, `cap` or `once`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Until when it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// What was last said of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How many calls were made.
+    pub attempts: u32,
+    /// When it was made.
+    pub created_at: String,
+    /// When it last changed.
+    pub changed_at: String,
+    /// When it last went, or may have gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<String>,
+    /// What goes first.
+    pub priority: Priority,
+    /// When it is no longer wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// What it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Serri's id for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+}
+
+/// A send, whole.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SendStory {
+    /// As in a list.
+    #[serde(flatten)]
+    pub send: SendView,
+    /// The body of the call, without the key.
+    pub payload: Value,
+    /// What happened to it, oldest first.
+    pub history: Vec<Step>,
+}
+
+/// Something that happened to a send.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// When.
+    pub at: String,
+    /// What: `made`, an attempt's outcome, or where it came.
+    pub what: String,
+    /// Why it waits since, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// The HTTP status of an attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How long an attempt took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<u64>,
+    /// What was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The first 2 KiB of an attempt's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+}
+
+/// An event in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EventView {
+    /// Its number.
+    pub number: i64,
+    /// The sender's id.
+    pub id: String,
+    /// The route it came by.
+    pub route: String,
+    /// That route's source.
+    pub source: String,
+    /// What kind of thing happened.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it came.
+    pub received_at: String,
+    /// Why it could not be decoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// How many sends came of it.
+    pub sends: u64,
+}
+
+/// An event, whole.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EventStory {
+    /// As in a list.
+    #[serde(flatten)]
+    pub event: EventView,
+    /// The event itself; a text where it could not be decoded.
+    pub body: Value,
+    /// Headers and query, without secrets.
+    pub envelope: Value,
+    /// What came of it.
+    pub made: Vec<SendView>,
+    /// How reading the rest of it stands, where there is a rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<String>,
+}
+
+/// A hold in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HoldView {
+    /// Whose sends stand still.
+    pub account: String,
+    /// Those of which campaign; `None`: all.
+    pub campaign: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// `answer`, or `hand`.
+    pub by: String,
+    /// Since when.
+    pub since: String,
+    /// How often it was tried whether it has ended.
+    pub probes: u32,
+    /// When it is tried next.
+    pub probe_at: Option<String>,
+    /// How many sends wait.
+    pub waiting: u64,
+}
+
+/// A suppressed number in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SuppressionView {
+    /// The number in E.164.
+    pub number: String,
+    /// By which account it must not be messaged; `*`: by none.
+    pub account: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: String,
+}
+
+/// An event as it was kept, to be mapped again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptWhole {
+    /// The event.
+    pub event: KeptEvent,
+    /// The route it came by.
+    pub route: String,
+    /// Why it could not be decoded; then its body is as it was sent.
+    pub fault: Option<String>,
+    /// Whether a part of it was never read.
+    pub is_unread: bool,
+}
+
+/// What was accepted of a campaign so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LearnedCampaign {
+    /// Its account.
+    pub account: String,
+    /// Its name.
+    pub name: String,
+    /// The payload of its last accepted send.
+    #[serde(skip)]
+    pub payload: String,
+}
+
+/// A moment as people read it.
+pub fn shown(at: Timestamp) -> String {
+    at.to_string()
+}

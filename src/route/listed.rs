@@ -1,0 +1,122 @@
+//! What can be known to be wrong with the lists in `relay.yaml`: campaigns and alerts, and how rules fit the campaigns.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::check::unknown;
+use super::rules::Rules;
+use crate::config::fault::Fault;
+use crate::config::relay::AlertSpec;
+use crate::config::route::RouteFile;
+use crate::config::wishes::CampaignSpec;
+use crate::config::{File, Written};
+use crate::map::phone;
+
+/// What is wrong with the list of campaigns.
+pub fn campaigns(written: &Written, faults: &mut Vec<Fault>) {
+    let (relay, node) = (&written.relay.value, &written.relay.node);
+    for (index, campaign) in relay.campaigns.iter().enumerate() {
+        let index = index.to_string();
+        if let Some(account) = campaign.account.as_ref().filter(|account| !relay.accounts.contains_key(*account)) {
+            let place = node.place_of(&["campaigns", &index, "account"]);
+            faults.push(unknown(place, "account", account, relay.accounts.keys()));
+        }
+        let same = |other: &&CampaignSpec| other.name == campaign.name && other.account == campaign.account;
+        if relay.campaigns.iter().filter(same).count() > 1 {
+            let place = node.place_of(&["campaigns", &index, "name"]);
+            faults.push(Fault::at(place, format!("campaign `{}` is listed twice", campaign.name)).hint("keep one"));
+        }
+    }
+}
+
+/// Rules that do not fit their campaigns: another count of parameters, a cap that counts nothing.
+pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, faults: &mut Vec<Fault>) {
+    let account = file.value.account.as_deref().unwrap_or("default");
+    let known = |name: &str| {
+        let of = |campaign: &&CampaignSpec| campaign.account.as_deref().unwrap_or("default") == account;
+        written.relay.value.campaigns.iter().filter(of).find(|campaign| campaign.name == name)
+    };
+    for (index, spec) in file.value.sends.iter().enumerate() {
+        let place = |key: &str| file.node.place_of(&["sends", &index.to_string(), key]).clone();
+        let Some(rule) = rules.sends().find(|rule| rule.name() == spec.name) else { continue };
+        let Some((name, written_count)) = rule.fixed_campaign() else { continue };
+        let campaign = known(name);
+        if let Some(wanted) = campaign.and_then(|campaign| campaign.params) {
+            let given = written_count.unwrap_or(0);
+            // an entry may give a list, and stand for all its entries
+            let may_differ = spec.template_params.iter().flatten().any(|entry| is_whole(entry)) && given <= wanted;
+            if given != wanted {
+                let fault = Fault::at(
+                    &place("templateParams"),
+                    format!("campaign `{name}` takes {wanted} parameter(s), and {given} stand here"),
+                )
+                .hint("relay.yaml says so under `campaigns`; Serri refuses every send with another count");
+                faults.push(if may_differ { fault.warning() } else { fault });
+            }
+        }
+        if rule.wish().has_cap() && campaign.is_none_or(|campaign| campaign.category.is_none()) {
+            let fault = Fault::at(
+                &place("campaignName"),
+                format!("the cap does not count campaign `{name}`, which is not marked as marketing"),
+            );
+            let hint = format!(
+                "add it to `campaigns` in relay.yaml: - {{ name: {name}, category: marketing }}, or category: utility"
+            );
+            faults.push(fault.hint(hint).warning());
+        }
+    }
+}
+
+/// Whether an entry is one expression alone, whose value may be a list.
+fn is_whole(entry: &str) -> bool {
+    let inside = entry.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    inside.is_some_and(|inside| !inside.contains("{{"))
+}
+
+/// What is wrong with the list of alerts.
+pub fn alerts(written: &Written, faults: &mut Vec<Fault>) {
+    for (index, alert) in written.relay.value.alerts.iter().enumerate() {
+        let index = index.to_string();
+        let mut say = |key: &str, message: String, hint: &str| {
+            let place = written.relay.node.place_of(&["alerts", &index, key]);
+            faults.push(Fault::at(place, message).hint(hint));
+        };
+        let ways = [&alert.webhook, &alert.slack, &alert.campaign].into_iter().flatten().count();
+        if ways != 1 {
+            say(
+                "",
+                "an alert is one of `webhook`, `slack` and `campaign`".into(),
+                "write one of them; a list takes several alerts",
+            );
+            continue;
+        }
+        for (key, url) in [("webhook", &alert.webhook), ("slack", &alert.slack)] {
+            let is_url = |url: &String| url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+            if url.as_ref().is_some_and(|url| !is_url(url)) {
+                say(key, "this is no URL".into(), "as https://ops.example.com/serri");
+            }
+        }
+        let is_base64 =
+            |secret: &String| STANDARD.decode(secret.trim().strip_prefix("whsec_").unwrap_or(secret)).is_ok();
+        if alert.secret.as_ref().is_some_and(|secret| !is_base64(secret)) {
+            say("secret", "the secret is no base64".into(), "whsec_ and base64: echo whsec_$(openssl rand -base64 24)");
+        }
+        if alert.campaign.is_some() {
+            campaign_alert(written, alert, &mut say);
+        }
+    }
+}
+
+fn campaign_alert(written: &Written, alert: &AlertSpec, say: &mut dyn FnMut(&str, String, &str)) {
+    let accounts = &written.relay.value.accounts;
+    let name = alert.account.as_deref().unwrap_or("default");
+    let Some(account) = accounts.get(name) else {
+        let known: Vec<&str> = accounts.keys().map(String::as_str).collect();
+        return say("account", format!("there is no account `{name}`"), &format!("there are: {}", known.join(", ")));
+    };
+    match alert.to.as_deref().map(|to| phone::normalise(to, &account.default_country)) {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => say("to", error.to_string(), "write the number in full, as +919812345670"),
+        None => say("campaign", "a campaign needs a number that gets it".into(), "as to: \"+919812345670\""),
+    }
+}

@@ -1,0 +1,335 @@
+//! Faults and how far they reach: what stands still, what goes on, and who is told.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde_json::{Value, json};
+use serri_relay::serri::sandbox::PATH;
+
+use crate::world::{ROUTE, Setup, World, eventually, scripted};
+
+const NO_CREDITS: &str = r#"{"message":"Insufficient WhatsApp Conversation Credits (WCC)!","errorCode":402}"#;
+
+fn quick() -> Setup {
+    Setup::new()
+        .route("hello", ROUTE)
+        .set("delivery.retry.initial=10ms")
+        .set("delivery.retry.max=50ms")
+        .set("delivery.hold_probe.initial=30ms")
+        .set("delivery.hold_probe.max=60ms")
+}
+
+fn ok() -> Response {
+    r#"{"success":"true","submitted_message_id":"m-1"}"#.into_response()
+}
+
+fn no_credits() -> Response {
+    (http::StatusCode::PAYMENT_REQUIRED, NO_CREDITS).into_response()
+}
+
+/// A Serri whose answer is what a test sets, and that counts.
+#[derive(Default)]
+struct Moody {
+    is_out: Mutex<bool>,
+    calls: Mutex<Vec<Value>>,
+}
+
+impl Moody {
+    fn router(self: &Arc<Self>) -> Router {
+        let moody = Arc::clone(self);
+        scripted(move |call: Value| {
+            let moody = Arc::clone(&moody);
+            async move {
+                moody.calls.lock().unwrap().push(call);
+                if *moody.is_out.lock().unwrap() { no_credits() } else { ok() }
+            }
+        })
+    }
+
+    fn run_out(&self) {
+        *self.is_out.lock().unwrap() = true;
+    }
+
+    fn top_up(&self) {
+        *self.is_out.lock().unwrap() = false;
+    }
+
+    fn calls(&self) -> Vec<Value> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+async fn post_many(world: &World, from: usize, count: usize) {
+    let events: Vec<Value> = (from..from + count)
+        .map(|n| json!({"id": n.to_string(), "phone": format!("98{:08}", 12_000_000 + n)}))
+        .collect();
+    assert_eq!(world.post("hello", &Value::from(events).to_string()).await.0, 200);
+}
+
+#[tokio::test]
+async fn an_account_without_credits_waits_as_a_whole_and_others_go_on() {
+    let moody = Arc::new(Moody::default());
+    moody.run_out();
+    let other = crate::world::serve(scripted(async |_| ok())).await;
+    let setup = quick()
+        .account("other")
+        .set(&format!("accounts.other.endpoint={}{PATH}", other.base))
+        .route("other", &format!("account: other{ROUTE}"));
+    let world = World::start_against(setup, moody.router()).await;
+    post_many(&world, 0, 20).await;
+    eventually("it is held", async || !world.query("SELECT 1 FROM holds").is_empty()).await;
+    for n in 0..20 {
+        world.post("other", &json!({"id": n.to_string(), "phone": format!("981300{n:04}")}).to_string()).await;
+    }
+    world.settles("SELECT count(*) FROM sends WHERE state = 10 AND account = 'other'", "20").await;
+    assert_eq!(world.query("SELECT count(*) FROM sends WHERE state = 10 AND account = 'default'"), [["0"]]);
+    let (_, sends) = world.admin("GET", "/sends?account=default&limit=1", None).await;
+    assert_eq!(sends["sends"][0]["why"], "hold:account");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_hold_uses_nothing_up_survives_a_restart_and_drains_when_it_ends() {
+    let moody = Arc::new(Moody::default());
+    moody.run_out();
+    let world = World::start_against(quick().set("delivery.concurrency=4"), moody.router()).await;
+    post_many(&world, 0, 100).await;
+    eventually("the hold is there and was tried", async || {
+        world.query("SELECT probes > 2 FROM holds WHERE campaign = '' AND ended_at IS NULL") == [["1"]]
+    })
+    .await;
+    let before = moody.calls().len();
+    assert!(before < 40, "{before} calls for a hundred sends");
+    assert_eq!(world.query("SELECT count(*) FROM sends WHERE state IN (0, 2) AND used = 0"), [["100"]]);
+    let log = world.metrics().await;
+    assert!(log.contains(r#"serri_relay_holds{account="default",campaign=""} 1"#), "{log}");
+
+    let world = world.restart().await;
+    assert!(world.metrics().await.contains(r#"serri_relay_holds{account="default",campaign=""} 1"#));
+    let probes = || world.query("SELECT probes FROM holds")[0][0].parse::<usize>().unwrap();
+    let then = probes();
+    eventually("it is tried again", async || probes() > then + 1).await;
+    assert!(moody.calls().len() < before + 40, "a restart makes no burst");
+    moody.top_up();
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "100").await;
+    assert_eq!(world.query("SELECT ended_at IS NOT NULL, waited BETWEEN 95 AND 100 FROM holds"), [["1", "1"]]);
+    assert_eq!(world.query("SELECT count(*) FROM sends WHERE reason IS NOT NULL"), [["0"]]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn urgent_ones_go_first_when_a_hold_ends() {
+    let moody = Arc::new(Moody::default());
+    moody.run_out();
+    let route = |priority: &str| format!("priority: {priority}{ROUTE}");
+    let setup = quick()
+        .route("bulk", &route("bulk"))
+        .route("urgent", &route("urgent"))
+        .set("delivery.concurrency=1")
+        .set("accounts.default.rate=200/s");
+    let world = World::start_against(setup, moody.router()).await;
+    for (route, from) in [("bulk", 0), ("hello", 20), ("urgent", 40)] {
+        let events: Vec<Value> = (from..from + 20)
+            .map(|n| json!({"id": n.to_string(), "phone": format!("98{:08}", 12_000_000 + n), "campaign": route}))
+            .collect();
+        world.post(route, &Value::from(events).to_string()).await;
+    }
+    eventually("it is held", async || !world.query("SELECT 1 FROM holds").is_empty()).await;
+    world.settles("SELECT count(*) FROM sends WHERE state IN (0, 2)", "60").await;
+    let before = moody.calls().len();
+    moody.top_up();
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "60").await;
+    let order: Vec<String> =
+        moody.calls()[before..].iter().map(|call| call["campaignName"].as_str().unwrap().to_owned()).collect();
+    let last = |name: &str| order.iter().rposition(|campaign| campaign == name).unwrap();
+    // what was under way as the probe came first, whatever it was
+    assert!(last("urgent") < 25 && last("urgent") < last("hello") && last("hello") < last("bulk"), "{order:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_campaign_that_is_missing_stops_itself_alone() {
+    let world = World::start(quick()).await;
+    for n in 0..10 {
+        let body = |campaign: &str| json!({"id": format!("{campaign}{n}"), "campaign": campaign, "phone": format!("981200{n:04}")});
+        world.post("hello", &body("sandbox_missing").to_string()).await;
+        world.post("hello", &body("welcome").to_string()).await;
+    }
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "10").await;
+    assert_eq!(
+        world.query("SELECT count(*) FROM sends WHERE campaign = 'sandbox_missing' AND state IN (0, 2)"),
+        [["10"]]
+    );
+    assert_eq!(
+        world.query("SELECT account, campaign FROM holds WHERE ended_at IS NULL"),
+        [["default", "sandbox_missing"]]
+    );
+    let (_, listed) = world.admin("GET", "/holds", None).await;
+    assert_eq!(listed["holds"][0]["campaign"], "sandbox_missing");
+    let (_, sends) = world.admin("GET", "/sends?campaign=sandbox_missing&limit=1", None).await;
+    assert_eq!((&sends["sends"][0]["state"], &sends["sends"][0]["why"]), (&json!("waiting"), &json!("hold:campaign")));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_corrected_rule_maps_what_waits_of_it_again() {
+    // two parameters are wanted, and one comes; then the name is wrong as well
+    let wrong = ROUTE.replace("{{ event.campaign | default('welcome') }}", "sandbox_params_2");
+    let world = World::start(quick().route("hello", &wrong)).await;
+    post_many(&world, 0, 20).await;
+    eventually("it is held", async || !world.query("SELECT 1 FROM holds").is_empty()).await;
+    let setup = world.stop().await;
+    let right = wrong.replace("templateParams: [", "templateParams: [\"{{ event.id }}\", ");
+    let world = World::start(setup.route("hello", &right)).await;
+    let messages = world.delivered(20).await;
+    assert!(messages.iter().all(|message| message["templateParams"].as_array().unwrap().len() == 2));
+    assert_eq!(world.query("SELECT count(*) FROM sends"), [["20"]]);
+    world.settles("SELECT count(*) FROM holds WHERE ended_at IS NULL", "0").await;
+
+    let setup = world.stop().await;
+    let misspelt = right.replace("sandbox_params_2", "sandbox_missing");
+    let world = World::start(setup.route("hello", &misspelt)).await;
+    post_many(&world, 100, 5).await;
+    eventually("it is held", async || !world.query("SELECT 1 FROM holds WHERE ended_at IS NULL").is_empty()).await;
+    let setup = world.stop().await;
+    let world = World::start(setup.route("hello", &right)).await;
+    world.delivered(5).await;
+    world.settles("SELECT count(*) FROM holds WHERE ended_at IS NULL", "0").await;
+    // a rule that is gone leaves what it made as it was
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_outage_is_not_hammered_and_ends() {
+    let (calls, down) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(true)));
+    let (counted, is_down) = (Arc::clone(&calls), Arc::clone(&down));
+    let serri = scripted(move |_| {
+        let (counted, is_down) = (Arc::clone(&counted), Arc::clone(&is_down));
+        async move {
+            counted.fetch_add(1, Ordering::SeqCst);
+            if *is_down.lock().unwrap() { http::StatusCode::BAD_GATEWAY.into_response() } else { ok() }
+        }
+    });
+    let setup = quick().set("delivery.concurrency=4").set("delivery.retry.initial=200ms").set("delivery.retry.max=1s");
+    let world = World::start_against(setup, serri).await;
+    post_many(&world, 0, 200).await;
+    eventually("it is noticed", async || world.metrics().await.contains(r#"turn="unreachable"} 1"#)).await;
+    let noticed = calls.load(Ordering::SeqCst);
+    assert!(noticed <= 12, "{noticed} calls before it was noticed");
+    *down.lock().unwrap() = false;
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "200").await;
+    assert!(world.metrics().await.contains(r#"turn="reachable"} 1"#));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_nobody_knows_is_repeated_or_held_as_the_nearest_says() {
+    let setup = Setup::new()
+        .route("hello", ROUTE)
+        .route("careful", &format!("on_uncertain: hold{ROUTE}"))
+        .route(
+            "bold",
+            &format!("on_uncertain: hold{}", ROUTE.replace("    when: not", "    on_uncertain: retry\n    when: not")),
+        )
+        .set("delivery.timeout=100ms");
+    let world = World::start(setup).await;
+    for (route, phone) in [("hello", "9812345670"), ("careful", "9812345671"), ("bold", "9812345672")] {
+        let body = json!({"id": route, "campaign": "sandbox_hang", "phone": phone});
+        world.post(route, &body.to_string()).await;
+    }
+    world.settles("SELECT state FROM sends WHERE route = 'careful'", "12").await;
+    for route in ["hello", "bold"] {
+        world.settles(&format!("SELECT attempts > 1 FROM sends WHERE route = '{route}'"), "1").await;
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_kind_of_answer_is_failed_and_counted_under_its_text() {
+    let serri = scripted(async |_| {
+        (http::StatusCode::BAD_REQUEST, r#"{"message":"Quota of 3 reached for 919812345670"}"#).into_response()
+    });
+    let world = World::start_against(quick(), serri).await;
+    post_many(&world, 0, 2).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 11", "2").await;
+    let metrics = world.metrics().await;
+    let line = r#"serri_relay_unknown_answers_total{text="400: Quota of 3 reached for ************"} 2"#;
+    assert!(metrics.contains(line), "{metrics}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn too_fast_slows_the_account_down() {
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&times);
+    let serri = scripted(move |_| {
+        let noted = Arc::clone(&noted);
+        async move {
+            let mut times = noted.lock().unwrap();
+            times.push(serri_relay::clock::Clock::system().now());
+            if times.len() == 1 {
+                (http::StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")]).into_response()
+            } else {
+                ok()
+            }
+        }
+    });
+    let world = World::start_against(quick().set("delivery.concurrency=1").set("delivery.retry.max=2s"), serri).await;
+    post_many(&world, 0, 10).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "10").await;
+    let times = times.lock().unwrap().clone();
+    // what was claimed already goes; then nobody for a second, and twenty a second after that
+    let gaps: Vec<u128> = times.windows(2).map(|pair| pair[1].since(pair[0]).as_millis()).collect();
+    assert!(gaps.iter().any(|gap| *gap >= 900), "{gaps:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_hold_is_told_once_to_each_and_again_when_it_ends() {
+    let moody = Arc::new(Moody::default());
+    moody.run_out();
+    let told = Arc::new(Mutex::new(Vec::<(String, Option<String>, Value)>::new()));
+    let heard = Arc::clone(&told);
+    let fails_once = Arc::new(AtomicUsize::new(0));
+    let listen = move |path: &'static str| {
+        let (heard, fails_once) = (Arc::clone(&heard), Arc::clone(&fails_once));
+        post(move |headers: http::HeaderMap, body: String| {
+            let (heard, fails_once) = (Arc::clone(&heard), Arc::clone(&fails_once));
+            async move {
+                if path == "slack" && fails_once.fetch_add(1, Ordering::SeqCst) == 0 {
+                    return http::StatusCode::BAD_GATEWAY;
+                }
+                let signature = headers.get("webhook-signature").map(|value| value.to_str().unwrap().to_owned());
+                heard.lock().unwrap().push((path.to_owned(), signature, serde_json::from_str(&body).unwrap()));
+                http::StatusCode::OK
+            }
+        })
+    };
+    let router =
+        Router::new().route("/hook", listen("hook")).route("/slack", listen("slack")).route("/ops", listen("ops"));
+    let ops = crate::world::serve(router).await;
+    let lists = format!(
+        "alerts:\n- {{ webhook: '{0}/hook', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw }}\n- {{ slack: '{0}/slack' }}\n- {{ campaign: relay_alert, account: ops, to: '+919812345679' }}\n- {{ campaign: relay_alert, account: default, to: '+919812345679' }}",
+        ops.base
+    );
+    let setup = quick().account("ops").set(&format!("accounts.ops.endpoint={}/ops", ops.base)).lists(&lists);
+    let world = World::start_against(setup, moody.router()).await;
+    post_many(&world, 0, 50).await;
+    let of = |path: &str| told.lock().unwrap().iter().filter(|(to, ..)| to == path).cloned().collect::<Vec<_>>();
+    eventually("each is told", async || of("hook").len() == 1 && of("ops").len() == 1).await;
+    let (_, signature, body) = of("hook").remove(0);
+    assert!(signature.unwrap().starts_with("v1,"));
+    assert_eq!((&body["type"], &body["data"]["account"]), (&json!("hold.began"), &json!("default")));
+    assert_eq!(of("ops")[0].2["destination"], "+919812345679");
+    moody.top_up();
+    eventually("each is told of the end", async || of("hook").len() == 2 && of("ops").len() == 2).await;
+    let ended = of("hook").remove(1).2;
+    assert_eq!(ended["type"], "hold.ended");
+    assert!(ended["data"]["waiting"].as_u64().unwrap() >= 40, "{ended}");
+    assert!(!moody.calls().iter().any(|call| call["campaignName"] == "relay_alert"), "what stands still tells nobody");
+    world.stop().await;
+    drop(ops);
+}

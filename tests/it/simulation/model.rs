@@ -1,0 +1,180 @@
+//! What the simulation knows by itself, and holds the relay against: who may be sent what, and when.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use serri_relay::clock::Timestamp;
+use serri_relay::event::NewEvent;
+
+use super::script::PEOPLE;
+use super::serri::{Serri, Taken};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// An event that was accepted.
+#[derive(Debug, Clone)]
+struct Arrived {
+    order: usize,
+    kind: String,
+    phone: String,
+    key: String,
+    start: Timestamp,
+    at: Timestamp,
+}
+
+#[derive(Default)]
+pub struct Model {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    events: BTreeMap<String, Arrived>,
+    sends: usize,
+    /// Who wants no messages at present.
+    left: Vec<String>,
+    /// The latest that the clock ever showed: what was due then may go although it was set back since.
+    latest: Timestamp,
+}
+
+impl Model {
+    pub fn events(&self) -> usize {
+        self.state.lock().unwrap().events.len()
+    }
+
+    pub fn sends(&self) -> usize {
+        self.state.lock().unwrap().sends
+    }
+
+    /// What the clock shows before it is set back.
+    pub fn saw(&self, now: Timestamp) {
+        let mut state = self.state.lock().unwrap();
+        state.latest = state.latest.max(now);
+    }
+
+    pub fn arrived(&self, event: &NewEvent) {
+        let mut state = self.state.lock().unwrap();
+        let body: Value = serde_json::from_slice(&event.body).unwrap();
+        let text = |key: &str| body[key].as_str().unwrap().to_owned();
+        let start = text("start").parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        let arrived = Arrived {
+            order: state.events.len(),
+            kind: event.kind.clone(),
+            phone: text("phone"),
+            key: text("key"),
+            start: Timestamp(start),
+            at: event.received_at,
+        };
+        match event.kind.as_str() {
+            "leave" => state.left.push(arrived.phone.clone()),
+            "return" => state.left.retain(|phone| *phone != arrived.phone),
+            _ => {}
+        }
+        state.sends +=
+            usize::from(!["leave", "return", "order", "appointment.cancelled"].contains(&event.kind.as_str()));
+        state.events.insert(event.id.clone(), arrived);
+    }
+
+    /// What must hold of each call when it begins.
+    pub fn check_call(&self, campaign: &str, number: &str, event: &str, now: Timestamp, taken: &[Taken]) {
+        let state = self.state.lock().unwrap();
+        let about = state.events.get(event).expect("nobody is sent what no event asked for");
+        assert_eq!(about.phone, number);
+        let due = now.max(state.latest);
+        let before: Vec<&Taken> =
+            taken.iter().filter(|taken| taken.campaign == campaign && taken.event == event).collect();
+        assert!(before.iter().all(|taken| !taken.told), "{campaign} of {event} went, and goes again");
+        let later = |kind: &str| {
+            state.events.values().any(|event| event.kind == kind && event.key == about.key && event.order > about.order)
+        };
+        match campaign {
+            "code" => assert!(now <= about.at.after(Duration::from_secs(600)), "a code of {event} goes too late"),
+            "cart" => {
+                assert!(due >= about.at.after(Duration::from_secs(1_800)), "a cart of {event} goes too early");
+                assert!(!later("order"), "a cart of {event} goes although the order came");
+                assert!(!later("cart"), "a cart of {event} goes although it was changed");
+            }
+            "reminder" => {
+                assert!(now < about.start, "a reminder of {event} goes after the appointment");
+                assert!(due >= about.start.before(DAY), "a reminder of {event} goes too early");
+                assert!(!later("appointment.cancelled"), "a reminder of {event} goes for a cancelled appointment");
+                assert!(!later("appointment"), "a reminder of {event} goes for an appointment that was moved");
+            }
+            "promotion" => {
+                assert!(is_day(number, now), "a promotion of {event} goes to {number} at {now}");
+            }
+            _ => {}
+        }
+        // the shop's suppressions are the first account's
+        let of_shop = ["welcome", "cart", "promotion"].contains(&campaign);
+        assert!(
+            !of_shop || !state.left.iter().any(|left| left == number),
+            "{number} left, and gets {campaign} of {event}"
+        );
+    }
+
+    /// What must hold of each message when it is taken.
+    pub fn check_taken(&self, new: &Taken, taken: &[Taken]) {
+        let state = self.state.lock().unwrap();
+        let others =
+            |taken: &&Taken| taken.number == new.number && taken.campaign == new.campaign && taken.event != new.event;
+        let same: Vec<&Taken> = taken.iter().filter(others).collect();
+        let within = |span: Duration| same.iter().filter(move |taken| taken.at > new.at.before(span));
+        match new.campaign.as_str() {
+            "welcome" => assert_eq!(within(2 * DAY).count(), 0, "{} is welcomed twice", new.number),
+            "promotion" => {
+                let events: std::collections::BTreeSet<&str> = within(DAY).map(|taken| taken.event.as_str()).collect();
+                assert!(events.len() < 2, "{} gets a third promotion: {events:?} and {}", new.number, new.event);
+            }
+            "note" | "code" => {
+                let order = |event: &str| state.events[event].order;
+                let last = same.iter().map(|taken| order(&taken.event)).max();
+                assert!(
+                    last.is_none_or(|last| last < order(&new.event)),
+                    "{} of {} comes late",
+                    new.campaign,
+                    new.event
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// What must hold of each send at the end.
+    pub fn check_fate(&self, row: &[String], serri: &Serri) {
+        let [id, event, rule, state, reason] = row else { panic!("{row:?}") };
+        let state_of = self.state.lock().unwrap();
+        let taken = serri.taken().iter().filter(|taken| taken.event == *event && taken.campaign == *rule).count();
+        let is_invalid = state_of.events[event].phone == PEOPLE[5];
+        match state.as_str() {
+            "10" => assert!(taken >= 1 && !is_invalid, "send {id} counts as sent: {row:?}"),
+            "11" => assert!(
+                reason.contains("Invalid Number") || reason.contains("something new"),
+                "send {id} failed: {reason}"
+            ),
+            "12" => assert!(["reminder", "note"].contains(&rule.as_str()), "{row:?}"),
+            "13" => assert!(["code", "reminder"].contains(&rule.as_str()), "{row:?}"),
+            "14" => assert!(["welcome", "cart", "promotion"].contains(&rule.as_str()), "{row:?}"),
+            "15" => assert!(["cart", "reminder"].contains(&rule.as_str()), "{row:?}"),
+            "16" => assert!(["welcome", "reminder"].contains(&rule.as_str()), "{row:?}"),
+            other => panic!("send {id} is left in {other}"),
+        }
+    }
+}
+
+/// From nine to nine where the person is.
+fn is_day(number: &str, now: Timestamp) -> bool {
+    let zone = match number.get(..3).unwrap() {
+        "+91" => "Asia/Kolkata",
+        "+12" => "America/New_York",
+        "+44" => "Europe/London",
+        "+61" => "Australia/Sydney",
+        "+97" => "Asia/Kathmandu",
+        other => panic!("{other}"),
+    };
+    let local = jiff::Timestamp::from_millisecond(now.0).unwrap().to_zoned(TimeZone::get(zone).unwrap());
+    (9..21).contains(&local.hour())
+}

@@ -1,0 +1,204 @@
+//! What a seed decides: which events come when, what goes wrong at Serri, and when the relay dies or its clock is set.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
+use serri_relay::call::Call;
+use serri_relay::route::Route;
+
+/// A shop: codes, welcomes, carts, promotions, and people who want no more of it.
+pub const SHOP: &str = r#"
+source: generic
+auth: bearer
+secret: s3cret-for-tests
+sends:
+  - name: code
+    when: meta.type == "code"
+    priority: urgent
+    expires: 10m
+    even_if_suppressed: true
+    reason: the person asked for it
+    campaignName: code
+    destination: "{{ contact.phone }}"
+    userName: there
+    tags: ["{{ meta.id }}"]
+  - name: welcome
+    when: meta.type == "signup"
+    once: { per: "{{ contact.phone }}", within: 2d }
+    campaignName: welcome
+    destination: "{{ contact.phone }}"
+    userName: there
+    tags: ["{{ meta.id }}"]
+  - name: cart
+    when: meta.type == "cart"
+    delay: 30m
+    key: "{{ event.key }}"
+    cancel_on: meta.type == "order"
+    campaignName: cart
+    destination: "{{ contact.phone }}"
+    userName: there
+    tags: ["{{ meta.id }}"]
+  - name: promotion
+    when: meta.type == "promotion"
+    priority: bulk
+    hours: "09:00-21:00"
+    timezone: recipient
+    cap: 2/day
+    campaignName: promotion
+    destination: "{{ contact.phone }}"
+    userName: there
+    tags: ["{{ meta.id }}"]
+  - name: sorry
+    when: meta.type == "leave"
+    suppress: add
+    destination: "{{ contact.phone }}"
+  - name: back
+    when: meta.type == "return"
+    suppress: remove
+    destination: "{{ contact.phone }}"
+"#;
+
+/// A CRM of another account: orders that end carts do not reach over here; appointments do.
+pub const CRM: &str = r#"
+source: generic
+auth: bearer
+secret: s3cret-for-tests
+account: second
+on_uncertain: hold
+key: "{{ event.key }}"
+sends:
+  - name: reminder
+    when: meta.type == "appointment"
+    at: "{{ event.start }}"
+    before: 24h
+    cancel_on: meta.type == "appointment.cancelled"
+    campaignName: reminder
+    destination: "{{ contact.phone }}"
+    userName: there
+    tags: ["{{ meta.id }}"]
+  - name: note
+    when: meta.type == "note"
+    campaignName: note
+    destination: "{{ contact.phone }}"
+    userName: there
+    tags: ["{{ meta.id }}"]
+"#;
+
+pub const CAMPAIGNS: &str = "campaigns: [{ name: promotion, category: marketing }]";
+
+/// People on four continents; the last one's number is on no WhatsApp.
+pub const PEOPLE: [&str; 6] =
+    ["+919812345670", "+12125550123", "+442071234567", "+61412345678", "+9779812345678", "+919812345000"];
+
+/// What happens.
+#[derive(Debug, Clone)]
+pub enum Act {
+    Event {
+        route: &'static str,
+        body: String,
+    },
+    /// The relay is killed and started again.
+    Kill,
+    /// The same in the middle of the next call.
+    KillAtCall,
+    Ahead(Duration),
+    Back(Duration),
+}
+
+/// What goes wrong at Serri, from when to when after the start.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    pub from: Duration,
+    pub until: Duration,
+    /// Of which account.
+    pub account: &'static str,
+    pub kind: FaultKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    NoCredits,
+    Down,
+    Refuses,
+    NotLive(&'static str),
+    Hangs,
+    TooFast,
+    Unknown,
+}
+
+/// All that a seed decides.
+pub struct Script {
+    pub acts: Vec<(Duration, Act)>,
+    pub faults: Vec<Fault>,
+}
+
+impl Script {
+    pub fn of(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let hours = rng.u64(2..72);
+        let span = Duration::from_secs(hours * 3_600);
+        let moment = |rng: &mut fastrand::Rng| Duration::from_millis(rng.u64(0..hours * 3_600_000));
+        let mut acts = Vec::new();
+        let mut bodies: Vec<(&'static str, String)> = Vec::new();
+        for number in 0..rng.usize(10..60) {
+            // one in ten comes a second time
+            let repeated = bodies.get(rng.usize(0..bodies.len().max(1))).filter(|_| rng.u8(0..10) == 0).cloned();
+            let (route, body) = repeated.unwrap_or_else(|| event(&mut rng, number, span));
+            bodies.push((route, body.clone()));
+            acts.push((moment(&mut rng), Act::Event { route, body }));
+        }
+        for _ in 0..rng.usize(0..4) {
+            acts.push((moment(&mut rng), if rng.bool() { Act::Kill } else { Act::KillAtCall }));
+        }
+        for _ in 0..rng.usize(0..3) {
+            let by = Duration::from_secs(rng.u64(1..200_000));
+            acts.push((moment(&mut rng), if rng.bool() { Act::Ahead(by) } else { Act::Back(by) }));
+        }
+        acts.sort_by_key(|(at, _)| *at);
+        let kinds = [
+            FaultKind::NoCredits,
+            FaultKind::Down,
+            FaultKind::Refuses,
+            FaultKind::NotLive("welcome"),
+            FaultKind::NotLive("note"),
+            FaultKind::Hangs,
+            FaultKind::TooFast,
+            FaultKind::Unknown,
+        ];
+        let mut faults = Vec::new();
+        for _ in 0..rng.usize(0..6) {
+            let from = moment(&mut rng);
+            let until = from + Duration::from_secs(rng.u64(1..40_000));
+            let account = if rng.bool() { "default" } else { "second" };
+            faults.push(Fault { from, until, account, kind: kinds[rng.usize(0..kinds.len())] });
+        }
+        Self { acts, faults }
+    }
+}
+
+fn event(rng: &mut fastrand::Rng, number: usize, span: Duration) -> (&'static str, String) {
+    let phone = PEOPLE[rng.usize(0..PEOPLE.len())];
+    let key = format!("k{}", rng.u8(0..8));
+    let of_shop = ["code", "signup", "cart", "order", "promotion", "promotion", "promotion", "leave", "return"];
+    let of_crm = ["appointment", "appointment.cancelled", "note"];
+    let is_shop = rng.u8(0..3) > 0;
+    let kind = if is_shop { of_shop[rng.usize(0..of_shop.len())] } else { of_crm[rng.usize(0..of_crm.len())] };
+    let start = super::START.after(Duration::from_secs(rng.u64(0..span.as_secs() + 3 * 86_400)));
+    let body =
+        json!({ "id": format!("e{number}"), "type": kind, "phone": phone, "key": key, "start": start.to_string() });
+    (if is_shop { "shop" } else { "crm" }, body.to_string())
+}
+
+/// The call that brings an event.
+pub fn call(route: &Route, body: &str) -> Call {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    Call {
+        method: Method::POST,
+        uri: format!("/webhooks/{}", route.name).parse().unwrap(),
+        headers,
+        body: body.to_owned().into(),
+        packed: None,
+    }
+}
