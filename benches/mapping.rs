@@ -9,6 +9,7 @@
     reason = "a benchmark may fail loudly, and talks"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -16,7 +17,7 @@ use serri_relay::clock::Timestamp;
 use serri_relay::config::interpolate::Variables;
 use serri_relay::event::{Contact, Envelope, Event};
 use serri_relay::map::phone::normalise;
-use serri_relay::map::{Rule, RulePlace, Scope};
+use serri_relay::map::{Rule, RuleContext, RulePlace, Scope, Wish, WishPlaces};
 use serri_relay::route::check::check;
 use serri_relay::route::example::call_of;
 use serri_relay::route::manner_of;
@@ -40,9 +41,13 @@ fn mapping(c: &mut Criterion) {
     let authentic = route.authentication.assume(call);
     let file = &checked.written.routes["shop"];
     let place = RulePlace { file: &file.node, index: 0 };
-    let rule = Rule::compile(&file.value.sends[0], place, "default", None).expect("a rule");
+    let relay = &checked.written.relay;
+    let places = WishPlaces { route: &file.node, rule: None, relay: &relay.node, account: "default", country: "IN" };
+    let wish = Wish::compile(&file.value.wishes, places, Arc::default()).expect("no wishes");
+    let rule = Rule::compile(&file.value.sends[0], place, "default", None, wish).expect("a rule");
+    let context = RuleContext { country: "IN", received_at: Timestamp(0) };
     let scope = scope_of(sample.body);
-    c.bench_function("map: eight templates and a number", |b| b.iter(|| rule.apply(&scope, "IN")));
+    c.bench_function("map: eight templates and a number", |b| b.iter(|| rule.apply(&scope, context)));
     c.bench_function("a number in full: +91 98123 45670", |b| b.iter(|| normalise("+91 98123 45670", "IN")));
     c.bench_function("a number of the country: 098123 45670", |b| b.iter(|| normalise("098123 45670", "IN")));
     c.bench_function("all: decode, describe, map, make what is stored", |b| {

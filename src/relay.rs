@@ -89,12 +89,11 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), StartError> {
     let settings = checked.written.relay.value;
-    let concurrency = usize::try_from(settings.delivery.concurrency).unwrap_or(usize::MAX);
     let store = Arc::new(SqliteStore::open(&settings.store.url)?);
     let limits = Limits {
         timeout: settings.delivery.timeout.0,
         connect_timeout: settings.delivery.connect_timeout.0,
-        connections: concurrency,
+        connections: calls(&settings).concurrency,
     };
     let outbound = Outbound::new(limits, clock.clone())?;
     let metrics = Arc::new(Metrics::new());
@@ -119,16 +118,7 @@ pub async fn serve(
         body_limit: settings.server.body_limit.0,
         working: Semaphore::new(receive::WORKING),
     });
-    let retry = &settings.delivery.retry;
-    let policy = Policy {
-        initial: retry.initial.0,
-        max: retry.max.0,
-        give_up_after: retry.give_up_after.0,
-        on_uncertain: settings.delivery.on_uncertain,
-        probe_initial: settings.delivery.hold_probe.initial.0,
-        probe_max: settings.delivery.hold_probe.max.0,
-    };
-    let settings_of_calls = Settings { concurrency, timeout: settings.delivery.timeout.0, policy, net: deliver::NET };
+    let settings_of_calls = calls(&settings);
     let lookups = Lookups {
         store: Arc::clone(&store) as Arc<dyn Store>,
         outbound: outbound.clone(),
@@ -226,6 +216,21 @@ async fn start_sandbox(
     let address = listener.local_addr().map_err(failed)?;
     tasks.spawn(listen::serve(listener, sandbox.router(), Duration::from_secs(10), stop.clone()));
     Ok((sandbox, address))
+}
+
+/// How calls are made.
+fn calls(settings: &RelayFile) -> Settings {
+    let delivery = &settings.delivery;
+    let policy = Policy {
+        initial: delivery.retry.initial.0,
+        max: delivery.retry.max.0,
+        give_up_after: delivery.retry.give_up_after.0,
+        on_uncertain: delivery.on_uncertain,
+        probe_initial: delivery.hold_probe.initial.0,
+        probe_max: delivery.hold_probe.max.0,
+    };
+    let concurrency = usize::try_from(delivery.concurrency).unwrap_or(usize::MAX);
+    Settings { concurrency, timeout: delivery.timeout.0, policy, net: deliver::NET }
 }
 
 fn accounts(settings: &RelayFile, sandbox: Option<SocketAddr>) -> BTreeMap<String, Account> {

@@ -53,6 +53,8 @@ struct Plan {
     /// What a body that could not be decoded before turns out to be.
     events: Vec<NewEvent>,
     route: Option<String>,
+    /// Whether what went goes once more.
+    again: bool,
 }
 
 /// `POST /api/v1/events/replay`
@@ -105,7 +107,7 @@ async fn plan(
         let detail = format!("event `{}` came by route `{}`, which there is no more", kept.event.id, kept.route);
         return Err(problem(StatusCode::CONFLICT, detail));
     };
-    let mut plan = Plan { route: Some(kept.route.clone()), ..Plan::default() };
+    let mut plan = Plan { route: Some(kept.route.clone()), again, ..Plan::default() };
     if kept.fault.is_some() {
         return read_again(route, &kept, plan, desk);
     }
@@ -135,7 +137,7 @@ async fn plan(
     let mut old: Vec<&SendView> = story.made.iter().collect();
     for send in sends.into_iter().filter(|send| wanted(send)) {
         let same = old.iter().position(|old| is_of(old, &send)).map(|position| old.remove(position));
-        plan.add(&kept, number, send, same, again);
+        plan.add(&kept, send, same);
     }
     for gone in old {
         plan.steps.push(step(
@@ -160,14 +162,15 @@ fn step(kept: &KeptWhole, rule: &str, destination: Option<&str>, does: &'static 
 }
 
 impl Plan {
-    fn add(&mut self, kept: &KeptWhole, number: i64, send: NewSend, old: Option<&SendView>, again: bool) {
+    fn add(&mut self, kept: &KeptWhole, send: NewSend, old: Option<&SendView>) {
+        let again = self.again;
         let destination = send.content.as_ref().ok().map(|content| content.destination.clone());
         let rule = send.rule.clone();
         let mut say = |does, why: String| self.steps.push(step(kept, &rule, destination.as_deref(), does, &why));
         if let Err(reason) = &send.content {
             return say("fail", reason.clone());
         }
-        let event = EventSeq(number);
+        let event = EventSeq(kept.number);
         let Some(old) = old else {
             say("send", "it was never made".into());
             return self.revivals.push(Revival::New { event, send });

@@ -56,12 +56,12 @@ fn entry(seen: &LearnedCampaign) -> String {
     let payload: Value = serde_json::from_str(&seen.payload).unwrap_or_default();
     let params = payload.get("templateParams").and_then(Value::as_array).map_or(0, Vec::len);
     let url = payload.pointer("/media/url").and_then(Value::as_str);
-    let mut line = format!("  - {{ name: {}, params: {params}, media: {}", Value::from(seen.name.as_str()), media(url));
-    let account = plain_account(&seen.account);
-    if account != "default" {
-        line += &format!(", account: {}", Value::from(account));
-    }
-    line + " }\n"
+    let account = match plain_account(&seen.account) {
+        "default" => String::new(),
+        other => format!(", account: {}", Value::from(other)),
+    };
+    let name = Value::from(seen.name.as_str());
+    format!("  - {{ name: {name}, params: {params}, media: {}{account} }}\n", media(url))
 }
 
 /// What kind of media a URL leads to, by its last letters.
@@ -89,7 +89,7 @@ fn with_entries(text: &str, new: &[String]) -> Option<String> {
             let after = text.lines().skip_while(|line| !is_head(line)).skip(1);
             let first = after.into_iter().find(|line| line.trim_start().starts_with('-'))?;
             let indent = first.split('-').next()?;
-            let new: String = new.iter().map(|line| format!("{indent}{}", line.trim_start())).collect();
+            let new: String = new.iter().flat_map(|line| [indent, line.trim_start()]).collect();
             Some(text.replacen(&format!("{head}\n"), &format!("{head}\n{new}"), 1))
         }
         "[]" => Some(text.replacen(head, &format!("campaigns:\n{}", new.concat().trim_end()), 1)),

@@ -115,7 +115,7 @@ impl Deliverer {
         while !stop.is_cancelled() {
             let recovered = async {
                 let recovered = self.store.recover(self.clock.now(), self.settings.policy.on_uncertain).await?;
-                self.report_recovered(recovered);
+                report::recovered(recovered);
                 self.remap().await
             };
             match recovered.await {

@@ -11,6 +11,10 @@ use crate::config::unit::{PerSecond, Rate};
 /// How much of a second's allowance may go at once after a pause.
 const BURST: Duration = Duration::from_millis(100);
 
+/// When the allowance is used up, it pays to wait until some may go again, and to ask for them together: a transaction
+/// costs as much for one.
+const BATCH: Duration = Duration::from_millis(20);
+
 /// What an account without a limit is slowed down to first, and what none is slowed down below: microseconds.
 const SLOWED_US: (i64, i64) = (50_000, 5_000_000);
 
@@ -88,6 +92,12 @@ impl Pace {
         self.interval_us.into_iter().chain(self.slowed.map(|slowed| slowed.interval_us)).max()
     }
 
+    /// How many are waited for once none is left.
+    fn batch(&self) -> i64 {
+        let batch_us = i64::try_from(BATCH.as_micros()).unwrap_or(0);
+        self.interval().map_or(1, |interval| (batch_us / interval).max(1))
+    }
+
     fn burst(&self) -> i64 {
         self.burst_us.max(self.slowed.map_or(0, |slowed| slowed.interval_us))
     }
@@ -100,7 +110,8 @@ impl Pace {
         let Some(interval) = self.interval() else { return usize::MAX };
         let now_us = now.0.saturating_mul(1_000);
         let used = self.full_at_us.saturating_sub(now_us).max(0);
-        usize::try_from((self.burst() - used) / interval).unwrap_or(0)
+        let count = (self.burst() - used) / interval;
+        if count < self.batch() { 0 } else { usize::try_from(count).unwrap_or(0) }
     }
 
     /// Uses up some.
@@ -113,7 +124,7 @@ impl Pace {
     /// When the next may go; now, if one may.
     pub fn next(&self, now: Timestamp) -> Timestamp {
         let Some(interval) = self.interval() else { return now.max(self.not_before) };
-        let at_us = self.full_at_us.saturating_sub(self.burst()).saturating_add(interval);
+        let at_us = self.full_at_us.saturating_sub(self.burst()).saturating_add(interval.saturating_mul(self.batch()));
         let at = Timestamp(at_us.div_euclid(1_000) + i64::from(at_us.rem_euclid(1_000) > 0));
         now.max(at).max(self.not_before)
     }

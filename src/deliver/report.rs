@@ -101,17 +101,6 @@ impl Deliverer {
         self.metrics.unknown_answers.get_or_create(&UnknownLabels { text }).inc();
     }
 
-    pub(super) fn report_recovered(&self, recovered: Recovered) {
-        let Recovered { repeated, held } = recovered;
-        if repeated + held > 0 {
-            tracing::warn!(
-                repeated,
-                held,
-                "the relay died while calls were under way, and nobody knows whether they went: on_uncertain says whether they are repeated (retry) or wait for a person to decide (hold)"
-            );
-        }
-    }
-
     /// A breaker is a hold of this process alone: it has a line and a count, and nobody is woken for it.
     pub(super) fn report_breaker(&self, account: &str, turn: Turn) {
         let labels = HoldTurnLabels {
@@ -128,5 +117,17 @@ impl Deliverer {
                 tracing::info!(account, since = %since, "the account can be reached again");
             }
         }
+    }
+}
+
+/// What an earlier process left in flight.
+pub fn recovered(recovered: Recovered) {
+    let Recovered { repeated, held } = recovered;
+    if repeated + held > 0 {
+        tracing::warn!(
+            repeated,
+            held,
+            "the relay died while calls were under way, and nobody knows whether they went: on_uncertain says whether they are repeated (retry) or wait for a person to decide (hold)"
+        );
     }
 }

@@ -223,6 +223,8 @@ pub struct SuppressionView {
 /// An event as it was kept, to be mapped again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptWhole {
+    /// Its number.
+    pub number: i64,
     /// The event.
     pub event: KeptEvent,
     /// The route it came by.

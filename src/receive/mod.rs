@@ -121,6 +121,8 @@ struct Shown {
     id: String,
     sends: usize,
     lookup: bool,
+    /// It changed what is wanted: a number that must not be messaged, a send that is cancelled.
+    changes: bool,
     problem: Option<String>,
 }
 
@@ -128,7 +130,8 @@ impl Shown {
     fn of(event: &NewEvent) -> Self {
         let problem = event.made.sends.iter().find_map(|send| send.content.as_ref().err().cloned());
         let sends = event.made.sends.iter().filter(|send| send.content.is_ok()).count();
-        Self { id: event.id.clone(), sends, lookup: event.lookup, problem }
+        let changes = !event.made.suppressions.is_empty() || !event.made.cancels.is_empty();
+        Self { id: event.id.clone(), sends, lookup: event.lookup, changes, problem }
     }
 }
 
@@ -147,7 +150,7 @@ fn respond(answer: &Answer, route: &Route, outcome: &'static str, shown: &[Shown
         (fresh.iter().map(|shown| shown.sends).sum(), fresh.iter().filter(|shown| shown.problem.is_some()).count());
     let status = match outcome {
         "" if fresh.is_empty() && !shown.is_empty() => "duplicate",
-        "" if sends == 0 && unmapped == 0 && !fresh.iter().any(|shown| shown.lookup) => "ignored",
+        "" if sends == 0 && unmapped == 0 && !fresh.iter().any(|shown| shown.lookup || shown.changes) => "ignored",
         "" => "accepted",
         other => other,
     };

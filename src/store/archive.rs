@@ -42,6 +42,16 @@ impl Where {
     }
 }
 
+impl Where {
+    /// The states that are asked for are numbers of ours.
+    fn states(&mut self, before: &str, filter: &Filter, after: &str) {
+        let Some(state) = filter.state else { return };
+        self.sql += if self.sql.is_empty() { " WHERE " } else { " AND " };
+        let states: Vec<String> = states::kept(state).iter().map(ToString::to_string).collect();
+        self.sql.extend([before, " (", &states.join(", "), after]);
+    }
+}
+
 fn limit_of(filter: &Filter) -> usize {
     filter.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1)
 }
@@ -110,11 +120,7 @@ pub fn sends(db: &Connection, filter: &Filter) -> Result<Page<SendView>> {
     conditions.text("s.event IN (SELECT seq FROM events WHERE id = ?)", filter.event.as_ref());
     conditions.time("s.created_at >= ?", filter.since.as_ref());
     conditions.time("s.created_at < ?", filter.until.as_ref());
-    if let Some(state) = filter.state {
-        let states: Vec<String> = states::kept(state).iter().map(ToString::to_string).collect();
-        conditions.sql += if conditions.sql.is_empty() { " WHERE " } else { " AND " };
-        conditions.sql += &format!("s.state IN ({})", states.join(", "));
-    }
+    conditions.states("s.state IN", filter, ")");
     if let Some(before) = filter.cursor.as_ref().and_then(|cursor| cursor.parse::<i64>().ok()) {
         conditions.and("s.id < ?", before);
     }
@@ -218,11 +224,7 @@ pub fn events(db: &Connection, filter: &Filter) -> Result<Page<EventView>> {
     conditions.text("e.seq IN (SELECT event FROM sends WHERE rule = ?)", filter.rule.as_ref());
     conditions.text("e.seq IN (SELECT event FROM sends WHERE campaign = ?)", filter.campaign.as_ref());
     conditions.text("e.seq IN (SELECT event FROM sends WHERE account = ?)", filter.account.as_ref());
-    if let Some(state) = filter.state {
-        let states: Vec<String> = states::kept(state).iter().map(ToString::to_string).collect();
-        conditions.sql += if conditions.sql.is_empty() { " WHERE " } else { " AND " };
-        conditions.sql += &format!("e.seq IN (SELECT event FROM sends WHERE state IN ({}))", states.join(", "));
-    }
+    conditions.states("e.seq IN (SELECT event FROM sends WHERE state IN", filter, "))");
     if let Some(before) = filter.cursor.as_ref().and_then(|cursor| cursor.parse::<i64>().ok()) {
         conditions.and("e.seq < ?", before);
     }
@@ -322,6 +324,7 @@ pub fn kept(db: &Connection, number: i64) -> Result<Option<KeptWhole>> {
         };
         let lookup: Option<i64> = row.get(7)?;
         Ok(KeptWhole {
+            number,
             event,
             route: row.get(5)?,
             fault: row.get(6)?,

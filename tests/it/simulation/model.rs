@@ -79,7 +79,7 @@ impl Model {
     }
 
     /// What must hold of each call when it begins.
-    pub fn check_call(&self, campaign: &str, number: &str, event: &str, now: Timestamp, taken: &[Taken]) {
+    pub fn check_call(&self, (campaign, number, event): (&str, &str, &str), now: Timestamp, taken: &[Taken]) {
         let state = self.state.lock().unwrap();
         let about = state.events.get(event).expect("nobody is sent what no event asked for");
         assert_eq!(about.phone, number);

@@ -9,12 +9,11 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use reqwest::Url;
 use serde_json::{Value, json};
-use serri_relay::clock::{Clock, Timestamp};
+use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::event::Outcome;
 use serri_relay::secret::Secret;
 use serri_relay::serri::{Answer, Caller, Exchange};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use super::model::Model;
 use super::script::{Fault, FaultKind, PEOPLE};
@@ -32,7 +31,7 @@ pub struct Taken {
 }
 
 pub struct Serri {
-    begin: Instant,
+    begin: Stopwatch,
     clock: Clock,
     model: Arc<Model>,
     faults: Vec<Fault>,
@@ -44,7 +43,6 @@ struct State {
     rng: fastrand::Rng,
     taken: Vec<Taken>,
     in_flight: BTreeSet<String>,
-    calls: usize,
     kill_next: bool,
 }
 
@@ -54,14 +52,9 @@ impl Serri {
             rng: fastrand::Rng::with_seed(!seed),
             taken: Vec::new(),
             in_flight: BTreeSet::new(),
-            calls: 0,
             kill_next: false,
         };
-        Self { begin: Instant::now(), clock, model, faults, state: Mutex::new(state), kill: Notify::new() }
-    }
-
-    pub fn calls(&self) -> usize {
-        self.state.lock().unwrap().calls
+        Self { begin: Stopwatch::start(), clock, model, faults, state: Mutex::new(state), kill: Notify::new() }
     }
 
     pub fn taken(&self) -> Vec<Taken> {
@@ -108,9 +101,8 @@ impl Serri {
         let begun = self.clock.now();
         let kill = {
             let mut state = self.state.lock().unwrap();
-            state.calls += 1;
             assert!(state.in_flight.insert(number.clone()), "two calls to {number} at once");
-            self.model.check_call(&campaign, &number, &event, begun, &state.taken);
+            self.model.check_call((&campaign, &number, &event), begun, &state.taken);
             std::mem::take(&mut state.kill_next)
         };
         if kill && self.chance() {

@@ -1,0 +1,208 @@
+//! What people ask of a running relay and do with it: by the admin API, and by the commands that use it.
+
+use serde_json::{Value, json};
+
+use crate::world::{ROUTE, Setup, World, eventually};
+
+async fn posted(world: &World, id: &str, campaign: &str, phone: &str) {
+    let body = json!({"id": id, "campaign": campaign, "phone": phone});
+    assert_eq!(world.post("hello", &body.to_string()).await.0, 200);
+}
+
+/// Runs a command against the world's relay; gives what it says.
+fn command(world: &World, arguments: &[&str]) -> (bool, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_serri-relay"))
+        .arg("--config")
+        .arg(world.setup.config())
+        .args(arguments)
+        .args(["--admin", &world.admin])
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_a_lead_is_told() {
+    let world = World::hello().await;
+    posted(&world, "e1", "welcome", "9812345670").await;
+    posted(&world, "e2", "sandbox_invalid_number", "9812345671").await;
+    world.settles("SELECT count(*) FROM sends WHERE state >= 10", "2").await;
+    let (_, list) = world.admin("GET", "/sends?number=098123%2045671", None).await;
+    assert_eq!(list["sends"].as_array().unwrap().len(), 1);
+    assert_eq!((&list["sends"][0]["state"], &list["sends"][0]["event"]), (&json!("failed"), &json!("e2")));
+    let (_, story) = world.admin("GET", "/sends/2", None).await;
+    let history: Vec<&str> =
+        story["history"].as_array().unwrap().iter().map(|step| step["what"].as_str().unwrap()).collect();
+    assert_eq!(history, ["made", "refused"]);
+    assert_eq!(story["payload"]["campaignName"], "sandbox_invalid_number");
+    let (_, event) = world.admin("GET", "/events/e1", None).await;
+    assert_eq!((&event["body"]["phone"], &event["made"][0]["state"]), (&json!("9812345670"), &json!("sent")));
+    for (path, status) in [
+        ("/sends/9", 404),
+        ("/events/nobody", 404),
+        ("/sends?state=lost", 400),
+        ("/sends?since=noon", 400),
+        ("/sends?colour=red", 400),
+        ("/sends?account=nobody", 400),
+    ] {
+        let (told, problem) = world.admin("GET", path, None).await;
+        assert!(
+            told == status && problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()),
+            "{path}: {problem}"
+        );
+    }
+    let (well, said) = command(&world, &["sends", "list", "--state", "failed"]);
+    assert!(well && said.contains("400: Invalid Number") && said.lines().count() == 2, "{said}");
+    let (well, said) = command(&world, &["sends", "show", "1"]);
+    assert!(well && said.contains("submitted_message_id") || said.contains("message_id"), "{said}");
+    let (well, said) = command(&world, &["events", "show", "e2"]);
+    assert!(well && said.contains("sandbox_invalid_number"), "{said}");
+    let (well, said) = command(&world, &["events", "list", "--json"]);
+    assert!(well && serde_json::from_str::<Value>(&said).unwrap()["events"].as_array().unwrap().len() == 2, "{said}");
+    let (well, said) = command(&world, &["sends", "show", "99"]);
+    assert!(!well && said.contains("there is no send 99"), "{said}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_come_in_pages() {
+    let world = World::hello().await;
+    let events: Vec<Value> =
+        (0..25).map(|n| json!({"id": format!("e{n}"), "phone": format!("98123456{n:02}")})).collect();
+    world.post("hello", &Value::from(events).to_string()).await;
+    for list in ["sends", "events"] {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let (_, page) = world.admin("GET", &format!("/{list}?limit=10{cursor}"), None).await;
+            let key = if list == "sends" { "id" } else { "number" };
+            seen.extend(page[list].as_array().unwrap().iter().map(|entry| entry[key].as_i64().unwrap()));
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(seen, (1..=25).rev().collect::<Vec<_>>(), "{list}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_maps_anew_and_messages_nobody_twice_unless_told() {
+    let wrong = ROUTE.replace("contact.first_name | default('there')", "event.first");
+    let world = World::start(Setup::new().route("hello", &wrong)).await;
+    posted(&world, "e1", "welcome", "9812345670").await;
+    world.post("hello", &json!({"id": "e2", "first": "Asha", "phone": "9812345671"}).to_string()).await;
+    world.settles("SELECT count(*) FROM sends WHERE state >= 10", "2").await;
+    assert_eq!(world.query("SELECT state FROM sends ORDER BY id"), [["11"], ["10"]]);
+    let world = World::start(world.stop().await.route("hello", ROUTE)).await;
+    let (well, said) = command(&world, &["events", "replay", "e1", "e2"]);
+    assert!(well && said.contains("1 send(s) would be replayed; nothing was changed: add --yes"), "{said}");
+    assert!(said.contains("send 1 was failed") && said.contains("send 2 went at"), "{said}");
+    assert_eq!(world.query("SELECT state FROM sends ORDER BY id"), [["11"], ["10"]]);
+    let (_, told) = world.admin("POST", "/events/replay", Some(json!({"ids": ["e1", "e2"], "yes": true}))).await;
+    assert_eq!(told["replayed"], 1);
+    world.delivered(1).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
+    // the same again does nothing, and once more if somebody says so
+    let (_, told) = world.admin("POST", "/sends/replay", Some(json!({"ids": [1], "yes": true}))).await;
+    assert_eq!(told["replayed"], 0, "{told}");
+    let (well, said) = command(&world, &["sends", "replay", "1", "--again", "--yes"]);
+    assert!(well && said.contains("1 send(s) replayed"), "{said}");
+    world.delivered(2).await;
+    assert_eq!(world.query("SELECT count(*) FROM sends"), [["3"]]);
+    let (_, story) = world.admin("GET", "/sends/1", None).await;
+    let reasons: Vec<&str> =
+        story["history"].as_array().unwrap().iter().filter_map(|step| step["reason"].as_str()).collect();
+    assert_eq!(reasons, ["replayed"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_decoded_is_replayed_when_it_can() {
+    let world = World::start(Setup::new().route("hello", &format!("body: form{ROUTE}"))).await;
+    let (status, _) = world.post("hello", &json!({"id": "e1", "phone": "9812345670"}).to_string()).await;
+    assert_eq!(status, 415);
+    let world = World::start(world.stop().await.route("hello", &format!("body: json{ROUTE}"))).await;
+    let (_, told) = world.admin("POST", "/events/replay", Some(json!({"ids": ["#1"], "yes": true}))).await;
+    assert_eq!(told["replayed"], 1, "{told}");
+    world.delivered(1).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn holds_are_set_and_lifted_by_hand() {
+    let world = World::hello().await;
+    let (well, said) =
+        command(&world, &["holds", "set", "default", "--campaign", "welcome", "--reason", "wrong picture"]);
+    assert!(well && said.contains("nothing was changed: add --yes"), "{said}");
+    let (well, said) =
+        command(&world, &["holds", "set", "default", "--campaign", "welcome", "--reason", "wrong picture", "--yes"]);
+    assert!(well && said.contains("wrong picture"), "{said}");
+    posted(&world, "e1", "welcome", "9812345670").await;
+    posted(&world, "e2", "other", "9812345670").await;
+    world.delivered(1).await;
+    assert_eq!(world.query("SELECT state FROM sends ORDER BY id")[0], ["0"]);
+    let (well, said) = command(&world, &["holds", "lift", "nobody"]);
+    assert!(!well && said.contains("there is no hold of account `nobody`"), "{said}");
+    let (well, said) = command(&world, &["holds", "lift", "default", "--campaign", "welcome"]);
+    assert!(well && said.contains("nothing stands still"), "{said}");
+    world.delivered(2).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_sends_are_cancelled_only_when_told_so() {
+    let world = World::start(Setup::new().route("hello", &format!("delay: 1h{ROUTE}"))).await;
+    posted(&world, "e1", "a", "9812345670").await;
+    posted(&world, "e2", "b", "9812345671").await;
+    let (well, said) = command(&world, &["sends", "cancel", "--campaign", "a"]);
+    assert!(well && said.contains("1 send(s) would be cancelled"), "{said}");
+    let (well, said) = command(&world, &["sends", "cancel"]);
+    assert!(!well && said.contains("say which"), "{said}");
+    let (_, told) = world
+        .admin(
+            "POST",
+            "/sends/cancel",
+            Some(json!({"filter": {"campaign": "a"}, "yes": true, "reason": "wrong price"})),
+        )
+        .await;
+    assert_eq!(told["cancelled"], 1);
+    assert_eq!(world.query("SELECT state, reason FROM sends ORDER BY id"), [["15", "wrong price"], ["1", ""]]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn suppressed_numbers_move_in_and_out_as_csv() {
+    let world = World::hello().await;
+    let list = world.setup.dir.path().join("list.csv");
+    let rows: String = (0..2_500).map(|n| format!("98{:08},,\"said \"\"stop\"\", twice\"\n", 12_000_000 + n)).collect();
+    std::fs::write(&list, format!("number,account,reason\n{rows}")).unwrap();
+    let (well, said) = command(&world, &["suppress", "import", list.to_str().unwrap()]);
+    assert!(well && said.contains("2500 number(s) imported"), "{said}");
+    posted(&world, "e1", "welcome", "9812000007").await;
+    world.settles("SELECT state FROM sends", "14").await;
+    let (well, said) = command(&world, &["suppress", "remove", "9812000007", "--yes"]);
+    assert!(well && said.contains("may be messaged again"), "{said}");
+    let (_, said) = command(&world, &["suppress", "export"]);
+    assert!(
+        said.lines().count() == 2_500 && said.contains("+919812000000,*,\"said \"\"stop\"\", twice\","),
+        "{}",
+        said.len()
+    );
+    // what it prints it reads, and one wrong line is told and changes nothing
+    std::fs::write(&list, said).unwrap();
+    assert!(command(&world, &["suppress", "import", list.to_str().unwrap()]).1.contains("2499 number(s) imported"));
+    std::fs::write(&list, "9812345678\nnobody\n").unwrap();
+    let (well, said) = command(&world, &["suppress", "import", list.to_str().unwrap()]);
+    assert!(!well && said.contains("line 2") && said.contains("nobody"), "{said}");
+    assert_eq!(world.query("SELECT count(*) FROM suppressions WHERE number = '+919812345678'"), [["0"]]);
+    let (well, said) =
+        command(&world, &["suppress", "add", "9812345678", "--account", "default", "--reason", "by phone"]);
+    assert!(well, "{said}");
+    let (_, said) = command(&world, &["suppress", "list", "--limit", "1"]);
+    assert!(said.contains("more: --cursor"), "{said}");
+    posted(&world, "e2", "welcome", "9812345678").await;
+    eventually("it is kept back", async || world.query("SELECT count(*) FROM sends WHERE state = 14") == [["2"]]).await;
+    world.stop().await;
+}
