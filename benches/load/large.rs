@@ -1,5 +1,5 @@
-//! What a large store costs: the same relay with an empty one, with 1,000,000 sends waiting, and beside 10,000,000
-//! events of history.
+//! What a large store costs: the same relay with an empty one, with 1,000,000 sends waiting, free or held, and beside
+//! 10,000,000 events of history.
 
 use std::fs;
 use std::path::Path;
@@ -26,6 +26,7 @@ pub fn run(relay: &str) {
     for (name, prepare) in [
         ("empty", None),
         ("1,000,000 sends ready", Some(waiting as fn(&Path))),
+        ("1,000,000 sends, of which 999,000 are held", Some(held as fn(&Path))),
         ("10,000,000 events of history", Some(history as fn(&Path))),
     ] {
         measure(name, relay, &dir, prepare);
@@ -90,13 +91,29 @@ fn fill(path: &Path, statements: &str) {
     .expect("filled");
 }
 
+/// What a send is made of here.
+const SENDS: &str = "INSERT INTO sends (id, event, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at, reason, message_id)";
+
 /// Sends to as many persons, all ready to go.
 fn waiting(path: &Path) {
+    ready(path, "'order_confirmation'");
+}
+
+/// The same, of which all but a thousand are of a campaign that stands still.
+fn held(path: &Path) {
+    ready(path, "iif(value % 1000 = 0, 'order_confirmation', 'paused')");
+    fill(
+        path,
+        "INSERT INTO holds (account, campaign, reason, by, since, probes, probe_at, told_at) VALUES ('default', 'paused', 'by hand', 'hand', 0, 0, NULL, 4102444800000);",
+    );
+}
+
+fn ready(path: &Path, campaign: &str) {
     fill(
         path,
         &format!(
             "INSERT INTO events SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', X'7B226964223A317D', NULL FROM {series};
-             INSERT INTO sends SELECT value, value, 'r', 'default', 'order_confirmation', '+9197' || printf('%08d', value),
+             {SENDS} SELECT value, value, 'r', 'default', {campaign}, '+9197' || printf('%08d', value),
                '{{\"campaignName\":\"order_confirmation\",\"destination\":\"+9197' || printf('%08d', value) || '\",\"userName\":\"Asha\"}}',
                0, 1767085200000, 0, 1767085200000, 1767085200000, NULL, NULL FROM {series};",
             series = series(WAITING)
@@ -111,7 +128,7 @@ fn history(path: &Path) {
         &format!(
             "INSERT INTO events SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', X'7B226964223A317D', NULL FROM {series};
              INSERT INTO seen SELECT randomblob(16), 4102444800000, value FROM {series};
-             INSERT INTO sends SELECT value, value, 'r', 'default', 'order_confirmation', '+9197' || printf('%08d', value), '{{}}', 10, 0, 1, 1767085200000, 1767085200000, NULL, 'm' FROM {series};
+             {SENDS} SELECT value, value, 'r', 'default', 'order_confirmation', '+9197' || printf('%08d', value), '{{}}', 10, 0, 1, 1767085200000, 1767085200000, NULL, 'm' FROM {series};
              INSERT INTO attempts SELECT value, 1, 1767085200000, 5, 200, 'sent', '', '{{}}' FROM {series};",
             series = series(HISTORY)
         ),

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::event::NewEvent;
 use crate::route::Route;
 use crate::route::complete::kept;
-use crate::route::example::shown;
+use crate::route::example::{shown_of, wishes};
 
 /// The arguments of `try`.
 #[derive(Debug, Args)]
@@ -68,7 +68,7 @@ fn lookup(route: &Route, event: &NewEvent) -> Option<Result<String, String>> {
 
 /// An event as JSON.
 fn json_of(route: &Route, event: &NewEvent) -> Value {
-    let sends: Vec<Value> = event.made.sends.iter().map(shown).collect();
+    let sends = shown_of(&event.made);
     let value = serde_json::from_slice(&event.body).unwrap_or(Value::Null);
     let mut json = json!({ "id": event.id, "type": event.kind, "event": value, "sends": sends });
     if let (Some(lookup), Value::Object(fields)) = (lookup(route, event), &mut json) {
@@ -88,7 +88,7 @@ fn tell(number: usize, event: &NewEvent, lookup: Option<Result<String, String>>)
             )),
             Err(reason) => say(&format!("  the rest cannot be read: {reason}")),
         }
-    } else if event.made.sends.is_empty() {
+    } else if event.made.sends.is_empty() && event.made.suppressions.is_empty() {
         say("  no rule applies: nothing is sent (no `when` is true; --json shows the event as rules see it)");
     }
     for send in &event.made.sends {
@@ -102,8 +102,15 @@ fn tell(number: usize, event: &NewEvent, lookup: Option<Result<String, String>>)
                     .and_then(|payload| serde_json::to_string_pretty(&payload))
                     .unwrap_or_default();
                 pretty.lines().for_each(|line| say(&format!("    {line}")));
+                for (key, value) in wishes(&content.wishes) {
+                    say(&format!("    {key}: {}", value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)));
+                }
             }
             Err(reason) => say(&format!("  not sent: {reason}")),
         }
+    }
+    for change in &event.made.suppressions {
+        let what = if change.add { "must not be messaged any more" } else { "may be messaged again" };
+        say(&format!("  {}: {} {what}", change.reason, change.number));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Route;
 use crate::call::Call;
@@ -13,7 +13,7 @@ use crate::config::fault::Fault;
 use crate::config::route::{ExampleSpec, RouteFile};
 use crate::config::source::{BodyFormat, Manner, SampleSpec};
 use crate::config::{File, Written};
-use crate::event::NewSend;
+use crate::event::{Made, NewSend, Priority, Suppression, Wishes};
 
 /// When examples happen: a fixed moment, so that `meta.received_at` is the same every time.
 const WHEN: Timestamp = Timestamp(1_767_085_200_000);
@@ -51,8 +51,33 @@ fn outcome(route: &Route, call: Call, lookup: Option<&Value>) -> Result<(Vec<Val
         let answers = lookup.ok_or("its events need a lookup: write `lookup:` with what the read call answers")?;
         route.complete_all(&mut events, answers)?;
     }
-    let sends = events.iter().flat_map(|event| event.made.sends.iter().map(shown)).collect();
+    let sends = events.iter().flat_map(|event| shown_of(&event.made)).collect();
     Ok((sends, events.into_iter().map(|event| event.kind).collect()))
+}
+
+/// What the rules made of an event, as `try` shows it and examples expect it.
+pub fn shown_of(made: &Made) -> Vec<Value> {
+    let suppression = |change: &Suppression| {
+        json!({
+            "rule": change.reason.trim_start_matches("rule `").trim_end_matches('`'),
+            "suppress": if change.add { "add" } else { "remove" },
+            "destination": change.number,
+        })
+    };
+    made.sends.iter().map(shown).chain(made.suppressions.iter().map(suppression)).collect()
+}
+
+/// When and how a send goes, where that is not at once.
+pub fn wishes(wishes: &Wishes) -> serde_json::Map<String, Value> {
+    let mut shown = serde_json::Map::new();
+    let mut say = |key: &str, value: Option<Value>| shown.extend(value.map(|value| (key.to_owned(), value)));
+    say("priority", (wishes.priority != Priority::Normal).then(|| json!(wishes.priority)));
+    say("not_before", wishes.start.map(|start| json!(start.at.to_string())));
+    say("why", wishes.start.map(|start| json!(start.why)));
+    say("expires_at", wishes.expires_at.map(|at| json!(at.to_string())));
+    say("key", wishes.key.as_ref().map(|key| json!(key)));
+    say("dry_run", wishes.terms.dry_run.then_some(Value::Bool(true)));
+    shown
 }
 
 /// A send as `try` shows it and examples expect it.
@@ -64,6 +89,7 @@ pub fn shown(send: &NewSend) -> Value {
             if let Ok(Value::Object(payload)) = serde_json::from_str(&content.payload) {
                 shown.extend(payload);
             }
+            shown.extend(wishes(&content.wishes));
         }
         Err(reason) => drop(shown.insert("error".into(), Value::from(reason.as_str()))),
     }

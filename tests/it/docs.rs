@@ -106,9 +106,6 @@ fn every_filter_and_reserved_name_is_documented() {
 fn the_readmes_commands_work_as_they_are_written() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     assert!(readme.lines().count() <= 150, "{} lines", readme.lines().count());
-    let dir = tempfile::tempdir().unwrap();
-    // the shell runs in a fresh copy; cargo and the clone are what brought us here
-    copy(&root().join("config"), &dir.path().join("config"));
     let blocks = blocks(&readme, "sh");
     let commands: Vec<&str> = blocks.iter().flat_map(|block| block.lines()).filter(|line| !line.is_empty()).collect();
     let known = [
@@ -122,11 +119,40 @@ fn the_readmes_commands_work_as_they_are_written() {
     let run: Vec<&str> =
         commands.iter().copied().filter(|line| !known.iter().any(|known| line.starts_with(known))).collect();
     assert!(run.len() >= 6, "{run:?}");
+    // a person takes a moment to type the next command; the script waits for what that one should show
+    let typed = run.join("\n").replace("curl -s http://localhost:8081/sandbox/messages", "until curl -s http://localhost:8081/sandbox/messages | tee inbox | grep -q welcome_lead; do :; done; cat inbox");
+    let out = typed_beside_a_relay(&typed);
+    assert!(out.contains(r#""status":"accepted""#) && out.contains("welcome_lead"), "{out}");
+}
+
+#[test]
+fn the_operators_commands_work_as_they_are_written() {
+    let page = std::fs::read_to_string(root().join("docs/OPERATIONS.md")).unwrap();
+    let blocks = blocks(&page, "sh");
+    let commands: Vec<&str> = blocks.iter().flat_map(|block| block.lines()).filter(|line| !line.is_empty()).collect();
+    assert!(commands.len() >= 12, "{commands:?}");
+    let first = "curl -fs http://localhost:8080/webhooks/hello -H 'Authorization: Bearer let-me-in' -H 'Content-Type: application/json' -d '{\"name\":\"asha rao\",\"phone\":\"98123 45670\",\"city\":\"Pune\"}'\nuntil serri-relay sends list --state sent | grep -q welcome_lead; do :; done";
+    let out = typed_beside_a_relay(&format!("{first}\n{}", commands.join("\n")));
+    for shown in [
+        "+919812345670",
+        "welcome_lead",
+        "add --yes to do it",
+        "wrong template",
+        "nothing stands still",
+        "number,account,reason,since",
+    ] {
+        assert!(out.contains(shown), "{shown}:\n{out}");
+    }
+}
+
+/// What commands say that are typed while a relay runs with the shipped configuration.
+fn typed_beside_a_relay(commands: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    // the shell runs in a fresh copy; cargo and the clone are what brought us here
+    copy(&root().join("config"), &dir.path().join("config"));
     let script = format!(
-        "set -eu\nmkdir bin; ln -s '{}' bin/serri-relay; PATH=$PWD/bin:$PATH\nserri-relay serve 2>serve.log & relay=$!\ntrap 'kill $relay' EXIT\nuntil curl -fs http://localhost:${{PORT}}/healthz >/dev/null; do kill -0 $relay || {{ cat serve.log; exit 1; }}; done\n{}\n",
+        "set -eu\nmkdir bin; ln -s '{}' bin/serri-relay; PATH=$PWD/bin:$PATH\nserri-relay serve 2>serve.log & relay=$!\ntrap 'kill $relay' EXIT\nuntil curl -fs http://localhost:${{PORT}}/healthz >/dev/null; do kill -0 $relay || {{ cat serve.log; exit 1; }}; done\n{commands}\n",
         env!("CARGO_BIN_EXE_serri-relay"),
-        // a person takes a moment to type the next command; the script waits for what that one should show
-        run.join("\n").replace("curl -s http://localhost:8081/sandbox/messages", "until curl -s http://localhost:8081/sandbox/messages | tee inbox | grep -q welcome_lead; do :; done; cat inbox")
     );
     let (port, admin) = (free_port(), free_port());
     let script = script
@@ -143,7 +169,7 @@ fn the_readmes_commands_work_as_they_are_written() {
         .unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{script}\n{out}\n{err}");
-    assert!(out.contains(r#""status":"accepted""#) && out.contains("welcome_lead"), "{out}");
+    out.into_owned()
 }
 
 fn free_port() -> u16 {
