@@ -21,7 +21,10 @@ pub struct Line<'a> {
 /// Whether somebody is being sent to, or an earlier send of the same kind is still to be tried again. What waits for a
 /// wish of its own (hours, delay, cap) or in a lane that stands still holds nobody up.
 pub fn is_taken(db: &Connection, line: Line<'_>, now: Timestamp) -> Result<bool> {
-    if db.prepare_cached("SELECT 1 FROM sends WHERE state = 2 AND destination = ?1")?.exists([line.destination])? {
+    if db
+        .prepare_cached("SELECT 1 FROM sends INDEXED BY sends_sending WHERE state = 2 AND destination = ?1")?
+        .exists([line.destination])?
+    {
         return Ok(true);
     }
     db.prepare_cached(
@@ -33,8 +36,9 @@ pub fn is_taken(db: &Connection, line: Line<'_>, now: Timestamp) -> Result<bool>
 
 /// The next send to a person whose send came to an end is ready again.
 pub fn next_in_line(db: &Connection, destination: &str) -> Result<()> {
-    let mut first =
-        db.prepare_cached("SELECT id FROM sends WHERE state = 3 AND destination = ?1 ORDER BY id LIMIT 1")?;
+    let mut first = db.prepare_cached(
+        "SELECT id FROM sends INDEXED BY sends_behind WHERE state = 3 AND destination = ?1 ORDER BY id LIMIT 1",
+    )?;
     if let Some(id) = first.query_row([destination], |row| row.get::<_, i64>(0)).optional()? {
         db.prepare_cached("UPDATE sends SET state = 0 WHERE id = ?1")?.execute([id])?;
     }
@@ -43,14 +47,14 @@ pub fn next_in_line(db: &Connection, destination: &str) -> Result<()> {
 
 /// A send is to be tried again: those behind it that are of another kind need not wait for it.
 pub fn others_in_line(db: &Connection, line: Line<'_>) -> Result<()> {
-    db.prepare_cached("UPDATE sends SET state = 0 WHERE state = 3 AND destination = ?1 AND (account <> ?2 OR priority <> ?3 OR id < ?4)")?
+    db.prepare_cached("UPDATE sends INDEXED BY sends_behind SET state = 0 WHERE state = 3 AND destination = ?1 AND (account <> ?2 OR priority <> ?3 OR id < ?4)")?
         .execute(params![line.destination, line.account, line.priority, line.before])
         .map(drop)
 }
 
 /// A lane stands still: nobody waits behind what is in it.
 pub fn whole_line(db: &Connection, destination: &str) -> Result<()> {
-    db.prepare_cached("UPDATE sends SET state = 0 WHERE state = 3 AND destination = ?1")?
+    db.prepare_cached("UPDATE sends INDEXED BY sends_behind SET state = 0 WHERE state = 3 AND destination = ?1")?
         .execute([destination])
         .map(drop)
 }
