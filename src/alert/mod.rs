@@ -164,8 +164,9 @@ impl Alerter {
         let mut waiting: Vec<Waiting> = Vec::new();
         while !stop.is_cancelled() {
             let now = self.clock.now();
-            let next = waiting.iter().map(|notice| notice.due).min().unwrap_or(now.after(LOOK));
-            let pause = next.since(now).min(LOOK);
+            let look = LOOK.min(self.remind);
+            let next = waiting.iter().map(|notice| notice.due).min().unwrap_or(now.after(look));
+            let pause = next.since(now).min(look);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
