@@ -15,7 +15,7 @@ use crate::call::Call;
 use crate::event::act::{Action, Revival};
 use crate::event::lookup::EventSeq;
 use crate::event::view::{EventStory, KeptWhole, SendView};
-use crate::event::{Envelope, Made, NewEvent, NewSend, State as SendState};
+use crate::event::{Envelope, Made, NewEvent, NewSend, State as SendState, Suppression};
 use crate::route::Route;
 
 /// Which events are replayed.
@@ -39,7 +39,7 @@ struct Step {
     rule: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     destination: Option<String>,
-    /// `send`, `skip` or `fail`.
+    /// `send`, `change`, `skip` or `fail`.
     does: &'static str,
     why: String,
 }
@@ -123,17 +123,7 @@ async fn plan(
         return Ok(plan);
     }
     let Made { sends, suppressions, .. } = route.map_again(&kept.event);
-    if !suppressions.is_empty() {
-        for change in &suppressions {
-            let why = if change.add {
-                "the number must not be messaged from then on"
-            } else {
-                "the number may be messaged again"
-            };
-            plan.steps.push(step(&kept, &change.reason, Some(&change.number), "send", why));
-        }
-        plan.actions.push(Action::Suppress(suppressions));
-    }
+    plan.suppress(&kept, &story.made, suppressions);
     let mut old: Vec<&SendView> = story.made.iter().collect();
     for send in sends.into_iter().filter(|send| wanted(send)) {
         let same = old.iter().position(|old| is_of(old, &send)).map(|position| old.remove(position));
@@ -162,6 +152,26 @@ fn step(kept: &KeptWhole, rule: &str, destination: Option<&str>, does: &'static 
 }
 
 impl Plan {
+    /// What a rule did with a number it does not do once more: the person may have thought otherwise since.
+    fn suppress(&mut self, kept: &KeptWhole, made: &[SendView], changes: Vec<Suppression>) {
+        for change in changes {
+            let rule = change.reason.trim_start_matches("rule `").trim_end_matches('`');
+            let failed = made.iter().any(|send| send.rule == rule && send.state == SendState::Failed);
+            let what = if change.add {
+                "the number must not be messaged from then on"
+            } else {
+                "the number may be messaged again"
+            };
+            if failed || self.again {
+                self.steps.push(step(kept, rule, Some(&change.number), "change", what));
+                self.actions.push(Action::Suppress(vec![change]));
+            } else {
+                let why = format!("{what}: it was done, and may have been changed since; --again does it once more");
+                self.steps.push(step(kept, rule, Some(&change.number), "skip", &why));
+            }
+        }
+    }
+
     fn add(&mut self, kept: &KeptWhole, send: NewSend, old: Option<&SendView>) {
         let again = self.again;
         let destination = send.content.as_ref().ok().map(|content| content.destination.clone());
@@ -178,6 +188,10 @@ impl Plan {
         let id = old.id;
         match old.state {
             SendState::Waiting | SendState::Sending => say("skip", format!("send {id} is on its way")),
+            SendState::Sent if old.gone_at.is_none() => {
+                say("send", format!("send {id} reached nobody: a dry run, or a detour"));
+                self.revivals.push(Revival::Again { id, send });
+            }
             SendState::Sent if again => {
                 say("send", format!("send {id} went at {}, and goes once more", old.changed_at));
                 self.revivals.push(Revival::New { event, send });

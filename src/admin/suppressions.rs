@@ -61,12 +61,14 @@ pub async fn list(State(desk): State<Arc<Desk>>, Params(asked): Params<Asked>) -
 pub async fn change(State(desk): State<Arc<Desk>>, Body(change): Body<Change>) -> Answer<Json<Value>> {
     let change = read(&desk, change)?;
     let number = change.number.clone();
-    desk.act(Action::Suppress(vec![change])).await?;
-    Ok(Json(json!({ "number": number })))
+    let changed = desk.act(Action::Suppress(vec![change])).await?.changed;
+    Ok(Json(json!({ "number": number, "changed": changed })))
 }
 
 fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
     let account = match change.account.as_deref().map(str::trim).filter(|account| !account.is_empty()) {
+        // where there is one account, all are that one
+        None if desk.accounts.len() == 1 && !change.remove => desk.accounts.keys().next().cloned().unwrap_or_default(),
         None | Some("*") => "*".to_owned(),
         Some(name) => desk.account(name)?,
     };
@@ -101,8 +103,8 @@ pub async fn import(State(desk): State<Arc<Desk>>, body: String) -> Answer<Json<
     let rows = rows(body.trim_start_matches('\u{FEFF}')).map_err(|detail| problem(StatusCode::BAD_REQUEST, detail))?;
     let mut changes = Vec::with_capacity(rows.len());
     for (line, change) in rows {
-        let change =
-            read(&desk, change).map_err(|wrong| problem(wrong.status, format!("line {line}: {}", wrong.detail)))?;
+        let change = read(&desk, change)
+            .map_err(|wrong| problem(wrong.status, format!("line {line}: {}; nothing was imported", wrong.detail)))?;
         changes.push(change);
     }
     let mut imported = 0;

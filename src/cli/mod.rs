@@ -23,7 +23,7 @@ use annotate_snippets::Renderer;
 use annotate_snippets::renderer::DecorStyle;
 use clap::{Parser, Subcommand};
 
-use crate::config::fault::Fault;
+use crate::config::fault::{Fault, Severity};
 use crate::config::interpolate::Variables;
 use crate::route::check::Checked;
 
@@ -106,7 +106,10 @@ impl Setting {
     /// Reads and checks the configuration for a command that needs one route: another route's faults are shown and do
     /// not matter.
     fn checked_for(&self, route: &str) -> Option<Checked> {
-        let (checked, faults) = crate::route::check::check(&self.dir, &self.variables);
+        let (checked, mut faults) = crate::route::check::check(&self.dir, &self.variables);
+        // other routes' warnings are for `check`
+        let own = format!("{route}.yaml:");
+        faults.retain(|fault| fault.severity == Severity::Error || fault.one_line().contains(&own));
         show(&faults);
         let well =
             |checked: &Checked| checked.routes.contains_key(route) || !checked.written.routes.contains_key(route);

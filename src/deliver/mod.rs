@@ -129,7 +129,8 @@ impl Deliverer {
     async fn attempt(self: Arc<Self>, send: Claimed) -> Done {
         let number = send.attempts + 1;
         let (at, watch) = (self.clock.now(), Stopwatch::start());
-        let exchange = self.call(&send).await;
+        let way = self.way(&send);
+        let exchange = self.call(&send, &way).await;
         let attempt = Attempt {
             at,
             took: watch.elapsed(),
@@ -147,24 +148,32 @@ impl Deliverer {
         let fate = policy.fate(tried, &attempt, fastrand::f64());
         let probed = send.probe.map(|probe| Probed { hold: probe.hold, verdict: policy.verdict(probe, &attempt) });
         self.report_attempt(&send, number, &attempt, &fate);
-        let settlement = Settlement { id: send.id, number, attempt, fate, probed };
+        let reached = way == Detour::default();
+        let settlement = Settlement { id: send.id, number, attempt, fate, probed, reached };
         Done { account: send.account, campaign: send.campaign, settlement }
     }
 
-    async fn call(&self, send: &Claimed) -> Exchange {
+    /// Where a send goes: as its rule said when it was made, or as its route or account says now.
+    fn way(&self, send: &Claimed) -> Detour {
+        let account = self.accounts.get(&send.account).map(|account| account.detour.clone()).unwrap_or_default();
+        let route = self.routes.get(&send.route).map(|route| route.detour().clone()).unwrap_or_default();
+        Detour {
+            redirect_to: route.redirect_to.or(account.redirect_to).or_else(|| send.terms.redirect_to.clone()),
+            dry_run: send.terms.dry_run || route.dry_run || account.dry_run,
+        }
+    }
+
+    async fn call(&self, send: &Claimed, way: &Detour) -> Exchange {
         let Some(account) = self.accounts.get(&send.account) else {
             return Exchange::without_account(&send.account);
         };
-        let detour = self.routes.get(&send.route).map_or(&account.detour, |route| route.detour());
-        if send.terms.dry_run || detour.dry_run || account.detour.dry_run {
-            return Exchange::dry_run();
-        }
-        match detour.redirect_to.as_ref().or(account.detour.redirect_to.as_ref()) {
-            Some(number) => {
+        match way {
+            Detour { dry_run: true, .. } => Exchange::dry_run(),
+            Detour { redirect_to: Some(number), .. } => {
                 let payload = payload::redirected(&send.payload, number);
                 self.caller.call(&account.endpoint, &account.key, &payload).await
             }
-            None => self.caller.call(&account.endpoint, &account.key, &send.payload).await,
+            Detour { .. } => self.caller.call(&account.endpoint, &account.key, &send.payload).await,
         }
     }
 

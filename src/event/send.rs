@@ -299,6 +299,8 @@ pub struct Settlement {
     pub fate: Fate,
     /// What follows for the hold that it tried, if it tried one.
     pub probed: Option<Probed>,
+    /// Whether the person themselves was, or may have been, messaged: not in a dry run, nor on a detour.
+    pub reached: bool,
 }
 
 /// What a probe tells of its hold.

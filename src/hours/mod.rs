@@ -6,6 +6,8 @@
 
 mod written;
 
+use std::time::Duration;
+
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,9 @@ pub use written::{Closed, Window};
 
 /// How many days ahead an opening is looked for.
 const HORIZON: u32 = 400;
+
+/// Where nothing ever opens, this far ahead is as good as never.
+const NEVER: Duration = Duration::from_secs(400 * 86_400);
 
 /// After this many days an opening for most of the zones is as good as one for all.
 const PATIENCE: u32 = 8;
@@ -61,8 +66,17 @@ impl Hours {
                 break;
             }
         }
-        // one that opens at present in most zones is as open as it gets
-        if all >= best.0 && all > 0 { None } else { Some(best.1).filter(|at| *at > now) }
+        match best {
+            // one that is open at present in most zones is as open as it gets
+            (count, _) if all >= count && all > 0 => None,
+            (0, _) => Some(now.after(NEVER)),
+            (_, at) => Some(at),
+        }
+    }
+
+    /// Whether any window ever opens.
+    pub fn ever_open(&self) -> bool {
+        (0..HORIZON).any(|day| !self.openings(&TimeZone::UTC, Timestamp(0), day).is_empty())
     }
 
     fn is_open(&self, zone: &TimeZone, at: Timestamp) -> bool {
@@ -127,6 +141,9 @@ fn minutes(time: Time) -> u16 {
 /// What it should look like.
 pub fn moment_of(text: &str, zone: &str) -> Result<Timestamp, String> {
     let text = text.trim();
+    if !text.contains(':') && text.parse::<Date>().is_ok() {
+        return Err(format!("`{text}` is a day without a time: it should be as {text} 15:00"));
+    }
     if let Ok(number) = text.parse::<i64>() {
         // in seconds this would be the year 5138
         return Ok(Timestamp(if number < 100_000_000_000 { number.saturating_mul(1_000) } else { number }));
@@ -221,6 +238,14 @@ mod tests {
     }
 
     #[test]
+    fn what_never_opens_lets_nobody_through() {
+        let never = hours(&["mon-tue 09:00-21:00"], &["mon", "tue"], &["Asia/Kolkata"]);
+        assert!(!never.ever_open());
+        assert!(never.opening(at("2026-11-24T06:00:00Z")).is_some_and(|opens| opens > at("2027-11-24T06:00:00Z")));
+        assert!(hours(&["sun 09:00-21:00"], &[], &["Asia/Kolkata"]).ever_open());
+    }
+
+    #[test]
     fn a_window_may_last_over_midnight() {
         let night = hours(&["fri 22:00-02:00"], &[], &["Asia/Dubai"]);
         assert_eq!(opens(&night, "2026-11-27T21:59:00Z"), "open", "01:59 on Saturday belongs to Friday");
@@ -249,6 +274,7 @@ mod tests {
         ] {
             assert_eq!(moment_of(text, "Asia/Kolkata"), Ok(noon), "{text}");
         }
+        assert!(moment_of("2026-12-01", "Asia/Kolkata").is_err_and(|said| said.contains("without a time")));
         assert!(moment_of("next Tuesday", "Asia/Kolkata").is_err_and(|said| said.contains("2026-12-01 15:00")));
         // 02:30 does not exist on that day: the moment of the change
         assert_eq!(moment_of("2026-03-08 02:30", "America/New_York"), Ok(at("2026-03-08T07:00:00Z")));

@@ -64,6 +64,11 @@ impl Wish {
         self.redirect_to.as_deref()
     }
 
+    /// Whether it reminds of a moment that nothing can move.
+    pub fn lacks_key(&self) -> bool {
+        self.at.is_some() && self.key.is_none()
+    }
+
     /// Whether it says how many marketing messages a person gets.
     pub fn has_cap(&self) -> bool {
         self.cap.is_some()

@@ -16,7 +16,7 @@ use crate::config::source::OneOrMany;
 use crate::config::unit::PerSecond;
 use crate::config::wishes::{CampaignSpec, WishesSpec};
 use crate::event::Cap;
-use crate::hours::is_zone;
+use crate::hours::{Hours, is_zone, moment_of};
 
 /// Where wishes may stand, the nearest first: a rule (if it is one's), a route, an account.
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +129,36 @@ impl Compiler<'_> {
     }
 }
 
+impl Compiler<'_> {
+    /// What only shows when it is put together.
+    fn check_compiled(&mut self, wish: &Wish) {
+        let hours = Hours { windows: wish.windows.clone(), closed: wish.closed.clone(), zones: Vec::new() };
+        if !wish.windows.is_empty() && self.faults.is_empty() && !hours.ever_open() {
+            self.fault(
+                "closed",
+                "with these days closed the hours never open",
+                "leave a day on which somebody may be messaged",
+            );
+        }
+        if let Some(Template::Fixed(text)) = &wish.at
+            && moment_of(text, "UTC").is_err()
+        {
+            self.fault(
+                "at",
+                format!("`{text}` is no moment, and no template"),
+                &format!("as \"{{{{ {} }}}}\"", text.trim()),
+            );
+        }
+        if let Some(Template::Fixed(text)) = &wish.key {
+            self.fault(
+                "key",
+                format!("every event would be about the same: `{text}`"),
+                &format!("a field of the event, as \"{{{{ event.{} }}}}\"", text.trim().trim_start_matches("event.")),
+            );
+        }
+    }
+}
+
 impl Wish {
     /// Compiles wishes.
     ///
@@ -181,6 +211,7 @@ impl Wish {
             written: version_of(spec),
             campaigns,
         };
+        c.check_compiled(&wish);
         if c.faults.is_empty() { Ok(wish) } else { Err(c.faults) }
     }
 }

@@ -75,6 +75,8 @@ pub fn wishes(wishes: &Wishes) -> serde_json::Map<String, Value> {
     say("not_before", wishes.start.map(|start| json!(start.at.to_string())));
     say("why", wishes.start.map(|start| json!(start.why)));
     say("expires_at", wishes.expires_at.map(|at| json!(at.to_string())));
+    let never = wishes.start.zip(wishes.expires_at).is_some_and(|(start, end)| start.at >= end);
+    say("note", never.then(|| json!("its time is over before it may go: it expires")));
     say("key", wishes.key.as_ref().map(|key| json!(key)));
     say("dry_run", wishes.terms.dry_run.then_some(Value::Bool(true)));
     shown

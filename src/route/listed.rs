@@ -39,6 +39,10 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, faults: &
     for (index, spec) in file.value.sends.iter().enumerate() {
         let place = |key: &str| file.node.place_of(&["sends", &index.to_string(), key]).clone();
         let Some(rule) = rules.sends().find(|rule| rule.name() == spec.name) else { continue };
+        if rule.wish().lacks_key() {
+            let fault = Fault::at(&place("at"), "without a `key` a changed appointment makes a second reminder");
+            faults.push(fault.hint("what the reminder is about, as key: \"{{ event.appointment_id }}\"").warning());
+        }
         let Some((name, written_count)) = rule.fixed_campaign() else { continue };
         let campaign = known(name);
         if let Some(wanted) = campaign.and_then(|campaign| campaign.params) {
@@ -109,7 +113,9 @@ pub fn alerts(written: &Written, faults: &mut Vec<Fault>) {
 
 fn campaign_alert(written: &Written, alert: &AlertSpec, say: &mut dyn FnMut(&str, String, &str)) {
     let accounts = &written.relay.value.accounts;
-    let name = alert.account.as_deref().unwrap_or("default");
+    let Some(name) = alert.account.as_deref() else {
+        return say("campaign", "say which account tells".into(), "account: another than those it tells about");
+    };
     let Some(account) = accounts.get(name) else {
         let known: Vec<&str> = accounts.keys().map(String::as_str).collect();
         return say("account", format!("there is no account `{name}`"), &format!("there are: {}", known.join(", ")));

@@ -49,8 +49,7 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
         }
         Action::Suppress(changes) => {
             for change in changes {
-                people::suppress(db, change, now)?;
-                acted.changed += 1;
+                acted.changed += people::suppress(db, change, now)?;
             }
         }
     }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result, params};
 use super::states::{CANCELLED, DUPLICATE, EXPIRED, FAILED, READY, SENDING, WAITING};
 use super::{ClaimRequest, Want, claim, holds, lanes, lookups, people, turns};
 use crate::clock::Timestamp;
-use crate::event::{Claimed, Content, Kept, Made, NewEvent, NewSend, SendId, Wishes};
+use crate::event::{Claimed, Content, Kept, Made, NewEvent, NewSend, SendId, Suppression, Wishes};
 
 /// Keeps events that were not seen yet. Their sends go straight to a deliverer that asks, as far as it has room.
 pub fn append(db: &Connection, events: &[NewEvent], direct: &mut Direct) -> Result<Vec<Kept>> {
@@ -63,7 +63,8 @@ pub struct Origin<'a> {
 /// Keeps what the rules made of an event.
 pub fn make(db: &Connection, origin: Origin<'_>, made: &Made, direct: &mut Direct) -> Result<()> {
     for change in &made.suppressions {
-        people::suppress(db, change, origin.at)?;
+        let reason = format!("{} of route `{}`, event `{}`", change.reason, origin.route, origin.id);
+        people::suppress(db, &Suppression { reason, ..change.clone() }, origin.at)?;
         direct.is_anybody_suppressed.set(None);
     }
     for cancel in &made.cancels {

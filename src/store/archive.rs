@@ -342,7 +342,7 @@ pub fn kept(db: &Connection, number: i64) -> Result<Option<KeptWhole>> {
 /// What was accepted so far, each campaign once.
 pub fn learned(db: &Connection) -> Result<Vec<LearnedCampaign>> {
     let mut select = db.prepare(
-        "SELECT account, campaign, payload, max(id) FROM sends WHERE state = 10 GROUP BY account, campaign ORDER BY account, campaign",
+        "SELECT account, campaign, payload, max(id) FROM sends WHERE state = 10 AND gone_at IS NOT NULL GROUP BY account, campaign ORDER BY account, campaign",
     )?;
     let rows = select
         .query_map([], |row| Ok(LearnedCampaign { account: row.get(0)?, name: row.get(1)?, payload: row.get(2)? }))?;

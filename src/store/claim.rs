@@ -16,6 +16,9 @@ const PROMOTE_LIMIT: i64 = 5_000;
 /// How many sends are looked at in one transaction, most of which may turn out not to go.
 const LOOK_LIMIT: usize = 2_000;
 
+/// Among how many sends the probes of a hold take turns.
+const PROBES: usize = 16;
+
 /// How soon it is seen whether the same, which is being sent, went.
 const ONCE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -108,22 +111,13 @@ impl Claim<'_> {
         if !hold.may_be_tried(self.db, self.request.now)? {
             return Ok(());
         }
-        let one = Want { count: 1, ..want.clone() };
-        while self.looked < LOOK_LIMIT {
-            let Some(id) = lanes::first(self.db, &one, holds)?.first().copied() else { break };
-            if let Some(send) = self.look(id)? {
-                return self.probe_with(hold, send);
-            }
+        let some = Want { count: PROBES, ..want.clone() };
+        if self.probe(hold, |db| lanes::first(db, &some, holds))? {
+            return Ok(());
         }
         for lane in holds.iter().filter(|hold| !hold.campaign.is_empty()) {
-            while self.looked < LOOK_LIMIT {
-                let Some((_, id)) = lanes::of_campaign(self.db, &lane.account, &lane.campaign, 1)?.first().copied()
-                else {
-                    break;
-                };
-                if let Some(send) = self.look(id)? {
-                    return self.probe_with(hold, send);
-                }
+            if self.probe(hold, |db| lanes::of_campaign(db, &lane.account, &lane.campaign, PROBES).map(numbers))? {
+                return Ok(());
             }
         }
         Ok(())
@@ -131,10 +125,15 @@ impl Claim<'_> {
 
     /// The same for a campaign. Returns whether one goes.
     fn probe_lane(&mut self, hold: &Active) -> Result<bool> {
+        self.probe(hold, |db| lanes::of_campaign(db, &hold.account, &hold.campaign, PROBES).map(numbers))
+    }
+
+    /// Each probe is another send: one that is refused for what it is itself must not keep all others from being tried.
+    fn probe(&mut self, hold: &Active, candidates: impl Fn(&Connection) -> Result<Vec<i64>>) -> Result<bool> {
         while self.looked < LOOK_LIMIT {
-            let Some((_, id)) = lanes::of_campaign(self.db, &hold.account, &hold.campaign, 1)?.first().copied() else {
-                return Ok(false);
-            };
+            let ids = turns::first_of_each(self.db, &candidates(self.db)?)?;
+            let turn = usize::try_from(hold.probes).unwrap_or(0).checked_rem(ids.len());
+            let Some(id) = turn.and_then(|turn| ids.get(turn)).copied() else { break };
             if let Some(send) = self.look(id)? {
                 self.probe_with(hold, send)?;
                 return Ok(true);
@@ -184,6 +183,10 @@ impl Claim<'_> {
         }
         Ok(None)
     }
+}
+
+fn numbers(found: Vec<(i64, i64)>) -> Vec<i64> {
+    found.into_iter().map(|(_, id)| id).collect()
 }
 
 /// A ready send with what decides whether it may go.

@@ -8,19 +8,18 @@ use super::turns::{self, Turn};
 use crate::clock::Timestamp;
 use crate::event::{Cancel, Cap, Claimed, Suppression, plain_account};
 
-/// Adds a number to those that must not be messaged, or takes it off.
-pub fn suppress(db: &Connection, change: &Suppression, at: Timestamp) -> Result<()> {
+/// Adds a number to those that must not be messaged, or takes it off. Returns how many entries that changed; `*` takes
+/// it off every account's.
+pub fn suppress(db: &Connection, change: &Suppression, at: Timestamp) -> Result<usize> {
     let Suppression { account, number, add, reason } = change;
+    let account = plain_account(account);
     if *add {
-        db.prepare_cached(
-            "INSERT INTO suppressions (number, account, reason, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![number, plain_account(account), reason, at.0])?;
-    } else {
-        db.prepare_cached("DELETE FROM suppressions WHERE number = ?1 AND account = ?2")?
-            .execute(params![number, plain_account(account)])?;
+        return db
+            .prepare_cached("INSERT INTO suppressions (number, account, reason, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET reason = ?3")?
+            .execute(params![number, account, reason, at.0]);
     }
-    Ok(())
+    db.prepare_cached("DELETE FROM suppressions WHERE number = ?1 AND (account = ?2 OR ?2 = '*')")?
+        .execute(params![number, account])
 }
 
 /// Whether there are any.

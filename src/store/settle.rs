@@ -63,7 +63,7 @@ pub fn settle(db: &Connection, settlements: &[Settlement], changes: &mut Vec<Hol
     let somebody_waits =
         db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sends WHERE state = 3)")?.query_row([], |row| row.get(0))?;
     for settlement in settlements {
-        let Settlement { id, number, attempt, fate, probed } = settlement;
+        let Settlement { id, number, attempt, fate, probed, reached } = settlement;
         let took_ms = turns::millis(attempt.took);
         attempt_row.execute(params![
             id.0,
@@ -76,7 +76,7 @@ pub fn settle(db: &Connection, settlements: &[Settlement], changes: &mut Vec<Hol
             attempt.answer
         ])?;
         let ended = attempt.at.after(attempt.took);
-        let gone = matches!(attempt.outcome, Outcome::Sent { .. } | Outcome::Uncertain { .. });
+        let gone = *reached && matches!(attempt.outcome, Outcome::Sent { .. } | Outcome::Uncertain { .. });
         let Written { state, due, why, reason, message_id, since, used } = Written::of(settlement, ended);
         let read = |row: &Row<'_>| {
             let (destination, account, campaign) = (row.get(0)?, row.get(1)?, row.get(2)?);

@@ -1,5 +1,6 @@
 //! The SQL of turns: a person's sends go one at a time and in the order of their events, and what ends lets the next go.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
@@ -32,6 +33,18 @@ pub fn is_taken(db: &Connection, line: Line<'_>, now: Timestamp) -> Result<bool>
          AND priority = ?4 AND (why = 'retry' OR due_at <= ?5)",
     )?
     .exists(params![line.destination, line.before, line.account, line.priority, now.0])
+}
+
+/// Of sends in their order, the first to each person.
+pub fn first_of_each(db: &Connection, ids: &[i64]) -> Result<Vec<i64>> {
+    let mut person = db.prepare_cached("SELECT destination FROM sends WHERE id = ?1")?;
+    let (mut seen, mut first) = (BTreeSet::new(), Vec::new());
+    for id in ids {
+        if seen.insert(person.query_row([id], |row| row.get::<_, String>(0))?) {
+            first.push(*id);
+        }
+    }
+    Ok(first)
 }
 
 /// The next send to a person whose send came to an end is ready again.

@@ -186,7 +186,7 @@ async fn suppressed_numbers_move_in_and_out_as_csv() {
     assert!(well && said.contains("may be messaged again"), "{said}");
     let (_, said) = command(&world, &["suppress", "export"]);
     assert!(
-        said.lines().count() == 2_500 && said.contains("+919812000000,*,\"said \"\"stop\"\", twice\","),
+        said.lines().count() == 2_500 && said.contains("+919812000000,default,\"said \"\"stop\"\", twice\","),
         "{}",
         said.len()
     );

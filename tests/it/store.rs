@@ -78,7 +78,7 @@ fn settlement(send: &Claimed, fate: Fate) -> Settlement {
         answer: "ok".into(),
         outcome: Outcome::Sent { message_id: None },
     };
-    Settlement { id: send.id, number: send.attempts + 1, attempt, fate, probed: None }
+    Settlement { id: send.id, number: send.attempts + 1, attempt, fate, probed: None, reached: true }
 }
 
 async fn settle(store: &SqliteStore, send: &Claimed, fate: Fate) {

@@ -184,7 +184,7 @@ async fn who_left_gets_nothing_until_they_return_but_what_they_asked_for() {
     world.settles("SELECT group_concat(state, ' ') FROM (SELECT state FROM sends ORDER BY id)", "14 14 10 10").await;
     assert_eq!(
         world.query("SELECT reason FROM sends WHERE id = 1"),
-        [["the number must not be messaged: rule `leave`"]]
+        [["the number must not be messaged: rule `leave` of route `shop`, event `e1`"]]
     );
     post(&world, "shop", event("e6", "return")).await;
     post(&world, "shop", event("e7", "offer")).await;
@@ -249,7 +249,7 @@ fn wishes_that_cannot_be_are_told_where_they_stand() {
     let setup = Setup::new()
         .route("shop", &route("", &[rule("cart", wrong)]))
         .route("late", &route("redirect_to: '12'\nclosed: [someday]", &[rule("a", "    before: 1h\n")]))
-        .lists("campaigns: [{ name: a, account: nobody }, { name: b }, { name: b }]\nalerts: [{ webhook: 'not a url' }, { slack: 'https://x.example/', campaign: c }, { campaign: c }]");
+        .lists("campaigns: [{ name: a, account: nobody }, { name: b }, { name: b }]\nalerts: [{ webhook: 'not a url' }, { slack: 'https://x.example/', campaign: c }, { campaign: c }, { campaign: c, account: default }]");
     let said = faults(&setup).join("\n");
     for expected in [
         "`delay` and `at` do not go together",
@@ -265,6 +265,7 @@ fn wishes_that_cannot_be_are_told_where_they_stand() {
         "campaign `b` is listed twice",
         "this is no URL",
         "an alert is one of",
+        "say which account tells",
         "a campaign needs a number that gets it",
     ] {
         assert!(said.contains(expected), "{expected}:\n{said}");

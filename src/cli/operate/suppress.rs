@@ -74,7 +74,10 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         Command::Remove { number, yes: true } => {
             let body = json!({ "number": number.number, "account": number.account, "remove": true });
             if let Some(json) = admin.json(Method::POST, "/suppressions", &[], Sent::Json(body))? {
-                say(&format!("{} may be messaged again", field(&json, "number")));
+                match field(&json, "changed").as_str() {
+                    "0" => say(&format!("{} was not on the list", field(&json, "number"))),
+                    _ => say(&format!("{} may be messaged again", field(&json, "number"))),
+                }
             }
         }
         Command::Remove { number, .. } => {

@@ -118,7 +118,7 @@ impl Simulation {
         let script = Script::of(seed);
         let (clock, model) = {
             let _in = runtime.enter();
-            (Clock::running_from(START), Arc::new(Model::default()))
+            (Clock::running_from(START), Arc::new(Model::new()))
         };
         let serri = {
             let _in = runtime.enter();
