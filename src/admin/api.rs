@@ -16,6 +16,9 @@ use crate::event::act::Action;
 use crate::event::view::{Filter, SendView};
 use crate::event::{SendId, State as SendState};
 
+/// The longest name or reason that is taken.
+const LONGEST: usize = 500;
+
 /// The routes of the API.
 pub fn router(desk: Arc<Desk>) -> Router {
     Router::new()
@@ -62,6 +65,9 @@ impl Selection {
             filter.state = filter.state.or(state);
             found.extend(desk.all(filter).await?);
         }
+        // one that is named twice is one
+        found.sort_by_key(|send| send.id);
+        found.dedup_by_key(|send| send.id);
         if self.ids.is_empty() && self.filter.is_none() {
             return Err(problem(StatusCode::BAD_REQUEST, "say which: `ids`, or a `filter`"));
         }
@@ -123,6 +129,12 @@ struct Named {
 async fn set_hold(State(desk): State<Arc<Desk>>, Body(named): Body<Named>) -> Answer<Json<Value>> {
     let account = desk.account(&named.account)?;
     let reason = named.reason.unwrap_or_else(|| "set by hand".into());
+    if named.campaign.chars().count() > LONGEST || reason.chars().count() > LONGEST {
+        return Err(problem(
+            StatusCode::BAD_REQUEST,
+            format!("a campaign's name or a reason has at most {LONGEST} characters"),
+        ));
+    }
     desk.act(Action::SetHold { account, campaign: named.campaign, reason }).await?;
     holds(State(desk)).await
 }

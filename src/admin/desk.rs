@@ -80,6 +80,10 @@ impl Desk {
     pub fn filter(&self, mut filter: Filter) -> Answer<Filter> {
         filter.number = filter.number.map(|number| self.number(&number)).transpose()?;
         filter.account = filter.account.map(|account| self.account(&account)).transpose()?;
+        if let Some(cursor) = filter.cursor.as_ref().filter(|cursor| cursor.parse::<i64>().is_err()) {
+            let detail = format!("`cursor`: `{cursor}` is none; take the `next` of the page before");
+            return Err(problem(StatusCode::BAD_REQUEST, detail));
+        }
         for (key, moment) in [("since", &filter.since), ("until", &filter.until)] {
             if let Some(text) = moment.as_ref().filter(|text| text.parse::<jiff::Timestamp>().is_err()) {
                 let detail = format!("`{key}`: `{text}` is no moment; write it as 2026-12-01T09:00:00Z");

@@ -72,7 +72,10 @@ fn is_local(request: &Request) -> bool {
         host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
     };
     let from = header(header::ORIGIN).map(|origin| origin.split_once("://").map_or("", |(_, authority)| authority));
-    header(header::HOST).is_none_or(local) && from.is_none_or(local)
+    let site = request.headers().get("sec-fetch-site").map(|value| value.to_str().unwrap_or("?"));
+    site.is_none_or(|site| matches!(site, "same-origin" | "none"))
+        && header(header::HOST).is_none_or(local)
+        && from.is_none_or(local)
 }
 
 async fn show_metrics(State(metrics): State<Arc<Metrics>>) -> Response {

@@ -1,5 +1,6 @@
 //! Replays: an event is mapped anew by the rules of now, and nobody gets a second message unless somebody says so.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -60,7 +61,7 @@ struct Plan {
 /// `POST /api/v1/events/replay`
 pub async fn events(State(desk): State<Arc<Desk>>, Body(chosen): Body<Chosen>) -> Answer<Json<Value>> {
     let (mut steps, mut replayed) = (Vec::new(), 0);
-    for id in &chosen.ids {
+    for id in chosen.ids.iter().collect::<BTreeSet<_>>() {
         let story = desk.archive.event(id.clone()).await.map_err(unusable)?;
         let story = story.ok_or_else(|| problem(StatusCode::NOT_FOUND, format!("there is no event `{id}`")))?;
         let plan = plan(&desk, &story, &|_| true, chosen.again).await?;
@@ -183,18 +184,18 @@ impl Plan {
         let event = EventSeq(kept.number);
         let Some(old) = old else {
             say("send", "it was never made".into());
-            return self.revivals.push(Revival::New { event, send });
+            return self.revivals.push(Revival::New { event, send, again: false });
         };
         let id = old.id;
         match old.state {
             SendState::Waiting | SendState::Sending => say("skip", format!("send {id} is on its way")),
             SendState::Sent if old.gone_at.is_none() => {
                 say("send", format!("send {id} reached nobody: a dry run, or a detour"));
-                self.revivals.push(Revival::Again { id, send });
+                self.revivals.push(Revival::Again { id, attempts: old.attempts, state: old.state, send });
             }
             SendState::Sent if again => {
                 say("send", format!("send {id} went at {}, and goes once more", old.changed_at));
-                self.revivals.push(Revival::New { event, send });
+                self.revivals.push(Revival::New { event, send, again: true });
             }
             SendState::Sent => say("skip", format!("send {id} went at {}; --again sends it once more", old.changed_at)),
             _ if old.gone_at.is_some() && !again => {
@@ -203,7 +204,7 @@ impl Plan {
             state => {
                 let was = serde_json::to_value(state).ok().and_then(|name| name.as_str().map(ToOwned::to_owned));
                 say("send", format!("send {id} was {}", was.unwrap_or_default()));
-                self.revivals.push(Revival::Again { id, send });
+                self.revivals.push(Revival::Again { id, attempts: old.attempts, state: old.state, send });
             }
         }
     }

@@ -123,6 +123,9 @@ fn rows(text: &str) -> Result<Vec<(u64, Change)>, String> {
     for (index, record) in reader.records().enumerate() {
         let record = record.map_err(|error| error.to_string())?;
         let line = record.position().map_or(0, csv::Position::line);
+        if record.iter().any(|cell| cell.contains(['\n', '\r'])) {
+            return Err(format!("line {line}: a quote is not closed; nothing was imported"));
+        }
         let place = |name: &str| record.iter().position(|cell| cell.eq_ignore_ascii_case(name));
         if index == 0
             && let Some(number) = place("number").or_else(|| place("phone"))

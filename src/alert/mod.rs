@@ -132,8 +132,8 @@ fn log(change: &HoldChange) {
     match turn {
         HoldTurn::Began => {
             let next = match campaign {
-                None => "every send of the account waits; one now and then finds out whether it works again",
-                Some(_) => "the sends of this campaign wait; one now and then finds out whether it works again",
+                None => "every send of the account waits until the hold ends",
+                Some(_) => "the sends of this campaign wait until the hold ends",
             };
             tracing::error!(account, campaign, reason, next, "hold began");
         }

@@ -73,7 +73,10 @@ impl Policy {
                 Verdict::Lasts(later)
             }
             // what is wrong with one send or one campaign says nothing about the account: the next one tells
-            (Outcome::Refused { .. }, _) | (Outcome::Campaign { .. }, HoldScope::Account) => Verdict::Unclear(ended),
+            (Outcome::Refused { .. }, _) => Verdict::Unclear(ended),
+            // unless its campaign stood still before: then nothing else waits that could tell
+            (Outcome::Campaign { .. }, HoldScope::Account) if probe.is_last_resort => Verdict::Lasts(later),
+            (Outcome::Campaign { .. }, HoldScope::Account) => Verdict::Unclear(ended),
             (Outcome::Transient { .. } | Outcome::Uncertain { .. } | Outcome::Account { .. }, _) => {
                 Verdict::Unclear(later)
             }
@@ -180,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_hold_is_tried_more_and_more_rarely_and_a_bad_number_tells_nothing_about_it() {
-        let probe = |made| Probe { hold: HoldId(1), scope: HoldScope::Account, made };
+        let probe = |made| Probe { hold: HoldId(1), scope: HoldScope::Account, made, is_last_resort: false };
         let refused = Outcome::Account { reason: "402".into() };
         let waits = [0, 1, 2, 3, 4, 900].map(|made| match POLICY.verdict(probe(made), &attempt(0, refused.clone())) {
             Verdict::Lasts(at) => at.as_seconds(),
@@ -192,6 +195,9 @@ mod tests {
         let said = |outcome| POLICY.verdict(probe(3), &attempt(5, outcome));
         assert_eq!(said(Outcome::refused("400: Invalid Number".into())), Verdict::Unclear(Timestamp(5_000)));
         assert_eq!(said(Outcome::Campaign { reason: "400".into() }), Verdict::Unclear(Timestamp(5_000)));
+        let last = Probe { is_last_resort: true, ..probe(3) };
+        let of_campaign = attempt(5, Outcome::Campaign { reason: "400".into() });
+        assert_eq!(POLICY.verdict(last, &of_campaign), Verdict::Lasts(Timestamp(905_000)));
         assert_eq!(said(down(None)), Verdict::Unclear(Timestamp(905_000)));
         assert_eq!(said(Outcome::Sent { message_id: None }), Verdict::Passed);
     }

@@ -1,7 +1,7 @@
 //! What people do with what is kept.
 
 use super::lookup::EventSeq;
-use super::{HoldChange, NewSend, SendId, Suppression};
+use super::{HoldChange, NewSend, SendId, State, Suppression};
 
 /// Something that a person decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,10 @@ pub enum Revival {
     Again {
         /// Which.
         id: SendId,
+        /// How many attempts it had when that was decided: what was tried since is not touched.
+        attempts: u32,
+        /// Where it stood then.
+        state: State,
         /// What its rule makes of its event now.
         send: NewSend,
     },
@@ -53,6 +57,8 @@ pub enum Revival {
         event: EventSeq,
         /// What.
         send: NewSend,
+        /// Also if there is one already.
+        again: bool,
     },
 }
 

@@ -145,6 +145,8 @@ pub struct Probe {
     pub scope: HoldScope,
     /// How many were made before.
     pub made: u32,
+    /// Whether it is of a campaign that stands still itself, since nothing else waits.
+    pub is_last_resort: bool,
 }
 
 /// Names a hold inside the store.

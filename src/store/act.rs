@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 use super::append::{Origin, insert_send};
 use super::states::{CANCELLED, FAILED, READY, WAITING};
 use super::turns::{self, Turn};
-use super::{holds, people, remap};
+use super::{holds, people, remap, states};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action, Revival};
 use crate::event::{NewSend, SendId};
@@ -58,8 +58,23 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
 
 fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
     match revival {
-        Revival::Again { id, send } => again(db, *id, send, now),
-        Revival::New { event, send } => {
+        Revival::Again { id, attempts, state, send } => {
+            // decided in this transaction: another replay, or the send itself, may have been quicker
+            let mut same =
+                db.prepare_cached("SELECT state FROM sends WHERE id = ?1 AND attempts = ?2 AND state >= 10")?;
+            let found: Option<i64> = same.query_row(params![id.0, attempts], |row| row.get(0)).optional()?;
+            if found.is_none_or(|found| states::shown(found) != *state) {
+                return Ok(false);
+            }
+            again(db, *id, send, now)
+        }
+        Revival::New { event, send, again } => {
+            let mut there = db.prepare_cached(
+                "SELECT 1 FROM sends INDEXED BY sends_of_event WHERE event = ?1 AND rule = ?2 AND item = ?3",
+            )?;
+            if !again && there.exists(params![event.0, send.rule, send.item])? {
+                return Ok(false);
+            }
             let mut select = db.prepare_cached("SELECT id, route FROM events WHERE seq = ?1")?;
             let found: Option<(String, String)> =
                 select.query_row([event.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -72,10 +87,6 @@ fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
 
 /// A send that came to an end begins anew, with what its rule makes of its event now.
 fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<bool> {
-    let mut ended = db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND state >= 10")?;
-    if !ended.exists([id.0])? {
-        return Ok(false);
-    }
     let content = match &send.content {
         Ok(content) => content,
         Err(reason) => {
@@ -83,6 +94,14 @@ fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<
             return Ok(false);
         }
     };
+    if let Some(key) = &content.wishes.key {
+        let mut origin = db.prepare_cached("SELECT event, route FROM sends WHERE id = ?1")?;
+        let (event, route): (i64, String) = origin.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if people::is_cancelled(db, (&route, &send.rule, key), event)? {
+            turns::turn(db, id.0, now, Turn::end(CANCELLED, "a later event about the same had cancelled it"))?;
+            return Ok(false);
+        }
+    }
     remap::rewrite(db, id, send.version, content)?;
     db.prepare_cached("UPDATE sends SET used = 0, since = ?2, reason = NULL WHERE id = ?1")?
         .execute(params![id.0, now.0])?;

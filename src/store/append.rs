@@ -99,7 +99,7 @@ pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: O
     let begins = match (&send.content, lease) {
         (Err(reason), _) => Beginning::ended(FAILED, origin.at, reason.clone()),
         (Ok(_), Some(until)) => Beginning { state: SENDING, due: until, why: None, reason: None },
-        (Ok(content), None) => beginning(db, origin, &send.rule, &content.wishes)?,
+        (Ok(content), None) => beginning(db, origin, send, &content.wishes)?,
     };
     let mut row = db.prepare_cached(
         "INSERT INTO sends (event, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at, reason,
@@ -141,9 +141,9 @@ pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: O
     Ok(())
 }
 
-fn beginning(db: &Connection, origin: Origin<'_>, rule: &str, wishes: &Wishes) -> Result<Beginning> {
+fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, wishes: &Wishes) -> Result<Beginning> {
     if let Some(key) = &wishes.key {
-        if people::is_cancelled(db, origin, rule, key)? {
+        if people::is_cancelled(db, (origin.route, &send.rule, key), origin.seq)? {
             return Ok(Beginning::ended(
                 CANCELLED,
                 origin.at,
@@ -151,12 +151,12 @@ fn beginning(db: &Connection, origin: Origin<'_>, rule: &str, wishes: &Wishes) -
             ));
         }
         if let Some(moment) = wishes.moment
-            && let Some(other) = people::sent_for_moment(db, origin.route, rule, key, moment)?
+            && let Some(other) = people::sent_for_moment(db, origin.route, &send.rule, key, moment)?
         {
             return Ok(Beginning::ended(DUPLICATE, origin.at, format!("send {other} was for the same moment")));
         }
         if wishes.moves {
-            people::replace(db, origin, rule, key)?;
+            people::replace(db, origin, &send.account, (&send.rule, key))?;
         }
     }
     if wishes.expires_at.is_some_and(|at| at <= origin.at) {

@@ -112,11 +112,13 @@ impl Claim<'_> {
             return Ok(());
         }
         let some = Want { count: PROBES, ..want.clone() };
-        if self.probe(hold, |db| lanes::first(db, &some, holds))? {
+        if self.probe((hold, false), |db| lanes::first(db, &some, holds))? {
             return Ok(());
         }
         for lane in holds.iter().filter(|hold| !hold.campaign.is_empty()) {
-            if self.probe(hold, |db| lanes::of_campaign(db, &lane.account, &lane.campaign, PROBES).map(numbers))? {
+            if self
+                .probe((hold, true), |db| lanes::of_campaign(db, &lane.account, &lane.campaign, PROBES).map(numbers))?
+            {
                 return Ok(());
             }
         }
@@ -125,26 +127,26 @@ impl Claim<'_> {
 
     /// The same for a campaign. Returns whether one goes.
     fn probe_lane(&mut self, hold: &Active) -> Result<bool> {
-        self.probe(hold, |db| lanes::of_campaign(db, &hold.account, &hold.campaign, PROBES).map(numbers))
+        self.probe((hold, false), |db| lanes::of_campaign(db, &hold.account, &hold.campaign, PROBES).map(numbers))
     }
 
     /// Each probe is another send: one that is refused for what it is itself must not keep all others from being tried.
-    fn probe(&mut self, hold: &Active, candidates: impl Fn(&Connection) -> Result<Vec<i64>>) -> Result<bool> {
+    fn probe(
+        &mut self,
+        (hold, is_last_resort): (&Active, bool),
+        candidates: impl Fn(&Connection) -> Result<Vec<i64>>,
+    ) -> Result<bool> {
         while self.looked < LOOK_LIMIT {
             let ids = turns::first_of_each(self.db, &candidates(self.db)?)?;
             let turn = usize::try_from(hold.probes).unwrap_or(0).checked_rem(ids.len());
             let Some(id) = turn.and_then(|turn| ids.get(turn)).copied() else { break };
             if let Some(send) = self.look(id)? {
-                self.probe_with(hold, send)?;
+                holds::try_with(self.db, hold.id, send.id.0)?;
+                self.take(Claimed { probe: Some(hold.probe(is_last_resort)), ..send })?;
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    fn probe_with(&mut self, hold: &Active, send: Claimed) -> Result<()> {
-        holds::try_with(self.db, hold.id, send.id.0)?;
-        self.take(Claimed { probe: Some(hold.probe()), ..send })
     }
 
     fn take(&mut self, send: Claimed) -> Result<()> {
@@ -163,7 +165,7 @@ impl Claim<'_> {
         let mut select = self.db.prepare_cached(
             "SELECT id, campaign, destination, payload, coalesce(since, created_at), attempts, rule,
                     (SELECT events.id FROM events WHERE seq = event), account, route, used, terms,
-                    priority, expires_at, once, within, marketing
+                    priority, expires_at, once, within, marketing, key, event
              FROM sends WHERE id = ?1",
         )?;
         let candidate = select.query_row([id], Candidate::read)?;
@@ -195,6 +197,8 @@ struct Candidate {
     priority: i64,
     once: Option<(Vec<u8>, i64)>,
     is_marketing: bool,
+    /// What it is about, and the number of its event.
+    about: Option<(String, i64)>,
 }
 
 impl Candidate {
@@ -221,6 +225,7 @@ impl Candidate {
             priority: row.get(12)?,
             once: once.zip(within),
             is_marketing: row.get::<_, Option<i64>>(16)? == Some(1),
+            about: row.get::<_, Option<String>>(17)?.zip(row.get(18)?),
         })
     }
 }
@@ -231,10 +236,15 @@ pub fn read_terms(text: Option<&str>) -> Terms {
 }
 
 fn gate(db: &Connection, candidate: &Candidate, now: Timestamp) -> Result<Gate> {
-    let Candidate { send, priority, once, is_marketing } = candidate;
+    let Candidate { send, priority, once, is_marketing, about } = candidate;
     let end = |state: i64, reason: String| Ok(Gate::Turn(state, None, reason));
     if send.expires_at.is_some_and(|at| at <= now) {
         return end(EXPIRED, "its time was over before it could be sent".into());
+    }
+    if let Some((key, event)) = about
+        && people::is_cancelled(db, (&send.route, &send.rule, key), *event)?
+    {
+        return end(CANCELLED, "a later event about the same came while it was on its way".into());
     }
     if !send.terms.even_if_suppressed
         && let Some(reason) = people::suppression(db, &send.account, &send.destination)?

@@ -29,9 +29,9 @@ impl Active {
     }
 
     /// What a send is told that tries it.
-    pub fn probe(&self) -> Probe {
+    pub fn probe(&self, is_last_resort: bool) -> Probe {
         let scope = if self.campaign.is_empty() { HoldScope::Account } else { HoldScope::Campaign };
-        Probe { hold: HoldId(self.id), scope, made: self.probes }
+        Probe { hold: HoldId(self.id), scope, made: self.probes, is_last_resort }
     }
 }
 
@@ -89,12 +89,11 @@ pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>
     let at = probe_at.map(|at| at.0);
     let id: Option<i64> =
         insert.query_row(params![account, campaign, reason, by, now.0, at], |row| row.get(0)).optional()?;
+    // nobody of another lane stands behind what is in this one
+    db.prepare_cached("UPDATE sends INDEXED BY sends_behind SET state = 0 WHERE state = 3 AND account = ?1")?
+        .execute([account])?;
     match id {
-        Some(id) => {
-            // nobody of another lane stands behind what is in this one
-            db.prepare_cached("UPDATE sends SET state = 0 WHERE state = 3 AND account = ?1")?.execute([account])?;
-            changes.push(changed(db, id, HoldTurn::Began)?);
-        }
+        Some(id) => changes.push(changed(db, id, HoldTurn::Began)?),
         None if by == "hand" => {
             db.prepare_cached("UPDATE holds SET by = 'hand', reason = ?3, probe_at = NULL WHERE account = ?1 AND campaign = ?2 AND ended_at IS NULL")?
                 .execute([account, campaign, reason])?;
@@ -108,7 +107,11 @@ pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>
 pub fn probed(db: &Connection, probed: Probed, now: Timestamp, changes: &mut Vec<HoldChange>) -> Result<()> {
     let hold = probed.hold.0;
     match probed.verdict {
-        Verdict::Passed => end(db, hold, now, changes),
+        Verdict::Passed => {
+            // one that was set by hand meanwhile lasts until it is lifted by hand
+            let mut tried = db.prepare_cached("SELECT 1 FROM holds WHERE id = ?1 AND probe_at IS NOT NULL")?;
+            if tried.exists([hold])? { end(db, hold, now, changes) } else { Ok(()) }
+        }
         Verdict::Lasts(next) => db
             .prepare_cached("UPDATE holds SET probes = probes + 1, probe_at = ?2, probe = NULL WHERE id = ?1 AND probe_at IS NOT NULL")?
             .execute([hold, next.0])

@@ -37,11 +37,7 @@ pub fn suppression(db: &Connection, account: &str, number: &str) -> Result<Optio
 /// What waits of a rule about the same is no longer wanted, nor what an earlier event brings later.
 pub fn cancel_about(db: &Connection, cancel: &Cancel, origin: Origin<'_>) -> Result<()> {
     let Cancel { account, key, route, rule } = cancel;
-    db.prepare_cached(
-        "INSERT INTO cancels (key, account, route, rule, event) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT DO UPDATE SET event = max(event, excluded.event)",
-    )?
-    .execute(params![key, account, route, rule, origin.seq])?;
+    forget_earlier(db, cancel, origin.seq)?;
     let mut waiting = db.prepare_cached(
         "SELECT id FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND account = ?4
          AND state IN (0, 1, 3) AND event < ?5",
@@ -52,10 +48,21 @@ pub fn cancel_about(db: &Connection, cancel: &Cancel, origin: Origin<'_>) -> Res
     ids.into_iter().try_for_each(|id| turns::turn(db, id, origin.at, Turn::end(CANCELLED, &reason)))
 }
 
-/// Whether a later event than this one had cancelled what is about this key.
-pub fn is_cancelled(db: &Connection, origin: Origin<'_>, rule: &str, key: &str) -> Result<bool> {
+/// Whether a later event than this one had cancelled what a rule makes about this key.
+pub fn is_cancelled(db: &Connection, (route, rule, key): (&str, &str, &str), event: i64) -> Result<bool> {
     db.prepare_cached("SELECT 1 FROM cancels WHERE key = ?1 AND route = ?2 AND rule = ?3 AND event > ?4")?
-        .exists(params![key, origin.route, rule, origin.seq])
+        .exists(params![key, route, rule, event])
+}
+
+/// What is about this key and of an earlier event is not wanted any more, wherever it stands.
+fn forget_earlier(db: &Connection, cancel: &Cancel, event: i64) -> Result<()> {
+    let Cancel { account, key, route, rule } = cancel;
+    db.prepare_cached(
+        "INSERT INTO cancels (key, account, route, rule, event) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO UPDATE SET event = max(event, excluded.event)",
+    )?
+    .execute(params![key, account, route, rule, event])
+    .map(drop)
 }
 
 /// A send of the rule for the same moment that went, or may have gone.
@@ -69,7 +76,14 @@ pub fn sent_for_moment(db: &Connection, route: &str, rule: &str, key: &str, mome
 }
 
 /// What waits of the rule about the same makes room for what this event brings.
-pub fn replace(db: &Connection, origin: Origin<'_>, rule: &str, key: &str) -> Result<()> {
+pub fn replace(db: &Connection, origin: Origin<'_>, account: &str, (rule, key): (&str, &str)) -> Result<()> {
+    let cancel = Cancel {
+        account: account.to_owned(),
+        key: key.to_owned(),
+        route: origin.route.to_owned(),
+        rule: rule.to_owned(),
+    };
+    forget_earlier(db, &cancel, origin.seq)?;
     let mut waiting = db.prepare_cached(
         "SELECT id FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3
          AND state IN (0, 1, 3) AND event < ?4",

@@ -47,15 +47,20 @@ pub fn first_of_each(db: &Connection, ids: &[i64]) -> Result<Vec<i64>> {
     Ok(first)
 }
 
-/// The next send to a person whose send came to an end is ready again.
+/// How many of a person's line are looked at when somebody may go.
+const LINE: i64 = 256;
+
+/// The next sends to a person whose send came to an end are ready again: the first of each lane and priority, since one of
+/// them may stand still, and the urgent one goes first. Those that must wait once more step behind again.
 pub fn next_in_line(db: &Connection, destination: &str) -> Result<()> {
-    let mut first = db.prepare_cached(
-        "SELECT id FROM sends INDEXED BY sends_behind WHERE state = 3 AND destination = ?1 ORDER BY id LIMIT 1",
-    )?;
-    if let Some(id) = first.query_row([destination], |row| row.get::<_, i64>(0)).optional()? {
-        db.prepare_cached("UPDATE sends SET state = 0 WHERE id = ?1")?.execute([id])?;
-    }
-    Ok(())
+    db.prepare_cached(
+        "UPDATE sends SET state = 0 WHERE id IN
+           (SELECT min(id) FROM (SELECT id, account, campaign, priority FROM sends INDEXED BY sends_behind
+                                 WHERE state = 3 AND destination = ?1 ORDER BY id LIMIT ?2)
+            GROUP BY account, campaign, priority)",
+    )?
+    .execute(params![destination, LINE])
+    .map(drop)
 }
 
 /// A send is to be tried again: those behind it that are of another kind need not wait for it.

@@ -338,3 +338,88 @@ async fn a_hold_is_told_once_to_each_and_again_when_it_ends() {
     world.stop().await;
     drop(ops);
 }
+
+#[tokio::test]
+async fn an_account_that_works_again_is_not_hammered_by_a_campaign_that_does_not() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let serri = scripted(move |_| {
+        let counted = Arc::clone(&counted);
+        async move {
+            if counted.fetch_add(1, Ordering::SeqCst) == 0 {
+                no_credits()
+            } else {
+                (http::StatusCode::BAD_REQUEST, r#"{"message":"Campaign does not exist."}"#).into_response()
+            }
+        }
+    });
+    let setup = quick().set("delivery.hold_probe.initial=100ms").set("delivery.hold_probe.max=1h");
+    let world = World::start_against(setup, serri).await;
+    post_many(&world, 0, 1).await;
+    eventually("the probes are counted", async || {
+        world.query("SELECT probes >= 3 FROM holds WHERE campaign = ''").contains(&vec!["1".to_owned()])
+    })
+    .await;
+    assert!(calls.load(Ordering::SeqCst) <= 7, "{}", calls.load(Ordering::SeqCst));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_cancelled_or_held_by_hand_while_a_call_is_under_way_stays_so() {
+    let (gate, calls) = (Arc::new(tokio::sync::Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (held, counted) = (Arc::clone(&gate), Arc::clone(&calls));
+    let serri = scripted(move |call: Value| {
+        let (held, counted) = (Arc::clone(&held), Arc::clone(&counted));
+        async move {
+            counted.fetch_add(1, Ordering::SeqCst);
+            held.acquire().await.unwrap().forget();
+            if call["campaignName"] == "cart" { http::StatusCode::BAD_GATEWAY.into_response() } else { ok() }
+        }
+    });
+    let cart = ROUTE.replace(
+        "campaignName: \"{{ event.campaign | default('welcome') }}\"",
+        "key: \"{{ event.key }}\"\n    cancel_on: event.order\n    campaignName: cart",
+    );
+    let cart = cart.replace("when: not event.skip", "when: not event.order");
+    let world = World::start_against(quick().route("cart", &cart), serri).await;
+    world.post("cart", &json!({"id": "e1", "key": "k", "phone": "9812345670"}).to_string()).await;
+    eventually("it is called", async || calls.load(Ordering::SeqCst) == 1).await;
+    world.post("cart", &json!({"id": "e2", "key": "k", "order": true, "phone": "9812345670"}).to_string()).await;
+    gate.add_permits(100);
+    world.settles("SELECT state FROM sends WHERE id = 1", "15").await;
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_code_goes_before_what_waits_for_the_same_person() {
+    let (gate, seen) = (Arc::new(tokio::sync::Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let (held, noted) = (Arc::clone(&gate), Arc::clone(&seen));
+    let serri = scripted(move |call: Value| {
+        let (held, noted) = (Arc::clone(&held), Arc::clone(&noted));
+        async move {
+            noted.lock().unwrap().push(call["campaignName"].as_str().unwrap().to_owned());
+            held.acquire().await.unwrap().forget();
+            ok()
+        }
+    });
+    let setup =
+        quick().route("bulk", &format!("priority: bulk{ROUTE}")).route("urgent", &format!("priority: urgent{ROUTE}"));
+    let world = World::start_against(setup, serri).await;
+    let send = |route: &'static str, campaign: &str| {
+        let body = json!({"id": campaign, "campaign": campaign, "phone": "9812345670"}).to_string();
+        let world = &world;
+        async move { assert_eq!(world.post(route, &body).await.0, 200) }
+    };
+    send("hello", "first").await;
+    eventually("it is called", async || seen.lock().unwrap().len() == 1).await;
+    for n in 0..4 {
+        send("bulk", &format!("bulk{n}")).await;
+    }
+    send("urgent", "code").await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 3", "5").await;
+    gate.add_permits(100);
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "6").await;
+    assert_eq!(*seen.lock().unwrap(), ["first", "code", "bulk0", "bulk1", "bulk2", "bulk3"]);
+    world.stop().await;
+}

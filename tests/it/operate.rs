@@ -206,3 +206,45 @@ async fn suppressed_numbers_move_in_and_out_as_csv() {
     eventually("it is kept back", async || world.query("SELECT count(*) FROM sends WHERE state = 14") == [["2"]]).await;
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_often_a_replay_is_asked_for_the_person_gets_one_message() {
+    let wrong = ROUTE.replace("contact.first_name | default('there')", "event.first");
+    let world = World::start(Setup::new().route("hello", &wrong)).await;
+    posted(&world, "e1", "welcome", "9812345670").await;
+    world.post("hello", &json!({"id": "e2", "skip": true, "phone": "9812345671"}).to_string()).await;
+    let world = World::start(world.stop().await.route("hello", &ROUTE.replace("not event.skip", "true"))).await;
+    let ask = async |path: &str, body: Value| world.admin("POST", path, Some(body)).await;
+    let sends = json!({"ids": vec![1; 40], "yes": true});
+    let events = json!({"ids": ["e2", "#2", "e2"], "yes": true});
+    let (first, second, third, fourth, _) = tokio::join!(
+        ask("/sends/replay", sends.clone()),
+        ask("/sends/replay", sends),
+        ask("/events/replay", events.clone()),
+        ask("/events/replay", events.clone()),
+        ask("/events/replay", events.clone()),
+    );
+    assert!([first.0, second.0, third.0, fourth.0].iter().all(|status| *status == 200));
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
+    ask("/events/replay", events).await;
+    assert_eq!(
+        (world.sandbox.messages().len(), world.query("SELECT count(*) FROM sends")),
+        (2, vec![vec!["2".to_owned()]])
+    );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_with_an_open_quote_is_refused_whole() {
+    let world = World::hello().await;
+    let list = world.setup.dir.path().join("list.csv");
+    std::fs::write(&list, "number,reason\n9812345670,\"oops\n9812345671,x\n").unwrap();
+    let (well, said) = command(&world, &["suppress", "import", list.to_str().unwrap()]);
+    assert!(!well && said.contains("a quote is not closed"), "{said}");
+    assert_eq!(world.query("SELECT count(*) FROM suppressions"), [["0"]]);
+    let cross =
+        world.http.post(format!("{}/api/v1/suppressions.csv", world.admin)).header("sec-fetch-site", "cross-site");
+    assert_eq!(world.send(cross.body("9812345670")).await.0, 403);
+    assert_eq!(world.admin("GET", "/sends?cursor=zz", None).await.0, 400);
+    world.stop().await;
+}
