@@ -8,7 +8,7 @@ use super::rules::Rules;
 use crate::config::fault::Fault;
 use crate::config::relay::AlertSpec;
 use crate::config::route::RouteFile;
-use crate::config::wishes::CampaignSpec;
+use crate::config::wishes::{CampaignSpec, MediaKind};
 use crate::config::{File, Written};
 use crate::map::phone;
 
@@ -45,6 +45,17 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, faults: &
         }
         let Some((name, written_count)) = rule.fixed_campaign() else { continue };
         let campaign = known(name);
+        match (campaign.and_then(|campaign| campaign.media), &spec.media) {
+            (Some(MediaKind::None), Some(_)) => {
+                let fault = Fault::at(&place("media"), format!("campaign `{name}` has no media"));
+                faults.push(fault.hint("relay.yaml says so under `campaigns`"));
+            }
+            (Some(kind), None) if kind != MediaKind::None => {
+                let fault = Fault::at(&place("campaignName"), format!("campaign `{name}` needs its media"));
+                faults.push(fault.hint("as media: { url: \"https://...\" }; relay.yaml says so under `campaigns`"));
+            }
+            _ => {}
+        }
         if let Some(wanted) = campaign.and_then(|campaign| campaign.params) {
             let given = written_count.unwrap_or(0);
             // an entry may give a list, and stand for all its entries
