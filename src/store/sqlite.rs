@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -27,6 +28,10 @@ const PRAGMAS: &str = "
     PRAGMA cache_size = -8000;            -- 8 MiB of pages
     PRAGMA temp_store = MEMORY;           -- no files beside the one
 ";
+
+/// How often it is tried to get hold of the file, and how long in between: a relay that is just ending lets go of it.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why a store cannot be opened at all, now or later.
 #[derive(Debug, Error)]
@@ -199,9 +204,20 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         .write(true)
         .open(&path)
         .map_err(|error| OpenError::Lock(path.clone(), error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.with_extension(""))),
-        Err(TryLockError::Error(error)) => Err(OpenError::Lock(path, error)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => wait(),
+            Err(TryLockError::Error(error)) => return Err(OpenError::Lock(path, error)),
+        }
     }
+    Err(OpenError::InUse(path.with_extension("")))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "at the start, before anything runs: one that is just ending lets go in a moment"
+)]
+fn wait() {
+    std::thread::sleep(LOCK_PAUSE);
 }
