@@ -132,8 +132,12 @@ fn log(change: &HoldChange) {
     match turn {
         HoldTurn::Began => {
             let next = match campaign {
-                None => "every send of the account waits until the hold ends",
-                Some(_) => "the sends of this campaign wait until the hold ends",
+                None => {
+                    "every send of the account waits: top up, renew the plan or correct the key; what was held by hand is let go by `serri-relay holds lift`"
+                }
+                Some(_) => {
+                    "the sends of this campaign wait: set it live, or correct its name or templateParams in the route and restart; what was held by hand is let go by `serri-relay holds lift`"
+                }
             };
             tracing::error!(account, campaign, reason, next, "hold began");
         }

@@ -127,7 +127,7 @@ pub fn recovered(recovered: Recovered) {
         tracing::warn!(
             repeated,
             held,
-            "the relay died while calls were under way, and nobody knows whether they went: on_uncertain says whether they are repeated (retry) or wait for a person to decide (hold)"
+            "the relay died while calls were under way, and nobody knows whether they went: on_uncertain says whether they are repeated (retry) or wait for a person to decide (hold); `serri-relay sends list --state uncertain` shows those that wait"
         );
     }
 }
