@@ -121,6 +121,11 @@ impl Pace {
         self.full_at_us = self.full_at_us.max(now.0.saturating_mul(1_000)).saturating_add(used);
     }
 
+    /// One that was taken does not go.
+    pub fn give_back(&mut self) {
+        self.full_at_us = self.full_at_us.saturating_sub(self.interval().unwrap_or(0));
+    }
+
     /// When the next may go; now, if one may.
     pub fn next(&self, now: Timestamp) -> Timestamp {
         let Some(interval) = self.interval() else { return now.max(self.not_before) };

@@ -17,6 +17,10 @@ use crate::store::{ClaimRequest, Claims, Latest, StoreError, Want};
 /// A wall clock that differs by more than this from what has passed was set.
 const JUMP: Duration = Duration::from_secs(1);
 
+/// How long a claimed send may stand in the queue: what was cancelled, suppressed or stopped by hand meanwhile must not
+/// go, and only a claim sees that. As long as calls are quick it costs nothing; when they are slow, the disk does not count.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// What was to be written down.
 #[derive(Clone, Default)]
 struct Report {
@@ -49,6 +53,13 @@ impl Stop {
     }
 }
 
+/// A send that was claimed and is not yet under way.
+struct Queued {
+    send: Claimed,
+    /// Since when, by the run's own clock.
+    since: Duration,
+}
+
 /// The state of a run.
 pub struct Run {
     deliverer: Arc<Deliverer>,
@@ -57,8 +68,8 @@ pub struct Run {
     /// How far the wall clock is ahead of what has passed.
     ahead: i64,
     throttles: Throttles,
-    /// Claimed, and not yet under way.
-    queue: VecDeque<Claimed>,
+    /// The oldest first.
+    queue: VecDeque<Queued>,
     under_way: JoinSet<Done>,
     /// Done, and not yet written down.
     settled: Vec<Settlement>,
@@ -166,10 +177,10 @@ impl Run {
             let campaign = (scope == HoldScope::Campaign).then_some(campaign);
             let stop = Stop { account: account.to_owned(), campaign };
             if !self.stops.contains(&stop) {
-                let (stopped, goes) = std::mem::take(&mut self.queue).into_iter().partition(|send| stop.reaches(send));
+                let (stopped, goes): (VecDeque<Queued>, _) =
+                    std::mem::take(&mut self.queue).into_iter().partition(|queued| stop.reaches(&queued.send));
                 self.queue = goes;
-                let stopped: VecDeque<Claimed> = stopped;
-                stopped.iter().for_each(|send| self.give_back(send, None));
+                stopped.iter().for_each(|queued| self.give_back(&queued.send, None));
                 self.stops.push(stop);
             }
         }
@@ -177,20 +188,20 @@ impl Run {
     }
 
     fn give_back(&mut self, send: &Claimed, start: Option<Start>) {
-        self.throttles.done(&send.account);
+        self.throttles.give_back(&send.account, &send.campaign);
         self.returned.push(Returned { id: send.id, start });
     }
 
     fn start_calls(&mut self) {
         let now = self.deliverer.clock.now();
         while self.under_way.len() < self.deliverer.settings.concurrency
-            && let Some(send) = self.queue.pop_front()
+            && let Some(Queued { send, since }) = self.queue.pop_front()
         {
-            // it may have stood in the queue for as long as other calls took
             let opening = send.terms.hours.as_ref().and_then(|hours| hours.opening(now));
+            let is_stale = self.started.elapsed().saturating_sub(since) > FRESH;
             if let Some(at) = opening {
                 self.give_back(&send, Some(Start { at, why: Why::Hours }));
-            } else if send.expires_at.is_some_and(|at| at <= now) {
+            } else if is_stale || send.expires_at.is_some_and(|at| at <= now) {
                 self.give_back(&send, None);
             } else {
                 self.under_way.spawn(Arc::clone(&self.deliverer).attempt(send));
@@ -317,7 +328,7 @@ impl Run {
                 self.returned.push(Returned { id: send.id, start: None });
             } else {
                 self.throttles.take(&send.account, &send.campaign, now);
-                self.queue.push_back(send);
+                self.queue.push_back(Queued { send, since: self.started.elapsed() });
             }
         }
     }
@@ -342,10 +353,10 @@ impl Run {
         if self.asked.is_some()
             && let Ok(claims) = std::mem::replace(&mut self.claiming, Fuse::terminated()).await
         {
-            self.queue.extend(claims.sends);
+            self.returned.extend(claims.sends.iter().map(|send| Returned { id: send.id, start: None }));
         }
-        let unbegun: Vec<Claimed> = self.queue.drain(..).collect();
-        unbegun.iter().for_each(|send| self.give_back(send, None));
+        let unbegun = std::mem::take(&mut self.queue);
+        self.returned.extend(unbegun.iter().map(|queued| Returned { id: queued.send.id, start: None }));
         if self.is_writing {
             let (report, result) = std::mem::replace(&mut self.writing, Fuse::terminated()).await;
             self.writing_ended(report, result);

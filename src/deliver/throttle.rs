@@ -130,7 +130,18 @@ impl Throttles {
         }
     }
 
-    /// A send is done, or was given back.
+    /// A send that was claimed does not go: it has used nothing up.
+    pub fn give_back(&mut self, account: &str, campaign: &str) {
+        if let Some(throttle) = self.accounts.get_mut(account) {
+            throttle.pace.give_back();
+            if let Some(pace) = throttle.campaigns.get_mut(campaign) {
+                pace.give_back();
+            }
+        }
+        self.done(account);
+    }
+
+    /// A send is done.
     pub fn done(&mut self, account: &str) {
         if let Some(throttle) = self.accounts.get_mut(account) {
             throttle.held = throttle.held.saturating_sub(1);

@@ -4,6 +4,7 @@
 //! `SERRI_RELAY_SEED=7 cargo test --test it simulation` replays one; `scripts/soak` runs many.
 
 mod model;
+mod queue;
 mod script;
 mod serri;
 mod week;
@@ -113,9 +114,12 @@ pub struct Simulation {
 
 impl Simulation {
     fn new(seed: u64) -> Self {
+        Self::of(seed, Script::of(seed))
+    }
+
+    fn of(seed: u64, script: Script) -> Self {
         fastrand::seed(seed);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let script = Script::of(seed);
         let (clock, model) = {
             let _in = runtime.enter();
             (Clock::running_from(START), Arc::new(Model::new()))
@@ -181,7 +185,7 @@ impl Simulation {
 
     fn start(&self, wake: &Arc<Notify>) -> JoinSet<()> {
         let settings = Settings {
-            concurrency: 4,
+            concurrency: self.script.concurrency,
             timeout: Duration::from_secs(10),
             policy: policy(OnUncertain::Retry),
             net: Duration::from_secs(86_400),

@@ -26,9 +26,9 @@ struct Arrived {
     elapsed: Duration,
 }
 
-/// What is on its way when a later event comes cannot be stopped: as long as it may stand in the queue behind calls that
-/// hang.
-const ON_ITS_WAY: Duration = Duration::from_secs(30);
+/// What is on its way when a later event comes cannot be stopped: no longer than it may stand in the deliverer's queue,
+/// however long the calls before it hang.
+const ON_ITS_WAY: Duration = Duration::from_millis(1_100);
 
 pub struct Model {
     watch: Stopwatch,

@@ -129,6 +129,8 @@ pub enum FaultKind {
 
 /// All that a seed decides.
 pub struct Script {
+    /// How many calls may be under way at once.
+    pub concurrency: usize,
     pub acts: Vec<(Duration, Act)>,
     pub faults: Vec<Fault>,
 }
@@ -141,12 +143,15 @@ impl Script {
         let moment = |rng: &mut fastrand::Rng| Duration::from_millis(rng.u64(0..hours * 3_600_000));
         let mut acts = Vec::new();
         let mut bodies: Vec<(&'static str, String)> = Vec::new();
+        let mut last = Duration::ZERO;
         for number in 0..rng.usize(10..60) {
             // one in ten comes a second time
             let repeated = bodies.get(rng.usize(0..bodies.len().max(1))).filter(|_| rng.u8(0..10) == 0).cloned();
             let (route, body) = repeated.unwrap_or_else(|| event(&mut rng, number, span));
             bodies.push((route, body.clone()));
-            acts.push((moment(&mut rng), Act::Event { route, body }));
+            // half of them come close upon another
+            last = if rng.bool() { last + Duration::from_millis(rng.u64(0..20_000)) } else { moment(&mut rng) };
+            acts.push((last, Act::Event { route, body }));
         }
         for _ in 0..rng.usize(0..4) {
             acts.push((moment(&mut rng), if rng.bool() { Act::Kill } else { Act::KillAtCall }));
@@ -173,7 +178,7 @@ impl Script {
             let account = if rng.bool() { "default" } else { "second" };
             faults.push(Fault { from, until, account, kind: kinds[rng.usize(0..kinds.len())] });
         }
-        Self { acts, faults }
+        Self { concurrency: rng.usize(1..=4), acts, faults }
     }
 }
 
