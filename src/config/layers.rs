@@ -93,22 +93,30 @@ fn rebuild(values: Map<String, Value>, places: &[Place], path: &mut Vec<String>)
         .map(|(key, value)| {
             path.push(key.clone());
             let index = value.origin().and_then(|origin| origin.parse::<usize>().ok());
-            let (at, key_at) =
-                match index.and_then(|index| Some((places.get(index)?.clone(), places.get(index + 1)?.clone()))) {
-                    Some(known) => known,
-                    None => {
-                        let name = format!("environment variable {PREFIX}__{}", path.join("__").to_uppercase());
-                        let place = Place::start_of(Arc::new(Source { name, text: String::new() }));
-                        (place.clone(), place)
-                    }
-                };
-            let value = Node { place: at, kind: kind_of(value.kind, places, path) };
+            let known = index.and_then(|index| Some((places.get(index)?.clone(), places.get(index + 1)?.clone())));
+            let kind = kind_of(value.kind, places, path);
+            let (at, key_at) = known.unwrap_or_else(|| {
+                // a table that takes the place of something else has lost its own place, and stands where its first key does
+                let place = first_place(&kind).cloned().unwrap_or_else(|| {
+                    let name = format!("environment variable {PREFIX}__{}", path.join("__").to_uppercase());
+                    Place::start_of(Arc::new(Source { name, text: String::new() }))
+                });
+                (place.clone(), place)
+            });
+            let value = Node { place: at, kind };
             path.pop();
             Entry { key, place: key_at, value }
         })
         .collect();
     entries.sort_by(|a, b| (a.place.range.start, &a.key).cmp(&(b.place.range.start, &b.key)));
     Kind::Map(entries)
+}
+
+fn first_place(kind: &Kind) -> Option<&Place> {
+    match kind {
+        Kind::Map(entries) => entries.first().map(|entry| &entry.place),
+        _ => None,
+    }
 }
 
 fn kind_of(kind: ValueKind, places: &[Place], path: &mut Vec<String>) -> Kind {
@@ -147,5 +155,13 @@ mod tests {
             a.get("z").map(|n| n.place.source.name.clone()),
             Some("environment variable SERRI_RELAY__A__Z".into())
         );
+    }
+
+    #[test]
+    fn keys_in_the_place_of_a_list_keep_their_places() {
+        let layers = vec![node("defaults", "a: []"), node("relay.yaml", "b: 1\na:\n  y: 3\n")];
+        let laid = lay(layers, &Variables::given([] as [(&str, &str); 0])).expect("laid");
+        let place = &laid.get("a").expect("a").place;
+        assert_eq!((place.source.name.as_str(), place.line_column()), ("relay.yaml", (3, 3)));
     }
 }
