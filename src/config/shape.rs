@@ -210,7 +210,9 @@ fn suggestion(written: &str, known: &[&str]) -> String {
 }
 
 fn unfit(node: &Node, ways: &[&Value], faults: &mut Vec<Fault>) -> Value {
-    faults.push(Fault::at(&node.place, format!("expected {}, found {}", expected(ways), node.kind.name())));
+    let fault = Fault::at(&node.place, format!("expected {}, found {}", expected(ways), node.kind.name()));
+    let lists = matches!(node.kind, Kind::Map(_)) && ways.iter().any(|way| takes(way, "array"));
+    faults.push(if lists { fault.hint("begin each entry with `- `") } else { fault });
     Value::Null
 }
 

@@ -116,9 +116,6 @@ impl Compiler<'_> {
                 "as reason: one-time codes that the person asked for",
             );
         }
-        if spec.closed.is_some() && spec.hours.is_none() {
-            self.fault("closed", "`closed` needs `hours`", "as hours: \"09:00-21:00\"");
-        }
         if let Some(zone) = spec.timezone.as_deref().filter(|zone| *zone != "recipient" && !is_zone(zone)) {
             self.fault(
                 "timezone",

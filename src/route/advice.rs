@@ -7,6 +7,7 @@ use std::path::Path;
 use super::example::call_of;
 use super::{Route, manner_of};
 use crate::clock::Timestamp;
+use crate::config::document::Node;
 use crate::config::fault::Fault;
 use crate::config::route::RouteFile;
 use crate::config::source::{Manner, OneOrMany, SampleSpec};
@@ -66,6 +67,37 @@ fn lacks_phone(route: &Route, rule: &str, sample: &SampleSpec, manner: &Manner) 
             && send.content.as_ref().is_err_and(|reason| reason.contains("`destination`: `contact.phone` is not there"))
     };
     events.iter().flat_map(|event| &event.made.sends).any(wants)
+}
+
+/// Wishes that only say more about another, with one of the others they may say it about.
+const DETAILS: [(&str, &[&str], &str); 4] = [
+    ("timezone", &["hours", "at"], "as hours: \"09:00-21:00\""),
+    ("closed", &["hours"], "as hours: \"09:00-21:00\""),
+    ("over_cap", &["cap"], "as cap: 2/day"),
+    ("reason", &["even_if_suppressed"], "as even_if_suppressed: true"),
+];
+
+/// Wishes that come to nothing, since what they say more about is nowhere wished for.
+pub fn idle_wishes(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
+    let name = file.value.account.as_deref().unwrap_or("default");
+    let account = written.relay.node.get("accounts").and_then(|accounts| accounts.get(name));
+    let rules: Vec<&Node> =
+        (0..file.value.sends.len()).filter_map(|index| file.node.get("sends")?.entry(index)).collect();
+    let mut look = |node: &Node, whole: &[&Node]| {
+        for (key, about, hint) in DETAILS {
+            let has = |node: &&Node| about.iter().any(|key| node.get(key).is_some());
+            if let Some(detail) = node.get(key).filter(|_| !whole.iter().any(has)) {
+                let about = about.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" or ");
+                let fault = Fault::at(&detail.place, format!("`{key}` does nothing without {about}"));
+                faults.push(fault.hint(hint).warning());
+            }
+        }
+    };
+    let around: Vec<&Node> = account.into_iter().chain([&file.node]).collect();
+    for rule in &rules {
+        look(rule, &[around.as_slice(), &[*rule]].concat());
+    }
+    look(&file.node, &[around, rules].concat());
 }
 
 /// A read call with the placeholder that `new` wrote.

@@ -42,6 +42,7 @@ pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>)
             advice::exposure(file, &written, route, &mut faults);
             advice::phone(file, &written, route, &mut faults);
             advice::lookup(file, route, &mut faults);
+            advice::idle_wishes(file, &written, &mut faults);
             advice::storage(file, &written, &mut faults);
         }
     }

@@ -260,7 +260,6 @@ fn wishes_that_cannot_be_are_told_where_they_stand() {
         "`cancel_on` needs a `key`",
         "write == instead of =",
         "`12`: it is no valid phone number",
-        "`closed` needs `hours`",
         "`someday` is no day",
         "there is no account `nobody`",
         "campaign `b` is listed twice",
@@ -272,6 +271,21 @@ fn wishes_that_cannot_be_are_told_where_they_stand() {
         assert!(said.contains(expected), "{expected}:\n{said}");
     }
     assert!(said.contains("shop.yaml:11:"), "{said}");
+}
+
+#[test]
+fn wishes_that_come_to_nothing_are_told() {
+    let hours = rule("a", "    hours: \"09:00-21:00\"\n");
+    let idle = rule("b", "    over_cap: drop\n    reason: they asked\n");
+    let setup =
+        Setup::new().route("idle", &route("closed: [sun]\ntimezone: Asia/Kolkata", std::slice::from_ref(&idle))).route(
+            "told",
+            &route("closed: [sun]\ntimezone: Asia/Kolkata\nover_cap: drop\ncap: 2/day", &[hours, rule("b", "")]),
+        );
+    let said = faults(&setup);
+    let idle: Vec<&String> = said.iter().filter(|fault| fault.contains("does nothing without")).collect();
+    assert_eq!(idle.len(), 4, "{said:?}");
+    assert!(idle.iter().all(|fault| fault.contains("idle.yaml:")), "{idle:?}");
 }
 
 #[test]
