@@ -14,54 +14,30 @@ impl Deliverer {
         let took_ms = u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX);
         let (to, status) = (masked(&send.destination), attempt.status);
         let (event, rule, account, campaign) = (&*send.event, &*send.rule, &*send.account, &*send.campaign);
-        let (send_id, probe) = (send.id.0, send.probe.map(|probe| probe.hold.0));
+        let probe = send.probe.map(|probe| probe.hold.0);
         let reason = without_numbers(attempt.outcome.reason());
+        // one line an attempt, with the same fields whatever came of it
+        macro_rules! attempted {
+            ($level:ident, $($more:tt)*) => {
+                tracing::$level!(
+                    send = send.id.0, event, rule, account, campaign, to, attempt = number, outcome, status, took_ms, probe, $($more)*,
+                    "delivery attempted"
+                )
+            };
+        }
         match fate {
             Fate::Sent { message_id } => {
-                let message_id = message_id.as_deref();
-                tracing::info!(
-                    send = send_id,
-                    event,
-                    rule,
-                    account,
-                    campaign,
-                    to,
-                    attempt = number,
-                    outcome,
-                    status,
-                    took_ms,
-                    message_id,
-                    probe,
-                    "delivery attempted"
-                );
+                attempted!(info, message_id = message_id.as_deref());
             }
             Fate::Retry { due, .. } => {
-                tracing::warn!(
-                    send = send_id, event, rule, account, campaign, to, attempt = number, outcome, status, took_ms, reason, probe,
-                    next = %due, "delivery attempted"
-                );
+                attempted!(warn, reason, next = %due);
             }
             Fate::Stopped { scope, .. } => {
                 let next = match scope {
                     HoldScope::Account => "waits until the account works again",
                     HoldScope::Campaign => "waits until the campaign works again",
                 };
-                tracing::warn!(
-                    send = send_id,
-                    event,
-                    rule,
-                    account,
-                    campaign,
-                    to,
-                    attempt = number,
-                    outcome,
-                    status,
-                    took_ms,
-                    reason,
-                    probe,
-                    next,
-                    "delivery attempted"
-                );
+                attempted!(warn, reason, next);
             }
             Fate::Failed { .. } | Fate::Held { .. } => {
                 let next = if matches!(fate, Fate::Failed { .. }) { "failed" } else { "held for a person to decide" };
@@ -69,23 +45,7 @@ impl Deliverer {
                 if unknown {
                     self.count_unknown(&reason);
                 }
-                tracing::error!(
-                    send = send_id,
-                    event,
-                    rule,
-                    account,
-                    campaign,
-                    to,
-                    attempt = number,
-                    outcome,
-                    status,
-                    took_ms,
-                    reason,
-                    probe,
-                    unknown_answer = unknown.then_some(true),
-                    next,
-                    "delivery attempted"
-                );
+                attempted!(error, reason, unknown_answer = unknown.then_some(true), next);
             }
         }
     }
