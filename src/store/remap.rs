@@ -81,7 +81,10 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
         // one that went meanwhile is no longer ours to change
         let Some((account, campaign)) = old else { continue };
         match content {
-            Some(Ok(content)) => rewrite(db, *id, *version, content)?,
+            Some(Ok(content)) => {
+                rewrite(db, *id, *version, content)?;
+                turns::note(db, id.0, now, "its rule was changed: it was mapped again from its event")?;
+            }
             Some(Err(reason)) => turns::turn(db, id.0, now, Turn::end(FAILED, reason))?,
             None => {
                 let reason = "the rule was changed, and does not apply to the event any more";

@@ -118,6 +118,16 @@ pub fn turn(db: &Connection, id: i64, at: Timestamp, turn: Turn<'_>) -> Result<(
     destination.map_or(Ok(()), |destination| next_in_line(db, &destination))
 }
 
+/// Writes down that something happened to a send that stays where it is.
+pub fn note(db: &Connection, id: i64, at: Timestamp, reason: &str) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO changes (send, at, state, why, until, reason)
+         SELECT id, ?2, state, why, CASE state WHEN 1 THEN due_at END, ?3 FROM sends WHERE id = ?1",
+    )?
+    .execute(params![id, at.0, reason])
+    .map(drop)
+}
+
 /// Whole milliseconds.
 pub fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)

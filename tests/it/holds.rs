@@ -187,6 +187,11 @@ async fn a_corrected_rule_maps_what_waits_of_it_again() {
     let messages = world.delivered(20).await;
     assert!(messages.iter().all(|message| message["templateParams"].as_array().unwrap().len() == 2));
     assert_eq!(world.query("SELECT count(*) FROM sends"), [["20"]]);
+    let (_, story) = world.admin("GET", "/sends/20", None).await;
+    let mapped = |step: &serde_json::Value| {
+        step["reason"].as_str().is_some_and(|reason| reason.contains("mapped again from its event"))
+    };
+    assert!(story["history"].as_array().unwrap().iter().any(mapped), "{story}");
     world.settles("SELECT count(*) FROM holds WHERE ended_at IS NULL", "0").await;
 
     let setup = world.stop().await;
