@@ -32,6 +32,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/holds", get(holds).post(set_hold))
         .route("/holds/lift", post(lift_hold))
         .route("/suppressions", get(suppressions::list).post(suppressions::change))
+        .route("/suppressions/{number}", get(suppressions::story))
         .route("/suppressions.csv", get(suppressions::export).post(suppressions::import))
         .with_state(desk)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use super::desk::{Answer, Desk, problem, unusable};
 use super::input::{Body, Params};
 use crate::event::Suppression;
 use crate::event::act::Action;
-use crate::event::view::SuppressionView;
+use crate::event::view::{SuppressionStory, SuppressionView};
 
 /// How many are on a page.
 const PAGE: usize = 1_000;
@@ -55,6 +55,12 @@ pub async fn list(State(desk): State<Arc<Desk>>, Params(asked): Params<Asked>) -
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| format!("{} {}", last.number, last.account));
     Ok(Json(json!({ "suppressions": found, "next": next })))
+}
+
+/// `GET /api/v1/suppressions/{number}`
+pub async fn story(State(desk): State<Arc<Desk>>, Path(number): Path<String>) -> Answer<Json<SuppressionStory>> {
+    let number = desk.number(&number)?;
+    desk.archive.suppression(number).await.map(Json).map_err(unusable)
 }
 
 /// `POST /api/v1/suppressions`

@@ -181,6 +181,9 @@ pub struct EventStory {
     pub envelope: Value,
     /// What came of it.
     pub made: Vec<SendView>,
+    /// Whom it put on the list of numbers that must not be messaged, or took off it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suppressions: Vec<SuppressionChange>,
     /// How reading the rest of it stands, where there is a rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<String>,
@@ -218,6 +221,32 @@ pub struct SuppressionView {
     pub reason: String,
     /// Since when.
     pub since: String,
+}
+
+/// A number, whether it may be messaged, and how that came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SuppressionStory {
+    /// The number in E.164.
+    pub number: String,
+    /// By whom it must not be messaged; empty: it may be.
+    pub suppressions: Vec<SuppressionView>,
+    /// What was decided, oldest first.
+    pub history: Vec<SuppressionChange>,
+}
+
+/// A number was put on the list of those that must not be messaged, or taken off it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SuppressionChange {
+    /// When.
+    pub at: String,
+    /// `added` or `removed`.
+    pub what: &'static str,
+    /// The number in E.164.
+    pub number: String,
+    /// For which account; `*`: for all.
+    pub account: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// An event as it was kept, to be mapped again.

@@ -49,7 +49,7 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
         }
         Action::Suppress(changes) => {
             for change in changes {
-                acted.changed += people::suppress(db, change, now)?;
+                acted.changed += people::suppress(db, change, None, now)?;
             }
         }
     }

@@ -64,7 +64,7 @@ pub struct Origin<'a> {
 pub fn make(db: &Connection, origin: Origin<'_>, made: &Made, direct: &mut Direct) -> Result<()> {
     for change in &made.suppressions {
         let reason = format!("{} of route `{}`, event `{}`", change.reason, origin.route, origin.id);
-        people::suppress(db, &Suppression { reason, ..change.clone() }, origin.at)?;
+        people::suppress(db, &Suppression { reason, ..change.clone() }, Some(origin.seq), origin.at)?;
         direct.is_anybody_suppressed.set(None);
     }
     for cancel in &made.cancels {

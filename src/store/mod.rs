@@ -35,7 +35,7 @@ use crate::event::act::{Acted, Action};
 use crate::event::lookup::{Lookup, LookupSettlement};
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
 use crate::event::view::{
-    EventStory, EventView, Filter, HoldView, KeptWhole, Page, SendStory, SendView, SuppressionView,
+    EventStory, EventView, Filter, HoldView, KeptWhole, Page, SendStory, SendView, SuppressionStory, SuppressionView,
 };
 use crate::event::{Claimed, HoldChange, Kept, NewEvent, OnUncertain, Returned, SendId, Settlement};
 
@@ -253,4 +253,7 @@ pub trait Archive: Send + Sync + 'static {
         after: (String, String),
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SuppressionView>, StoreError>>;
+
+    /// Whether a number in E.164 may be messaged, and how that came.
+    fn suppression(&self, number: String) -> BoxFuture<'_, Result<SuppressionStory, StoreError>>;
 }

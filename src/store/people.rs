@@ -8,11 +8,15 @@ use super::turns::{self, Turn};
 use crate::clock::Timestamp;
 use crate::event::{Cancel, Cap, Claimed, Suppression, plain_account};
 
-/// Adds a number to those that must not be messaged, or takes it off. Returns how many entries that changed; `*` takes
-/// it off every account's.
-pub fn suppress(db: &Connection, change: &Suppression, at: Timestamp) -> Result<usize> {
+/// Adds a number to those that must not be messaged, or takes it off, because an event or a person says so. Returns how
+/// many entries that changed; `*` takes it off every account's.
+pub fn suppress(db: &Connection, change: &Suppression, event: Option<i64>, at: Timestamp) -> Result<usize> {
     let Suppression { account, number, add, reason } = change;
     let account = plain_account(account);
+    db.prepare_cached(
+        "INSERT INTO suppression_changes (number, account, added, reason, at, event) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![number, account, add, reason, at.0, event])?;
     if *add {
         return db
             .prepare_cached("INSERT INTO suppressions (number, account, reason, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET reason = ?3")?

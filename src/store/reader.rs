@@ -7,7 +7,8 @@ use super::sqlite::{Location, SqliteStore};
 use super::{Archive, StoreError, archive};
 use crate::event::SendId;
 use crate::event::view::{
-    EventStory, EventView, Filter, HoldView, KeptWhole, LearnedCampaign, Page, SendStory, SendView, SuppressionView,
+    EventStory, EventView, Filter, HoldView, KeptWhole, LearnedCampaign, Page, SendStory, SendView, SuppressionStory,
+    SuppressionView,
 };
 
 /// Reads a store of which the relay may be running or not.
@@ -74,5 +75,9 @@ impl Archive for SqliteStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SuppressionView>, StoreError>> {
         self.read(move |db| archive::suppressions(db, (&after.0, &after.1), limit))
+    }
+
+    fn suppression(&self, number: String) -> BoxFuture<'_, Result<SuppressionStory, StoreError>> {
+        self.read(move |db| archive::suppression_story(db, &number))
     }
 }

@@ -248,3 +248,36 @@ async fn a_list_with_an_open_quote_is_refused_whole() {
     assert_eq!(world.admin("GET", "/sends?cursor=zz", None).await.0, 400);
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_number_is_not_messaged_and_since_when_is_told() {
+    let leave =
+        "  - { name: leave, when: event.leave, suppress: add, destination: \"{{ contact.phone }}\" }\n".to_owned();
+    let world = World::start(Setup::new().route("hello", &format!("{ROUTE}\n{leave}"))).await;
+    world.post("hello", &json!({"id": "e1", "leave": true, "skip": true, "phone": "9812345670"}).to_string()).await;
+    let (well, said) = command(&world, &["suppress", "show", "98123 45670"]);
+    assert!(well && said.contains("+919812345670 is not messaged by default"), "{said}");
+    assert!(said.contains("added") && said.contains("rule `leave` of route `hello`, event `e1`"), "{said}");
+    let (well, said) = command(&world, &["events", "show", "e1"]);
+    assert!(well && said.contains("added") && said.contains("+919812345670"), "{said}");
+    command(&world, &["suppress", "remove", "9812345670", "--yes"]);
+    let (_, told) = world.admin("GET", "/suppressions/9812345670", None).await;
+    let history: Vec<&str> =
+        told["history"].as_array().unwrap().iter().filter_map(|change| change["what"].as_str()).collect();
+    assert_eq!((history, &told["suppressions"]), (vec!["added", "removed"], &json!([])));
+    assert!(command(&world, &["suppress", "show", "9812345670"]).1.contains("may be messaged"));
+    assert!(!command(&world, &["suppress", "show", "nobody"]).0);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_say_who_was_not_reached_and_keep_a_senders_escapes_from_the_terminal() {
+    let world = World::start(Setup::new().route("hello", &format!("dry_run: true{ROUTE}"))).await;
+    posted(&world, "e\u{1b}[2J", "welcome", "9812345670").await;
+    world.settles("SELECT state FROM sends", "10").await;
+    let (_, sends) = command(&world, &["sends", "list"]);
+    assert!(sends.contains("sent (not to the customer)"), "{sends}");
+    let (_, events) = command(&world, &["events", "list"]);
+    assert!(events.contains("e\\u{1b}[2J") && !events.contains('\u{1b}'), "{events}");
+    world.stop().await;
+}

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::sends::show_steps;
+use super::suppress::show_changes;
 use super::{Paging, Relay, Sent, Which, entries, field, more, show_sends, step, table};
 use crate::cli::{Ended, Setting, say};
 
@@ -73,6 +74,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
                 }
                 say("");
                 show_sends(entries(&event, "made"));
+                show_changes(entries(&event, "suppressions"));
             }
         }
         Command::Replay { ids, again, yes } => {

@@ -210,9 +210,15 @@ fn field(json: &Value, key: &str) -> String {
     match json.get(key) {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) if text.is_empty() => "-".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+        // what a sender wrote must not move the cursor of whoever reads it
+        Some(Value::String(text)) => legible(text),
+        Some(other) => legible(&other.to_string()),
     }
+}
+
+fn legible(text: &str) -> String {
+    let show = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    text.chars().map(show).collect()
 }
 
 /// The entries of a list.
@@ -249,10 +255,12 @@ fn more(json: &Value) {
 /// Sends in a table.
 fn show_sends(sends: &[Value]) {
     let row = |send: &Value| {
-        let state = match (field(send, "why"), field(send, "until")) {
-            (why, _) if why == "-" => field(send, "state"),
-            (why, until) if until == "-" => format!("{} ({why})", field(send, "state")),
-            (why, until) => format!("{} ({why} until {until})", field(send, "state")),
+        let state = match (field(send, "state"), field(send, "why"), field(send, "until")) {
+            // a dry run, or a detour
+            (state, ..) if state == "sent" && field(send, "gone_at") == "-" => "sent (not to the customer)".to_owned(),
+            (state, why, _) if why == "-" => state,
+            (state, why, until) if until == "-" => format!("{state} ({why})"),
+            (state, why, until) => format!("{state} ({why} until {until})"),
         };
         let mut row = vec![field(send, "id"), state];
         row.extend(

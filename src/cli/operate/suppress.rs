@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Paging, Relay, Sent, entries, field, more, table};
+use super::{Paging, Relay, Sent, entries, field, more, step, table};
 use crate::cli::{Ended, Setting, say};
 
 /// The arguments of `suppress`.
@@ -37,6 +37,11 @@ enum Command {
         /// Do it.
         #[arg(long)]
         yes: bool,
+    },
+    /// Tell whether a number may be messaged, and how that came.
+    Show {
+        /// The number.
+        number: String,
     },
     /// List them.
     List {
@@ -83,6 +88,21 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         Command::Remove { number, .. } => {
             say(&format!("{} would be messaged again; nothing was changed: add --yes to do it", number.number));
         }
+        Command::Show { number } => {
+            if let Some(json) =
+                admin.json(Method::GET, &format!("/suppressions/{}", step(number)), &[], Sent::Nothing)?
+            {
+                let suppressed = entries(&json, "suppressions");
+                let by = suppressed.iter().map(|entry| field(entry, "account")).collect::<Vec<_>>().join(", ");
+                let number = field(&json, "number");
+                match by.as_str() {
+                    "" => say(&format!("{number} may be messaged")),
+                    "*" => say(&format!("{number} is messaged by no account")),
+                    _ => say(&format!("{number} is not messaged by {by}")),
+                }
+                show_changes(entries(&json, "history"));
+            }
+        }
         Command::List { paging } => {
             if let Some(json) = admin.json(Method::GET, "/suppressions", &paging.pairs(), Sent::Nothing)? {
                 let row =
@@ -104,4 +124,15 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was decided about numbers, if anything was.
+pub fn show_changes(changes: &[Value]) {
+    if !changes.is_empty() {
+        let columns = ["at", "what", "number", "account", "reason"];
+        let rows: Vec<Vec<String>> =
+            changes.iter().map(|change| columns.map(|key| field(change, key)).to_vec()).collect();
+        say("");
+        table(&columns, &rows);
+    }
 }

@@ -1,0 +1,111 @@
+//! Events as people ask for them.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, Row};
+
+use super::filter::{self, Where};
+use super::sends::{SEND, send};
+use super::suppressions;
+use crate::clock::Timestamp;
+use crate::event::lookup::KeptEvent;
+use crate::event::view::{EventStory, EventView, Filter, KeptWhole, Page, shown};
+use crate::store::states;
+
+const EVENT: &str = "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault,
+    (SELECT count(*) FROM sends s WHERE s.event = e.seq), e.body, e.envelope, (SELECT l.state FROM lookups l WHERE l.event = e.seq) FROM events e";
+
+fn event(row: &Row<'_>) -> Result<EventView> {
+    Ok(EventView {
+        number: row.get(0)?,
+        id: row.get(1)?,
+        route: row.get(2)?,
+        source: row.get(3)?,
+        kind: row.get(4)?,
+        received_at: shown(Timestamp(row.get(5)?)),
+        fault: row.get(6)?,
+        sends: row.get::<_, i64>(7).map(|count| u64::try_from(count).unwrap_or(0))?,
+    })
+}
+
+/// Events, newest first.
+pub fn events(db: &Connection, filter: &Filter) -> Result<Page<EventView>> {
+    let mut conditions = Where::default();
+    conditions.text("e.route = ?", filter.route.as_ref());
+    conditions.text("e.id = ?", filter.event.as_ref());
+    conditions.time("e.received_at >= ?", filter.since.as_ref());
+    conditions.time("e.received_at < ?", filter.until.as_ref());
+    conditions.text("e.seq IN (SELECT event FROM sends WHERE destination = ?)", filter.number.as_ref());
+    conditions.text("e.seq IN (SELECT event FROM sends WHERE rule = ?)", filter.rule.as_ref());
+    conditions.text("e.seq IN (SELECT event FROM sends WHERE campaign = ?)", filter.campaign.as_ref());
+    conditions.text("e.seq IN (SELECT event FROM sends WHERE account = ?)", filter.account.as_ref());
+    conditions.states("e.seq IN (SELECT event FROM sends WHERE state IN", filter, "))");
+    filter::list(db, (EVENT, conditions), (filter, "e.seq"), event, |event: &EventView| event.number)
+}
+
+/// An event, whole: by the sender's id (the newest of that id), or by its number, which `#` makes sure of.
+pub fn event_story(db: &Connection, name: &str) -> Result<Option<EventStory>> {
+    let number = name.strip_prefix('#').and_then(|number| number.parse().ok());
+    let by_id = || {
+        db.query_row("SELECT seq FROM events WHERE id = ?1 ORDER BY seq DESC LIMIT 1", [name], |row| {
+            row.get::<_, i64>(0)
+        })
+        .optional()
+    };
+    let number = if number.is_some() { number } else { by_id()?.or_else(|| name.parse().ok()) };
+    let Some(number) = number else { return Ok(None) };
+    let read = |row: &Row<'_>| {
+        let (body, envelope): (Vec<u8>, String) = (row.get(8)?, row.get(9)?);
+        let text = || serde_json::Value::from(String::from_utf8_lossy(&body).into_owned());
+        let event = event(row)?;
+        let lookup: Option<i64> = row.get(10)?;
+        Ok(EventStory {
+            body: serde_json::from_slice(&body).ok().filter(|_| event.fault.is_none()).unwrap_or_else(text),
+            envelope: serde_json::from_str(&envelope).unwrap_or_default(),
+            event,
+            made: Vec::new(),
+            suppressions: Vec::new(),
+            lookup: lookup.map(|state| {
+                if state == states::FAILED {
+                    "failed"
+                } else if state < 10 {
+                    "waiting"
+                } else {
+                    "found"
+                }
+                .to_owned()
+            }),
+        })
+    };
+    let found = db.query_row(&format!("{EVENT} WHERE e.seq = ?1"), [number], read).optional()?;
+    let Some(mut story) = found else { return Ok(None) };
+    let mut made = db.prepare(&format!("{SEND} WHERE s.event = ?1 ORDER BY s.id"))?;
+    story.made = made.query_map([number], send)?.collect::<Result<_>>()?;
+    story.suppressions = suppressions::changes(db, "event = ?1", number)?;
+    Ok(Some(story))
+}
+
+/// An event as it was kept, with its route and why it could not be decoded.
+pub fn kept(db: &Connection, number: i64) -> Result<Option<KeptWhole>> {
+    let read = |row: &Row<'_>| {
+        let event = KeptEvent {
+            id: row.get(0)?,
+            kind: row.get(1)?,
+            received_at: Timestamp(row.get(2)?),
+            body: row.get(3)?,
+            envelope: row.get(4)?,
+        };
+        let lookup: Option<i64> = row.get(7)?;
+        Ok(KeptWhole {
+            number,
+            event,
+            route: row.get(5)?,
+            fault: row.get(6)?,
+            is_unread: lookup.is_some_and(|state| state != 10),
+        })
+    };
+    db.query_row(
+        "SELECT id, type, received_at, body, envelope, route, fault, (SELECT l.state FROM lookups l WHERE l.event = seq) FROM events WHERE seq = ?1",
+        [number],
+        read,
+    )
+    .optional()
+}

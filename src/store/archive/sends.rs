@@ -1,0 +1,134 @@
+//! Sends as people ask for them.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, Row};
+
+use super::filled;
+use super::filter::{self, Where};
+use crate::clock::Timestamp;
+use crate::event::view::{Filter, Page, SendStory, SendView, Step, shown};
+use crate::event::{Priority, SendId};
+use crate::store::states;
+
+/// A send as lists show it.
+pub const SEND: &str = "SELECT s.id, (SELECT e.id FROM events e WHERE e.seq = s.event), s.event, s.route, s.rule, s.account, s.campaign, s.destination,
+    s.state, s.why, s.due_at, s.reason, s.attempts, s.created_at, s.changed_at, s.priority, s.expires_at, s.key, s.message_id,
+    (SELECT min(h.campaign) FROM holds h WHERE h.ended_at IS NULL AND h.account = s.account AND h.campaign IN ('', s.campaign)), s.payload, s.gone_at
+    FROM sends s";
+
+/// Reads a row of [`SEND`].
+pub fn send(row: &Row<'_>) -> Result<SendView> {
+    let (state, due): (i64, i64) = (row.get(8)?, row.get(10)?);
+    let hold: Option<String> = row.get(19)?;
+    let why: Option<String> = row.get(9)?;
+    let (why, until) = match (state, hold) {
+        (states::READY | states::BEHIND, Some(campaign)) if campaign.is_empty() => (Some("hold:account".into()), None),
+        (states::READY | states::BEHIND, Some(_)) => (Some("hold:campaign".into()), None),
+        (states::READY | states::BEHIND, None) => (Some("due".into()), None),
+        (states::WAITING, _) => (why, Some(due)),
+        _ => (None, None),
+    };
+    let at = |millis: i64| shown(Timestamp(millis));
+    Ok(SendView {
+        id: SendId(row.get(0)?),
+        event: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+        event_number: row.get(2)?,
+        route: row.get(3)?,
+        rule: row.get(4)?,
+        account: row.get(5)?,
+        campaign: row.get(6)?,
+        destination: row.get(7)?,
+        state: states::shown(state),
+        why,
+        until: until.map(at),
+        reason: row.get(11)?,
+        attempts: row.get(12)?,
+        created_at: at(row.get(13)?),
+        changed_at: at(row.get(14)?),
+        gone_at: row.get::<_, Option<i64>>(21)?.map(at),
+        priority: match row.get(15)? {
+            0 => Priority::Urgent,
+            1 => Priority::Normal,
+            _ => Priority::Bulk,
+        },
+        expires_at: row.get::<_, Option<i64>>(16)?.map(at),
+        key: row.get(17)?,
+        message_id: row.get(18)?,
+    })
+}
+
+/// Sends, newest first.
+pub fn sends(db: &Connection, filter: &Filter) -> Result<Page<SendView>> {
+    let mut conditions = Where::default();
+    conditions.text("s.route = ?", filter.route.as_ref());
+    conditions.text("s.rule = ?", filter.rule.as_ref());
+    conditions.text("s.campaign = ?", filter.campaign.as_ref());
+    conditions.text("s.account = ?", filter.account.as_ref());
+    conditions.text("s.destination = ?", filter.number.as_ref());
+    conditions.text("s.event IN (SELECT seq FROM events WHERE id = ?)", filter.event.as_ref());
+    conditions.time("s.created_at >= ?", filter.since.as_ref());
+    conditions.time("s.created_at < ?", filter.until.as_ref());
+    conditions.states("s.state IN", filter, ")");
+    filter::list(db, (SEND, conditions), (filter, "s.id"), send, |send: &SendView| send.id.0)
+}
+
+/// A send, whole.
+pub fn send_story(db: &Connection, id: SendId) -> Result<Option<SendStory>> {
+    let read = |row: &Row<'_>| Ok((send(row)?, row.get::<_, String>(20)?));
+    let found = db.query_row(&format!("{SEND} WHERE s.id = ?1"), [id.0], read).optional()?;
+    let Some((send, payload)) = found else { return Ok(None) };
+    let made = (created_at(db, id)?, step_made(&send.created_at));
+    let mut steps = vec![made];
+    let mut attempts =
+        db.prepare("SELECT at, outcome, status, took_ms, reason, answer FROM attempts WHERE send = ?1")?;
+    let attempt = |row: &Row<'_>| {
+        let at: i64 = row.get(0)?;
+        let step = Step {
+            at: shown(Timestamp(at)),
+            what: row.get(1)?,
+            status: row.get(2)?,
+            took_ms: row.get::<_, Option<i64>>(3)?.and_then(|ms| u64::try_from(ms).ok()),
+            reason: filled(row.get(4)?),
+            answer: filled(row.get(5)?),
+            ..step_made("")
+        };
+        Ok((at, step))
+    };
+    steps.extend(attempts.query_map([id.0], attempt)?.collect::<Result<Vec<_>>>()?);
+    let mut changes = db.prepare("SELECT at, state, why, until, reason FROM changes WHERE send = ?1 ORDER BY rowid")?;
+    let change = |row: &Row<'_>| {
+        let at: i64 = row.get(0)?;
+        let step = Step {
+            at: shown(Timestamp(at)),
+            what: serde_json::to_value(states::shown(row.get(1)?))
+                .ok()
+                .and_then(|name| name.as_str().map(ToOwned::to_owned))
+                .unwrap_or_default(),
+            why: row.get(2)?,
+            until: row.get::<_, Option<i64>>(3)?.map(|until| shown(Timestamp(until))),
+            reason: row.get(4)?,
+            ..step_made("")
+        };
+        Ok((at, step))
+    };
+    steps.extend(changes.query_map([id.0], change)?.collect::<Result<Vec<_>>>()?);
+    steps.sort_by_key(|(at, _)| *at);
+    let payload = serde_json::from_str(&payload).unwrap_or_default();
+    Ok(Some(SendStory { send, payload, history: steps.into_iter().map(|(_, step)| step).collect() }))
+}
+
+fn created_at(db: &Connection, id: SendId) -> Result<i64> {
+    db.query_row("SELECT created_at FROM sends WHERE id = ?1", [id.0], |row| row.get(0))
+}
+
+fn step_made(at: &str) -> Step {
+    Step {
+        at: at.to_owned(),
+        what: "made".into(),
+        why: None,
+        until: None,
+        status: None,
+        took_ms: None,
+        reason: None,
+        answer: None,
+    }
+}
