@@ -18,7 +18,8 @@ mod run;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // cargo adds one of its own
+    let words: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| *word != "--bench").collect();
     match words.as_slice() {
         ["sink", address] => peers::serve(address, peers::sink(), peers::Threads::One),
         ["bare", address, sink] => peers::serve(address, peers::bare(sink), peers::Threads::All),
