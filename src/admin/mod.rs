@@ -8,6 +8,7 @@ mod api;
 mod desk;
 mod input;
 mod replay;
+mod selection;
 mod suppressions;
 
 use std::net::IpAddr;

@@ -9,9 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::api::Selection;
 use super::desk::{Answer, Desk, problem, unusable};
 use super::input::Body;
+use super::selection::Selection;
 use crate::call::Call;
 use crate::event::act::{Action, Revival};
 use crate::event::lookup::EventSeq;

@@ -171,6 +171,14 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(_, name)| name)
 }
 
+/// A name that is not known, with what it may have meant.
+pub fn unknown<'a>(place: &Place, kind: &str, name: &str, known: impl IntoIterator<Item = &'a String>) -> Fault {
+    let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+    let hint = did_you_mean(name, known.iter().copied())
+        .map_or_else(|| format!("there are: {}", known.join(", ")), |meant| format!("did you mean `{meant}`?"));
+    Fault::at(place, format!("there is no {kind} `{name}`")).hint(hint)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -89,9 +89,14 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+    /// As they are kept; `None` if there are none.
+    pub fn written(&self) -> Option<String> {
+        if *self == Self::default() { None } else { serde_json::to_string(self).ok() }
+    }
+
+    /// What [`Terms::written`] wrote.
+    pub fn read(written: Option<&str>) -> Self {
+        written.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::{Routes, advice, compile, example, listed};
-use crate::config::fault::{Fault, Place, did_you_mean};
+use crate::config::fault::Fault;
 use crate::config::interpolate::Variables;
 use crate::config::{self, Extent, Written};
 use crate::map::phone;
@@ -50,14 +50,6 @@ pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>)
     // two ways of one list may have the same fault
     faults.dedup();
     (Some(Checked { written, routes }), faults)
-}
-
-/// A name that is not known, with what it may have meant.
-pub fn unknown<'a>(place: &Place, kind: &str, name: &str, known: impl IntoIterator<Item = &'a String>) -> Fault {
-    let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
-    let hint = did_you_mean(name, known.iter().copied())
-        .map_or_else(|| format!("there are: {}", known.join(", ")), |meant| format!("did you mean `{meant}`?"));
-    Fault::at(place, format!("there is no {kind} `{name}`")).hint(hint)
 }
 
 fn settings(written: &Written, faults: &mut Vec<Fault>) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Route;
 use crate::call::Call;
 use crate::clock::Timestamp;
-use crate::config::fault::Fault;
+use crate::config::fault::{Fault, unknown};
 use crate::config::route::{ExampleSpec, RouteFile};
 use crate::config::source::{BodyFormat, Manner, SampleSpec};
 use crate::config::{File, Written};
@@ -32,7 +32,7 @@ pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, faults: &mu
         let sample = example.sample.as_ref().map(|name| samples.and_then(|samples| samples.get(name)).ok_or(name));
         if let Some(Err(name)) = sample {
             let known: Vec<&String> = samples.map(|samples| samples.keys().collect()).unwrap_or_default();
-            faults.push(super::check::unknown(&place(&["sample"]), "sample", name, known));
+            faults.push(unknown(&place(&["sample"]), "sample", name, known));
             continue;
         }
         let sample = merged(example, sample.and_then(Result::ok));

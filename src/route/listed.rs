@@ -3,9 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::check::unknown;
 use super::rules::Rules;
-use crate::config::fault::Fault;
+use crate::config::fault::{Fault, unknown};
 use crate::config::relay::AlertSpec;
 use crate::config::route::RouteFile;
 use crate::config::wishes::{CampaignSpec, MediaKind};

@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use crate::authenticate::{self, Authentic, Authentication, Given};
 use crate::clock::Timestamp;
-use crate::config::fault::Fault;
+use crate::config::fault::{Fault, unknown};
 use crate::config::relay::AccountSpec;
 use crate::config::route::RouteFile;
 use crate::config::source::Manner;
@@ -89,7 +89,7 @@ impl Route {
         let account = relay.accounts.get(account_name);
         if account.is_none() {
             let place = file.node.place_of(&["account"]);
-            faults.push(check::unknown(place, "account", account_name, relay.accounts.keys()));
+            faults.push(unknown(place, "account", account_name, relay.accounts.keys()));
         }
         let label = account.map_or_else(|| account_name.to_owned(), |account| account.label(account_name));
         let rules = Rules::compile(file, &label, written, &mut faults);
@@ -97,7 +97,7 @@ impl Route {
             let place = file.node.place_of(&["source"]);
             // one that could not be read was reported already
             if !written.unread.contains(&spec.source) {
-                faults.push(check::unknown(place, "source", &spec.source, &written.source_names()));
+                faults.push(unknown(place, "source", &spec.source, &written.source_names()));
             }
             return Err(faults);
         };

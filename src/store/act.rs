@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::append::{Origin, insert_send};
+use super::insert::insert_send;
+use super::origin::Origin;
 use super::states::{CANCELLED, FAILED, READY, WAITING};
 use super::turns::{self, Turn};
 use super::{holds, people, remap, states};

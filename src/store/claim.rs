@@ -2,16 +2,13 @@
 
 use rusqlite::{Connection, Result, Row, params};
 
-use super::append::Direct;
+use super::direct::Direct;
 use super::holds::{self, Active};
 use super::states::{CANCELLED, DUPLICATE, EXPIRED, SENDING, SUPPRESSED};
 use super::turns::{self, Line, Turn};
-use super::{ClaimRequest, Claims, Want, lanes, people, settle};
+use super::{ClaimRequest, Claims, Want, lanes, people};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, OverCap, SendId, Start, Terms, Why};
-
-/// How many waiting sends become ready in one transaction: the rest follow in the next.
-const PROMOTE_LIMIT: i64 = 5_000;
 
 /// How many sends are looked at in one transaction, most of which may turn out not to go.
 const LOOK_LIMIT: usize = 2_000;
@@ -21,28 +18,6 @@ const PROBES: usize = 16;
 
 /// How soon it is seen whether the same, which is being sent, went.
 const ONCE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
-
-/// What time has done since the last claim: leases that ran out, sends that are due, sends whose time is over.
-pub fn prepare(db: &Connection, request: &ClaimRequest) -> Result<()> {
-    settle::expire_leases(db, request)?;
-    if let Some(latest) = request.latest {
-        settle::pull_in(db, latest)?;
-    }
-    db.prepare_cached(
-        "UPDATE sends SET state = 0, why = NULL WHERE id IN
-           (SELECT id FROM sends WHERE state = 1 AND due_at <= ?1 ORDER BY due_at LIMIT ?2)",
-    )?
-    .execute(params![request.now.0, PROMOTE_LIMIT])?;
-    let mut over = db.prepare_cached(
-        "SELECT id FROM sends INDEXED BY sends_expiring WHERE expires_at IS NOT NULL AND state IN (0, 1, 3) AND expires_at <= ?1 LIMIT ?2",
-    )?;
-    let ids: Vec<i64> =
-        over.query_map(params![request.now.0, PROMOTE_LIMIT], |row| row.get(0))?.collect::<Result<_>>()?;
-    for id in ids {
-        turns::turn(db, id, request.now, Turn::end(EXPIRED, "its time was over before it could be sent"))?;
-    }
-    Ok(())
-}
 
 /// Hands out sends that are ready, besides those that went straight through.
 pub fn claim(db: &Connection, request: &ClaimRequest, direct: Direct) -> Result<Claims> {
@@ -219,7 +194,7 @@ impl Candidate {
                 route: row.get(9)?,
                 used: row.get(10)?,
                 expires_at: row.get::<_, Option<i64>>(13)?.map(Timestamp),
-                terms: read_terms(terms.as_deref()),
+                terms: Terms::read(terms.as_deref()),
                 probe: None,
             },
             priority: row.get(12)?,
@@ -228,11 +203,6 @@ impl Candidate {
             about: row.get::<_, Option<String>>(17)?.zip(row.get(18)?),
         })
     }
-}
-
-/// The terms that the relay wrote itself.
-pub fn read_terms(text: Option<&str>) -> Terms {
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 fn gate(db: &Connection, candidate: &Candidate, now: Timestamp) -> Result<Gate> {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::append::{Direct, Origin, make};
+use super::direct::Direct;
+use super::origin::Origin;
 use super::states::{FAILED, READY, SENDING, WAITING};
 use super::{LookupClaims, LookupRequest};
 use crate::clock::Timestamp;
@@ -114,7 +115,7 @@ pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
                 .optional()?
                 .unwrap_or_default();
             let origin = Origin { seq: seq.0, id: &id, route: &route, at: ended };
-            make(db, origin, made, &mut Direct::default())?;
+            Direct::default().make(db, origin, made)?;
             if let Some(fingerprint) = forget {
                 db.prepare_cached("DELETE FROM seen WHERE fingerprint = ?1")?.execute([fingerprint])?;
             }

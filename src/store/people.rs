@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::append::Origin;
+use super::origin::Origin;
 use super::states::CANCELLED;
 use super::turns::{self, Turn};
 use crate::clock::Timestamp;

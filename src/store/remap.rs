@@ -100,7 +100,6 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
 /// Writes down what a send is to be now.
 pub fn rewrite(db: &Connection, id: SendId, version: i64, content: &Content) -> Result<()> {
     let Content { campaign, destination, payload, wishes } = content;
-    let terms = if wishes.terms.is_empty() { None } else { serde_json::to_string(&wishes.terms).ok() };
     db.prepare_cached(
         "UPDATE sends SET campaign = ?2, destination = ?3, payload = ?4, version = ?5, priority = ?6, expires_at = ?7, key = ?8,
                           moment = ?9, once = ?10, within = ?11, marketing = ?12, terms = ?13
@@ -119,7 +118,7 @@ pub fn rewrite(db: &Connection, id: SendId, version: i64, content: &Content) -> 
         wishes.once.as_ref().map(|once| once.key),
         wishes.once.as_ref().map(|once| turns::millis(once.within)),
         wishes.marketing.then_some(1),
-        terms
+        wishes.terms.written()
     ])
     .map(drop)
 }

@@ -10,7 +10,7 @@ use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::{
     ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Store, StoreError, act, holds,
-    lookups, remap, settle, writer,
+    lookups, lost, remap, settle, writer,
 };
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
@@ -81,7 +81,12 @@ impl<S: Ask> Store for S {
     }
 
     fn recover(&self, now: Timestamp, on_uncertain: OnUncertain) -> BoxFuture<'_, Result<Recovered, StoreError>> {
-        ask(self, |reply| Request::Job(job(reply, move |db| settle::recover(db, now, on_uncertain))))
+        ask(self, |reply| {
+            Request::Job(job(reply, move |db| {
+                lookups::recover(db)?;
+                lost::recover(db, now, on_uncertain)
+            }))
+        })
     }
 
     fn remind(&self, now: Timestamp, before: Timestamp) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>> {

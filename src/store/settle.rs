@@ -1,13 +1,12 @@
-//! The SQL of outcomes: what became of claimed sends, and what is made of those whose caller died.
+//! The SQL of outcomes: what became of claimed sends.
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::claim::read_terms;
+use super::holds;
 use super::states::{FAILED, READY, SENT, UNCERTAIN, WAITING};
 use super::turns::{self, Line, Turn};
-use super::{ClaimRequest, Latest, Recovered, holds, lookups};
 use crate::clock::Timestamp;
-use crate::event::{Fate, HoldChange, HoldScope, OnUncertain, Outcome, Returned, Settlement};
+use crate::event::{Fate, HoldChange, HoldScope, Outcome, Returned, Settlement};
 
 /// What is written of a send after an attempt.
 struct Written<'a> {
@@ -135,63 +134,4 @@ pub fn release(db: &Connection, returned: &[Returned], now: Timestamp) -> Result
         }
     }
     Ok(())
-}
-
-/// Treats everything in flight as uncertain, and lets nobody stand behind anybody.
-pub fn recover(db: &Connection, now: Timestamp, policy: OnUncertain) -> Result<Recovered> {
-    let lost: Vec<i64> = db
-        .prepare_cached("SELECT id FROM sends WHERE state = 2")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_>>()?;
-    let mut recovered = Recovered::default();
-    for id in &lost {
-        match lose(db, *id, now, policy)? {
-            OnUncertain::Retry => recovered.repeated += 1,
-            OnUncertain::Hold => recovered.held += 1,
-        }
-    }
-    db.execute("UPDATE sends SET state = 0 WHERE state = 3", [])?;
-    lookups::recover(db)?;
-    Ok(recovered)
-}
-
-/// Sends whose lease ran out.
-pub fn expire_leases(db: &Connection, request: &ClaimRequest) -> Result<()> {
-    let mut expired = db.prepare_cached(
-        "SELECT id, destination FROM sends INDEXED BY sends_sending WHERE state = 2 AND due_at <= ?1",
-    )?;
-    let lost: Vec<(i64, String)> =
-        expired.query_map([request.lease_now.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
-    for (id, destination) in lost {
-        lose(db, id, request.now, request.on_uncertain)?;
-        turns::next_in_line(db, &destination)?;
-    }
-    Ok(())
-}
-
-/// A send whose caller died: nobody knows whether it went.
-fn lose(db: &Connection, id: i64, now: Timestamp, policy: OnUncertain) -> Result<OnUncertain> {
-    let terms: Option<String> =
-        db.prepare_cached("SELECT terms FROM sends WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
-    let policy = read_terms(terms.as_deref()).on_uncertain.unwrap_or(policy);
-    let state = match policy {
-        OnUncertain::Retry => READY,
-        OnUncertain::Hold => UNCERTAIN,
-    };
-    let reason = "the relay stopped while the call was under way";
-    db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) SELECT id, attempts + 1, ?2, 0, NULL, 'uncertain', ?3, '' FROM sends WHERE id = ?1")?
-        .execute(params![id, now.0, reason])?;
-    db.prepare_cached(
-        "UPDATE sends SET state = ?2, attempts = attempts + 1, changed_at = ?3, gone_at = ?3, reason = ?4 WHERE id = ?1",
-    )?
-    .execute(params![id, state, now.0, reason])?;
-    Ok(policy)
-}
-
-/// After the clock was set back nothing is tried later than it could have been without that.
-pub fn pull_in(db: &Connection, latest: Latest) -> Result<()> {
-    db.prepare_cached("UPDATE sends SET due_at = ?1 WHERE state = 1 AND due_at > ?1 AND why IN ('retry', 'once')")?
-        .execute([latest.retry.0])?;
-    db.prepare_cached("UPDATE lookups SET due_at = ?1 WHERE state = 1 AND due_at > ?1")?.execute([latest.retry.0])?;
-    holds::pull_in(db, latest.probe)
 }

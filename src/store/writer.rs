@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::append::{self, Direct};
+use super::direct::Direct;
 use super::inbox::{Append, Batch, Inbox, Request};
 use super::schema::Problem;
 use super::sqlite::{Identity, Location, Missing, open};
-use super::{Claims, StoreError, claim};
+use super::{Claims, StoreError, append, claim};
 use crate::clock::Stopwatch;
 use crate::event::Kept;
 

@@ -1,0 +1,121 @@
+//! The way straight through: sends that come while a deliverer asks need not be made ready first, then looked for and
+//! claimed.
+
+use std::cell::Cell;
+
+use rusqlite::{Connection, Result};
+
+use super::insert::insert_send;
+use super::origin::Origin;
+use super::{ClaimRequest, Want, holds, lanes, passing, people, turns};
+use crate::clock::Timestamp;
+use crate::event::{Claimed, Content, Made, NewSend, Priority, SendId, Suppression, Wishes};
+
+/// What the appends of a transaction share: the next event's number, and the room that a deliverer has, by account, for
+/// sends that come in it. They need not be made ready first, then looked for and claimed, if nothing older waits.
+#[derive(Default)]
+pub struct Direct {
+    pub next_event: Option<i64>,
+    room: Vec<Want>,
+    /// Campaigns that stand still, by account.
+    closed: Vec<(String, String)>,
+    pub lease_until: Option<Timestamp>,
+    now: Timestamp,
+    pub sends: Vec<Claimed>,
+    is_anybody_suppressed: Cell<Option<bool>>,
+}
+
+impl Direct {
+    /// The room of a request; what is due is made ready first.
+    pub fn of(db: &Connection, request: &ClaimRequest) -> Result<Self> {
+        passing::prepare(db, request)?;
+        let holds = holds::active(db)?;
+        let mut room = Vec::new();
+        for want in &request.wants {
+            let is_held = holds.iter().any(|hold| hold.account == want.account && hold.campaign.is_empty());
+            if !is_held && !lanes::is_anything_ready(db, want, &holds)? {
+                room.push(want.clone());
+            }
+        }
+        let closed = holds.into_iter().map(|hold| (hold.account, hold.campaign)).collect();
+        Ok(Self { room, closed, lease_until: Some(request.lease_until), now: request.now, ..Self::default() })
+    }
+
+    /// Keeps what the rules made of an event.
+    pub fn make(&mut self, db: &Connection, origin: Origin<'_>, made: &Made) -> Result<()> {
+        for change in &made.suppressions {
+            let reason = format!("{} of route `{}`, event `{}`", change.reason, origin.route, origin.id);
+            people::suppress(db, &Suppression { reason, ..change.clone() }, Some(origin.seq), origin.at)?;
+            self.is_anybody_suppressed.set(None);
+        }
+        for cancel in &made.cancels {
+            people::cancel_about(db, cancel, origin)?;
+        }
+        for send in &made.sends {
+            self.insert(db, origin, send)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a send, and hands it over if it may go.
+    fn insert(&mut self, db: &Connection, origin: Origin<'_>, send: &NewSend) -> Result<()> {
+        let (Ok(content), Some(until)) = (&send.content, self.lease_until) else {
+            return insert_send(db, origin, send, None);
+        };
+        if self.closed.iter().any(|(account, campaign)| *account == send.account && *campaign == content.campaign) {
+            return insert_send(db, origin, send, None);
+        }
+        let Some(position) = self.room.iter().position(|want| want.account == send.account) else {
+            return insert_send(db, origin, send, None);
+        };
+        let goes = self.room.get_mut(position).is_some_and(|want| want.take(&content.campaign));
+        if !goes || !is_plain(&content.wishes) || !self.is_open_to(db, send, content)? {
+            // what comes later must not overtake it
+            self.room.swap_remove(position);
+            return insert_send(db, origin, send, None);
+        }
+        insert_send(db, origin, send, Some(until))?;
+        self.sends.push(Claimed {
+            id: SendId(db.last_insert_rowid()),
+            event: origin.id.to_owned(),
+            route: origin.route.to_owned(),
+            rule: send.rule.clone(),
+            account: send.account.clone(),
+            campaign: content.campaign.clone(),
+            destination: content.destination.clone(),
+            payload: content.payload.clone(),
+            since: origin.at,
+            attempts: 0,
+            used: 0,
+            expires_at: None,
+            terms: content.wishes.terms.clone(),
+            probe: None,
+        });
+        Ok(())
+    }
+
+    /// Whether the person may be sent to right now.
+    fn is_open_to(&self, db: &Connection, send: &NewSend, content: &Content) -> Result<bool> {
+        let anybody = match self.is_anybody_suppressed.get() {
+            Some(anybody) => anybody,
+            None => people::is_anybody_suppressed(db)?,
+        };
+        self.is_anybody_suppressed.set(Some(anybody));
+        if anybody && people::suppression(db, &send.account, &content.destination)?.is_some() {
+            return Ok(false);
+        }
+        let line =
+            turns::Line { destination: &content.destination, account: &send.account, priority: 1, before: i64::MAX };
+        Ok(!turns::is_taken(db, line, self.now)?)
+    }
+}
+
+/// Whether nothing has to be looked up before it goes.
+fn is_plain(wishes: &Wishes) -> bool {
+    wishes.priority == Priority::Normal
+        && wishes.start.is_none()
+        && wishes.expires_at.is_none()
+        && wishes.key.is_none()
+        && wishes.once.is_none()
+        && !wishes.marketing
+}

@@ -1,0 +1,58 @@
+//! The SQL of claimed sends whose caller died: nobody knows whether they went.
+
+use rusqlite::{Connection, Result, params};
+
+use super::states::{READY, UNCERTAIN};
+use super::{ClaimRequest, Recovered, turns};
+use crate::clock::Timestamp;
+use crate::event::{OnUncertain, Terms};
+
+/// Treats everything in flight as uncertain, and lets nobody stand behind anybody.
+pub fn recover(db: &Connection, now: Timestamp, policy: OnUncertain) -> Result<Recovered> {
+    let lost: Vec<i64> = db
+        .prepare_cached("SELECT id FROM sends WHERE state = 2")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    let mut recovered = Recovered::default();
+    for id in &lost {
+        match lose(db, *id, now, policy)? {
+            OnUncertain::Retry => recovered.repeated += 1,
+            OnUncertain::Hold => recovered.held += 1,
+        }
+    }
+    db.execute("UPDATE sends SET state = 0 WHERE state = 3", [])?;
+    Ok(recovered)
+}
+
+/// Sends whose lease ran out.
+pub fn expire_leases(db: &Connection, request: &ClaimRequest) -> Result<()> {
+    let mut expired = db.prepare_cached(
+        "SELECT id, destination FROM sends INDEXED BY sends_sending WHERE state = 2 AND due_at <= ?1",
+    )?;
+    let lost: Vec<(i64, String)> =
+        expired.query_map([request.lease_now.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
+    for (id, destination) in lost {
+        lose(db, id, request.now, request.on_uncertain)?;
+        turns::next_in_line(db, &destination)?;
+    }
+    Ok(())
+}
+
+/// A send whose caller died: nobody knows whether it went.
+fn lose(db: &Connection, id: i64, now: Timestamp, policy: OnUncertain) -> Result<OnUncertain> {
+    let terms: Option<String> =
+        db.prepare_cached("SELECT terms FROM sends WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
+    let policy = Terms::read(terms.as_deref()).on_uncertain.unwrap_or(policy);
+    let state = match policy {
+        OnUncertain::Retry => READY,
+        OnUncertain::Hold => UNCERTAIN,
+    };
+    let reason = "the relay stopped while the call was under way";
+    db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) SELECT id, attempts + 1, ?2, 0, NULL, 'uncertain', ?3, '' FROM sends WHERE id = ?1")?
+        .execute(params![id, now.0, reason])?;
+    db.prepare_cached(
+        "UPDATE sends SET state = ?2, attempts = attempts + 1, changed_at = ?3, gone_at = ?3, reason = ?4 WHERE id = ?1",
+    )?
+    .execute(params![id, state, now.0, reason])?;
+    Ok(policy)
+}
