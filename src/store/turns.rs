@@ -30,7 +30,8 @@ pub fn is_taken(db: &Connection, line: Line<'_>, now: Timestamp) -> Result<bool>
     }
     db.prepare_cached(
         "SELECT 1 FROM sends INDEXED BY sends_delayed WHERE state = 1 AND destination = ?1 AND id < ?2 AND account = ?3
-         AND priority = ?4 AND (why = 'retry' OR due_at <= ?5)",
+         AND priority = ?4 AND (why = 'retry' OR due_at <= ?5)
+         AND NOT EXISTS (SELECT 1 FROM holds WHERE ended_at IS NULL AND holds.account = sends.account AND holds.campaign IN ('', sends.campaign))",
     )?
     .exists(params![line.destination, line.before, line.account, line.priority, now.0])
 }

@@ -428,3 +428,23 @@ async fn a_code_goes_before_what_waits_for_the_same_person() {
     assert_eq!(*seen.lock().unwrap(), ["first", "code", "bulk0", "bulk1", "bulk2", "bulk3"]);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_send_that_is_to_be_repeated_and_stands_still_holds_nobody_up() {
+    let serri = scripted(|call: Value| async move {
+        if call["campaignName"] == "broken" { http::StatusCode::BAD_GATEWAY.into_response() } else { ok() }
+    });
+    let setup = quick().set("delivery.retry.initial=1h").set("delivery.retry.max=1h");
+    let world = World::start_against(setup, serri).await;
+    let event = |id: &str, campaign: &str| json!({"id": id, "campaign": campaign, "phone": "9812345670"}).to_string();
+    world.post("hello", &event("e1", "broken")).await;
+    world.settles("SELECT state, why FROM sends", "1").await;
+    world.post("hello", &event("e2", "other")).await;
+    world.settles("SELECT state FROM sends WHERE id = 2", "3").await;
+    let (status, _) = world.admin("POST", "/holds", Some(json!({"account": "default", "campaign": "broken"}))).await;
+    assert_eq!(status, 200);
+    world.settles("SELECT state FROM sends WHERE id = 2", "10").await;
+    world.post("hello", &event("e3", "other")).await;
+    world.settles("SELECT state FROM sends WHERE id = 3", "10").await;
+    world.stop().await;
+}
