@@ -9,16 +9,13 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::{Answer, Desk, problem, unusable};
+use super::desk::{Answer, Desk, LONGEST, problem, unusable};
 use super::input::{Body, Params};
 use super::selection::Selection;
 use super::{replay, suppressions};
 use crate::event::act::Action;
 use crate::event::view::{Filter, SendView};
 use crate::event::{SendId, State as SendState};
-
-/// The longest name or reason that is taken.
-const LONGEST: usize = 500;
 
 /// The routes of the API.
 pub fn router(desk: Arc<Desk>) -> Router {

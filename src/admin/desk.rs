@@ -36,6 +36,9 @@ pub struct Desk {
     pub due: Arc<Wakes>,
 }
 
+/// The longest name or reason that is taken, in characters.
+pub const LONGEST: usize = 500;
+
 /// What comes of a request.
 pub type Answer<T> = Result<T, Problem>;
 
@@ -84,6 +87,9 @@ impl Desk {
             let detail = format!("`cursor`: `{cursor}` is none; take the `next` of the page before");
             return Err(problem(StatusCode::BAD_REQUEST, detail));
         }
+        if filter.limit == Some(0) {
+            return Err(problem(StatusCode::BAD_REQUEST, "`limit`: 0 is none; leave it out, or ask for 1 or more"));
+        }
         for (key, moment) in [("since", &filter.since), ("until", &filter.until)] {
             if let Some(text) = moment.as_ref().filter(|text| text.parse::<jiff::Timestamp>().is_err()) {
                 let detail = format!("`{key}`: `{text}` is no moment; write it as 2026-12-01T09:00:00Z");
@@ -93,16 +99,17 @@ impl Desk {
         Ok(filter)
     }
 
-    /// All sends that a filter finds.
+    /// All sends that a filter finds, the newest first; at most as many as its limit says.
     pub async fn all(&self, mut filter: Filter) -> Answer<Vec<SendView>> {
+        let most = filter.limit.unwrap_or(usize::MAX);
         let mut found = Vec::new();
-        filter.limit = Some(1_000);
         loop {
+            filter.limit = Some(most.saturating_sub(found.len()).min(1_000));
             let page = self.archive.sends(filter.clone()).await.map_err(unusable)?;
             found.extend(page.items);
             match page.next {
-                Some(next) => filter.cursor = Some(next),
-                None => return Ok(found),
+                Some(next) if found.len() < most => filter.cursor = Some(next),
+                _ => return Ok(found),
             }
         }
     }

@@ -15,7 +15,7 @@ use super::selection::Selection;
 use crate::call::Call;
 use crate::event::act::{Action, Revival};
 use crate::event::lookup::EventSeq;
-use crate::event::view::{EventStory, KeptWhole, SendView};
+use crate::event::view::{EventStory, Filter, KeptWhole, SendView};
 use crate::event::{Envelope, Made, NewEvent, NewSend, State as SendState, Suppression};
 use crate::route::Route;
 
@@ -64,11 +64,27 @@ pub async fn events(State(desk): State<Arc<Desk>>, Body(chosen): Body<Chosen>) -
     for id in chosen.ids.iter().collect::<BTreeSet<_>>() {
         let story = desk.archive.event(id.clone()).await.map_err(unusable)?;
         let story = story.ok_or_else(|| problem(StatusCode::NOT_FOUND, format!("there is no event `{id}`")))?;
+        if story.event.id == *id {
+            is_one(&desk, id).await?;
+        }
         let plan = plan(&desk, &story, &|_| true, chosen.again).await?;
         replayed += if chosen.yes { carry_out(&desk, &plan).await? } else { 0 };
         steps.extend(plan.steps);
     }
     Ok(Json(json!({ "steps": steps, "replayed": replayed })))
+}
+
+/// An id that several events have, as those of two senders, is no good name.
+async fn is_one(desk: &Desk, id: &str) -> Answer<()> {
+    let same = Filter { event: Some(id.to_owned()), limit: Some(10), ..Filter::default() };
+    let found = desk.archive.events(same).await.map_err(unusable)?.items;
+    if found.len() < 2 {
+        return Ok(());
+    }
+    let numbers: Vec<String> =
+        found.iter().map(|event| format!("#{} (route `{}`)", event.number, event.route)).collect();
+    let detail = format!("several events have the id `{id}`: {}; name one by # and its number", numbers.join(", "));
+    Err(problem(StatusCode::CONFLICT, detail))
 }
 
 /// `POST /api/v1/sends/replay`

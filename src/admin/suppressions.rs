@@ -9,7 +9,7 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::{Answer, Desk, problem, unusable};
+use super::desk::{Answer, Desk, LONGEST, problem, unusable};
 use super::input::{Body, Params};
 use crate::event::Suppression;
 use crate::event::act::Action;
@@ -78,6 +78,9 @@ fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
         None | Some("*") => "*".to_owned(),
         Some(name) => desk.account(name)?,
     };
+    if change.reason.as_ref().is_some_and(|reason| reason.chars().count() > LONGEST) {
+        return Err(problem(StatusCode::BAD_REQUEST, format!("a reason has at most {LONGEST} characters")));
+    }
     Ok(Suppression {
         account,
         number: desk.number(&change.number)?,

@@ -43,6 +43,7 @@ async fn what_became_of_a_lead_is_told() {
         ("/events/nobody", 404),
         ("/sends?state=lost", 400),
         ("/sends?since=noon", 400),
+        ("/sends?limit=0", 400),
         ("/sends?colour=red", 400),
         ("/sends?account=nobody", 400),
     ] {
@@ -84,6 +85,19 @@ async fn lists_come_in_pages() {
         }
         assert_eq!(seen, (1..=25).rev().collect::<Vec<_>>(), "{list}");
     }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_of_two_senders_names_no_event() {
+    let world = World::start(Setup::new().route("hello", ROUTE).route("other", ROUTE)).await;
+    for route in ["hello", "other"] {
+        world.post(route, &json!({"id": "e1", "phone": "9812345670"}).to_string()).await;
+    }
+    let (status, told) = world.admin("POST", "/events/replay", Some(json!({"ids": ["e1"]}))).await;
+    let detail = told["detail"].as_str().unwrap();
+    assert!(status == 409 && detail.contains("#1 (route `hello`)") && detail.contains("#2 (route `other`)"), "{told}");
+    assert_eq!(world.admin("POST", "/events/replay", Some(json!({"ids": ["#1"]}))).await.0, 200);
     world.stop().await;
 }
 
@@ -156,6 +170,7 @@ async fn waiting_sends_are_cancelled_only_when_told_so() {
     let world = World::start(Setup::new().route("hello", &format!("delay: 1h{ROUTE}"))).await;
     posted(&world, "e1", "a", "9812345670").await;
     posted(&world, "e2", "b", "9812345671").await;
+    posted(&world, "e3", "b", "9812345672").await;
     let (well, said) = command(&world, &["sends", "cancel", "--campaign", "a"]);
     assert!(well && said.contains("1 send(s) would be cancelled"), "{said}");
     let (well, said) = command(&world, &["sends", "cancel"]);
@@ -168,7 +183,13 @@ async fn waiting_sends_are_cancelled_only_when_told_so() {
         )
         .await;
     assert_eq!(told["cancelled"], 1);
-    assert_eq!(world.query("SELECT state, reason FROM sends ORDER BY id"), [["15", "wrong price"], ["1", ""]]);
+    let some = json!({"filter": {"state": "waiting", "limit": 1}});
+    let (_, told) = world.admin("POST", "/sends/cancel", Some(some)).await;
+    assert_eq!(told["sends"].as_array().map(Vec::len), Some(1), "no more than the limit says");
+    assert_eq!(
+        world.query("SELECT state, reason FROM sends ORDER BY id"),
+        [["15", "wrong price"], ["1", ""], ["1", ""]]
+    );
     world.stop().await;
 }
 
