@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Desk;
-use crate::alert::{Alerter, Notices, Target};
+use crate::alert::{Alerter, Means, Notices, Target};
 use crate::clock::Clock;
 use crate::config::relay::{AccountSpec, AlertSpec, RelayFile};
 use crate::config::wishes::CampaignSpec;
@@ -130,15 +130,18 @@ pub async fn serve(
         metrics: Arc::clone(&metrics),
     };
     let caller: Arc<dyn Caller> = Arc::new(Client::new(outbound.clone()));
-    let mut alerter = Alerter::new(
-        Arc::clone(&notices),
-        told,
-        outbound,
-        Arc::clone(&caller),
-        (Arc::clone(&store) as Arc<dyn Store>, clock.clone()),
-    );
-    alerter.remind = settings.delivery.remind.0;
-    alerter.targets = targets(&settings, sandbox.as_ref().map(|(_, address)| *address));
+    let alerter = Alerter {
+        targets: targets(&settings, sandbox.as_ref().map(|(_, address)| *address)),
+        remind: settings.delivery.remind.0,
+        means: Means {
+            outbound,
+            caller: Arc::clone(&caller),
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            clock: clock.clone(),
+        },
+        inbox: told,
+        notices: Arc::clone(&notices),
+    };
     let deliverer = Deliverer {
         store: Arc::clone(&store) as Arc<dyn Store>,
         caller: Arc::clone(&caller),
@@ -154,11 +157,7 @@ pub async fn serve(
         archive: Arc::clone(&store) as Arc<dyn Archive>,
         operate: Arc::clone(&store) as Arc<dyn Operate>,
         routes: Arc::clone(&routes),
-        accounts: settings
-            .accounts
-            .iter()
-            .map(|(name, spec)| (spec.label(name), spec.default_country.clone()))
-            .collect(),
+        accounts: countries(&settings),
         notices,
         clock,
         wake,
@@ -253,6 +252,11 @@ fn accounts(settings: &RelayFile, sandbox: Option<SocketAddr>) -> BTreeMap<Strin
         Some((spec.label(name), account))
     };
     settings.accounts.iter().filter_map(account).collect()
+}
+
+/// The countries of the accounts' numbers, by the accounts as sends name them.
+fn countries(settings: &RelayFile) -> BTreeMap<String, String> {
+    settings.accounts.iter().map(|(name, spec)| (spec.label(name), spec.default_country.clone())).collect()
 }
 
 /// Those who want to know of holds; `check` has seen to it that each can be told.

@@ -5,33 +5,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::clock::Timestamp;
 use crate::event::{HoldChange, HoldTurn, without_numbers};
 use crate::secret::Secret;
 
 /// What is told of a turn of a hold.
-pub struct Notice<'a> {
-    change: &'a HoldChange,
-    now: Timestamp,
-}
+pub struct Notice<'a>(pub &'a HoldChange);
 
-impl<'a> Notice<'a> {
-    /// Of a turn.
-    pub fn of(change: &'a HoldChange, now: Timestamp) -> Self {
-        Self { change, now }
-    }
-
+impl Notice<'_> {
     /// Equal for repetitions of the same: whoever gets it can tell them apart from news.
     pub fn id(&self) -> String {
-        let number = match self.change.turn {
-            HoldTurn::Began | HoldTurn::Ended { .. } => 0,
-            HoldTurn::Lasts { .. } => self.now.as_seconds(),
-        };
-        format!("hold_{}_{}_{number}", self.change.hold.0, self.turn())
+        format!("hold_{}_{}_{}", self.0.hold.0, self.turn(), self.0.notice.0)
     }
 
     fn turn(&self) -> &'static str {
-        match self.change.turn {
+        match self.0.turn {
             HoldTurn::Began => "began",
             HoldTurn::Lasts { .. } => "lasts",
             HoldTurn::Ended { .. } => "ended",
@@ -39,7 +26,7 @@ impl<'a> Notice<'a> {
     }
 
     fn waiting(&self) -> Option<u64> {
-        match self.change.turn {
+        match self.0.turn {
             HoldTurn::Began => None,
             HoldTurn::Lasts { waiting } => Some(waiting),
             HoldTurn::Ended { waited } => Some(waited),
@@ -48,7 +35,7 @@ impl<'a> Notice<'a> {
 
     /// As JSON: `type`, `timestamp` and `data`, as Standard Webhooks recommends.
     pub fn json(&self) -> String {
-        let HoldChange { account, campaign, reason, since, .. } = self.change;
+        let HoldChange { account, campaign, reason, since, .. } = self.0;
         let mut data = json!({
             "account": account,
             "campaign": campaign,
@@ -58,18 +45,18 @@ impl<'a> Notice<'a> {
         if let (Some(waiting), Value::Object(data)) = (self.waiting(), &mut data) {
             data.insert("waiting".into(), Value::from(waiting));
         }
-        json!({ "type": format!("hold.{}", self.turn()), "timestamp": self.now.to_string(), "data": data }).to_string()
+        json!({ "type": format!("hold.{}", self.turn()), "timestamp": self.0.at.to_string(), "data": data }).to_string()
     }
 
     /// As a sentence, in one line.
     pub fn text(&self) -> String {
-        let HoldChange { account, campaign, reason, since, .. } = self.change;
+        let HoldChange { account, campaign, reason, since, .. } = self.0;
         let whose = match campaign {
             Some(campaign) => format!("campaign {campaign} of account {account}"),
             None => format!("account {account}"),
         };
         let reason = without_numbers(reason);
-        match self.change.turn {
+        match self.0.turn {
             HoldTurn::Began => format!("serri-relay: {whose} stands still: {reason}. Its messages wait, none is lost."),
             HoldTurn::Lasts { waiting } => {
                 format!("serri-relay: {whose} still stands still, since {since}: {reason}. {waiting} messages wait.")

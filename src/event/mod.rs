@@ -3,6 +3,7 @@
 //! Data only. How they come about, are kept and are carried out stands in the modules named after those stages.
 
 pub mod act;
+mod hold;
 pub mod lookup;
 pub mod remap;
 mod send;
@@ -17,9 +18,9 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 
+pub use hold::{HoldChange, HoldId, HoldScope, HoldTurn, NoticeId, Probe, Probed, Told, Verdict};
 pub use send::{
-    Attempt, Claimed, Content, Fate, HoldChange, HoldId, HoldScope, HoldTurn, NewSend, OnUncertain, Outcome, Probe,
-    Probed, Returned, SendId, Settlement, State, Verdict, Why,
+    Attempt, Claimed, Content, Fate, NewSend, OnUncertain, Outcome, Returned, SendId, Settlement, State, Why,
 };
 pub use wishes::{Cancel, Cap, Once, OverCap, Priority, Start, Suppression, Terms, Wishes};
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::hold::{HoldScope, Probe, Probed};
 use super::{Start, Terms, Wishes};
 use crate::clock::Timestamp;
 
@@ -134,34 +135,6 @@ pub struct Claimed {
     pub terms: Terms,
     /// The hold that this send is to try, if its account or campaign stands still.
     pub probe: Option<Probe>,
-}
-
-/// A send that finds out whether a hold can end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Probe {
-    /// Which hold.
-    pub hold: HoldId,
-    /// How far it reaches.
-    pub scope: HoldScope,
-    /// How many were made before.
-    pub made: u32,
-    /// Whether it is of a campaign that stands still itself, since nothing else waits.
-    pub is_last_resort: bool,
-}
-
-/// Names a hold inside the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct HoldId(pub i64);
-
-/// How far a hold reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HoldScope {
-    /// Every send of the account.
-    Account,
-    /// Those of one campaign of it.
-    Campaign,
 }
 
 /// What one attempt came to. [`crate::serri`] decides it; nothing else reads the API's answers.
@@ -305,26 +278,6 @@ pub struct Settlement {
     pub reached: bool,
 }
 
-/// What a probe tells of its hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Probed {
-    /// Which hold.
-    pub hold: HoldId,
-    /// What follows.
-    pub verdict: Verdict,
-}
-
-/// Whether a hold ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It does.
-    Passed,
-    /// It lasts; it is tried again then.
-    Lasts(Timestamp),
-    /// The answer says nothing about it; it is tried again then.
-    Unclear(Timestamp),
-}
-
 /// A claimed send for which no call is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Returned {
@@ -332,41 +285,6 @@ pub struct Returned {
     pub id: SendId,
     /// When it may go; at once, if `None`.
     pub start: Option<Start>,
-}
-
-/// A hold began or ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HoldChange {
-    /// Which hold.
-    pub hold: HoldId,
-    /// Whose sends stand still.
-    pub account: String,
-    /// Those of which campaign; `None`: all.
-    pub campaign: Option<String>,
-    /// Why it began.
-    pub reason: String,
-    /// When it began.
-    pub since: Timestamp,
-    /// What happened to it.
-    pub turn: HoldTurn,
-}
-
-/// What happened to a hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HoldTurn {
-    /// It began.
-    Began,
-    /// It lasts, and somebody should know.
-    Lasts {
-        /// How many sends wait.
-        waiting: u64,
-    },
-    /// It ended.
-    Ended {
-        /// How many sends waited.
-        waited: u64,
-    },
 }
 
 /// What to do with a send of which nobody knows whether it went.

@@ -1,7 +1,8 @@
 //! The SQL of holds: accounts and campaigns that stand still. What they keep back stays ready, and is stepped over.
 
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::notices;
 use crate::clock::Timestamp;
 use crate::event::{HoldChange, HoldId, HoldScope, HoldTurn, Probe, Probed, Verdict};
 
@@ -93,7 +94,7 @@ pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>
     db.prepare_cached("UPDATE sends INDEXED BY sends_behind SET state = 0 WHERE state = 3 AND account = ?1")?
         .execute([account])?;
     match id {
-        Some(id) => changes.push(changed(db, id, HoldTurn::Began)?),
+        Some(id) => changes.push(notices::note(db, id, HoldTurn::Began, now)?),
         None if by == "hand" => {
             db.prepare_cached("UPDATE holds SET by = 'hand', reason = ?3, probe_at = NULL WHERE account = ?1 AND campaign = ?2 AND ended_at IS NULL")?
                 .execute([account, campaign, reason])?;
@@ -133,7 +134,7 @@ pub fn end(db: &Connection, hold: i64, now: Timestamp, changes: &mut Vec<HoldCha
     let waited = waiting(db, &account, &campaign)?;
     db.prepare_cached("UPDATE holds SET ended_at = ?2, waited = ?3, probe = NULL WHERE id = ?1")?
         .execute(params![hold, now.0, waited])?;
-    changes.push(changed(db, hold, HoldTurn::Ended { waited: u64::try_from(waited).unwrap_or(0) })?);
+    changes.push(notices::note(db, hold, HoldTurn::Ended { waited: u64::try_from(waited).unwrap_or(0) }, now)?);
     Ok(())
 }
 
@@ -156,7 +157,7 @@ pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut 
     for (id, account, campaign) in due {
         let waiting = waiting(db, &account, &campaign)?;
         db.prepare_cached("UPDATE holds SET told_at = ?2 WHERE id = ?1")?.execute([id, now.0])?;
-        changes.push(changed(db, id, HoldTurn::Lasts { waiting: u64::try_from(waiting).unwrap_or(0) })?);
+        changes.push(notices::note(db, id, HoldTurn::Lasts { waiting: u64::try_from(waiting).unwrap_or(0) }, now)?);
     }
     Ok(())
 }
@@ -166,19 +167,4 @@ pub fn pull_in(db: &Connection, latest: Timestamp) -> Result<()> {
     db.prepare_cached("UPDATE holds SET probe_at = ?1 WHERE ended_at IS NULL AND probe_at > ?1")?
         .execute([latest.0])
         .map(drop)
-}
-
-fn changed(db: &Connection, id: i64, turn: HoldTurn) -> Result<HoldChange> {
-    let read = |row: &Row<'_>| {
-        let campaign: String = row.get(1)?;
-        Ok(HoldChange {
-            hold: HoldId(id),
-            account: row.get(0)?,
-            campaign: Some(campaign).filter(|campaign| !campaign.is_empty()),
-            reason: row.get(2)?,
-            since: Timestamp(row.get(3)?),
-            turn,
-        })
-    };
-    db.prepare_cached("SELECT account, campaign, reason, since FROM holds WHERE id = ?1")?.query_row([id], read)
 }

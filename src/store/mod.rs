@@ -16,6 +16,7 @@ mod lanes;
 mod lookups;
 mod lost;
 mod memory;
+mod notices;
 mod origin;
 mod passing;
 mod people;
@@ -42,7 +43,7 @@ use crate::event::remap::{Remapped, RuleVersion, Waiting};
 use crate::event::view::{
     EventStory, EventView, Filter, HoldView, KeptWhole, Page, SendStory, SendView, SuppressionStory, SuppressionView,
 };
-use crate::event::{Claimed, HoldChange, Kept, NewEvent, OnUncertain, Returned, SendId, Settlement};
+use crate::event::{Claimed, HoldChange, Kept, NewEvent, NoticeId, OnUncertain, Returned, SendId, Settlement, Told};
 
 pub use memory::MemoryStore;
 pub use reader::learned;
@@ -221,6 +222,12 @@ pub trait Store: Intake {
         rules: Vec<RuleVersion>,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>>;
+
+    /// What happened to holds since then, and who was told; what is older is forgotten.
+    fn notices(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Told>, StoreError>>;
+
+    /// Somebody was told, or cannot be.
+    fn told(&self, notice: NoticeId, who: String) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// The holds of which nobody was told since then; they count as told now.
     fn remind(&self, now: Timestamp, before: Timestamp) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>>;

@@ -10,13 +10,13 @@ use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::{
     ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Store, StoreError, act, holds,
-    lookups, lost, remap, settle, writer,
+    lookups, lost, notices, remap, settle, writer,
 };
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
 use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
-use crate::event::{HoldChange, Kept, NewEvent, OnUncertain, Returned, SendId, Settlement};
+use crate::event::{HoldChange, Kept, NewEvent, NoticeId, OnUncertain, Returned, SendId, Settlement, Told};
 
 /// Takes what is asked to whoever holds the connection.
 pub trait Ask: Send + Sync + 'static {
@@ -87,6 +87,19 @@ impl<S: Ask> Store for S {
                 lost::recover(db, now, on_uncertain)
             }))
         })
+    }
+
+    fn notices(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Told>, StoreError>> {
+        ask(self, |reply| {
+            Request::Job(job(reply, move |db| {
+                notices::forget(db, since)?;
+                notices::since(db, since)
+            }))
+        })
+    }
+
+    fn told(&self, notice: NoticeId, who: String) -> BoxFuture<'_, Result<(), StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| notices::told(db, notice, &who))))
     }
 
     fn remind(&self, now: Timestamp, before: Timestamp) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>> {

@@ -6,7 +6,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_events_and_sends.sql"),
     include_str!("migrations/0002_lookups.sql"),
     include_str!("migrations/0003_holds_and_wishes.sql"),
-    include_str!("migrations/0004_consent.sql"),
+    include_str!("migrations/0004_consent_and_notices.sql"),
 ];
 
 /// Brings a file to the newest version. An interrupted migration leaves the file as it was.

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use serde_json::{Value, json};
 use serri_relay::serri::sandbox::PATH;
 
@@ -290,58 +289,6 @@ async fn too_fast_slows_the_account_down() {
     let gaps: Vec<u128> = times.windows(2).map(|pair| pair[1].since(pair[0]).as_millis()).collect();
     assert!(gaps.iter().any(|gap| *gap >= 900), "{gaps:?}");
     world.stop().await;
-}
-
-#[tokio::test]
-async fn a_hold_is_told_once_to_each_and_again_when_it_ends() {
-    let moody = Arc::new(Moody::default());
-    moody.run_out();
-    let told = Arc::new(Mutex::new(Vec::<(String, Option<String>, Value)>::new()));
-    let heard = Arc::clone(&told);
-    let fails_once = Arc::new(AtomicUsize::new(0));
-    let listen = move |path: &'static str| {
-        let (heard, fails_once) = (Arc::clone(&heard), Arc::clone(&fails_once));
-        post(move |headers: http::HeaderMap, body: String| {
-            let (heard, fails_once) = (Arc::clone(&heard), Arc::clone(&fails_once));
-            async move {
-                if path == "slack" && fails_once.fetch_add(1, Ordering::SeqCst) == 0 {
-                    return http::StatusCode::BAD_GATEWAY;
-                }
-                let signature = headers.get("webhook-signature").map(|value| value.to_str().unwrap().to_owned());
-                heard.lock().unwrap().push((path.to_owned(), signature, serde_json::from_str(&body).unwrap()));
-                http::StatusCode::OK
-            }
-        })
-    };
-    let router =
-        Router::new().route("/hook", listen("hook")).route("/slack", listen("slack")).route("/ops", listen("ops"));
-    let ops = crate::world::serve(router).await;
-    let lists = format!(
-        "alerts:\n- {{ webhook: '{0}/hook', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw }}\n- {{ slack: '{0}/slack' }}\n- {{ campaign: relay_alert, account: ops, to: '+919812345679' }}\n- {{ campaign: relay_alert, account: default, to: '+919812345679' }}",
-        ops.base
-    );
-    let setup = quick().account("ops").set(&format!("accounts.ops.endpoint={}/ops", ops.base)).lists(&lists);
-    let setup = setup.set("delivery.remind=500ms");
-    let world = World::start_against(setup, moody.router()).await;
-    post_many(&world, 0, 50).await;
-    let of = |path: &str| told.lock().unwrap().iter().filter(|(to, ..)| to == path).cloned().collect::<Vec<_>>();
-    eventually("each is told", async || !of("hook").is_empty() && !of("ops").is_empty()).await;
-    let (_, signature, body) = of("hook").remove(0);
-    assert!(signature.unwrap().starts_with("v1,"));
-    assert_eq!((&body["type"], &body["data"]["account"]), (&json!("hold.began"), &json!("default")));
-    assert_eq!(of("ops")[0].2["destination"], "+919812345679");
-    eventually("each is reminded", async || of("hook").len() > 1 && of("ops").len() > 1).await;
-    assert_eq!(of("hook")[1].2["type"], "hold.lasts");
-    moody.top_up();
-    let ended = |told: &(String, Option<String>, Value)| told.2["type"] == "hold.ended";
-    eventually("each is told of the end", async || of("hook").iter().any(ended)).await;
-    let ended = of("hook").into_iter().find(ended).unwrap().2;
-    let began = of("hook").iter().filter(|told| told.2["type"] == "hold.began").count();
-    assert_eq!(began, 1);
-    assert!(ended["data"]["waiting"].as_u64().unwrap() >= 40, "{ended}");
-    assert!(!moody.calls().iter().any(|call| call["campaignName"] == "relay_alert"), "what stands still tells nobody");
-    world.stop().await;
-    drop(ops);
 }
 
 #[tokio::test]

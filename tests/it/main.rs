@@ -15,6 +15,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod alerts;
 mod authenticate;
 mod cli;
 mod crash;

@@ -11,3 +11,13 @@ CREATE INDEX suppression_changes_of_number ON suppression_changes (number);
 CREATE INDEX suppression_changes_of_event  ON suppression_changes (event) WHERE event IS NOT NULL;
 
 INSERT INTO suppression_changes SELECT number, account, 1, reason, at, NULL FROM suppressions;
+
+-- The turns of holds of which people are told; kept for some hours, so that a restart loses none.
+CREATE TABLE notices (
+  id    INTEGER PRIMARY KEY,
+  hold  INTEGER NOT NULL,
+  turn  TEXT    NOT NULL,              -- began, lasts, ended
+  count INTEGER NOT NULL,              -- sends that wait, or waited
+  at    INTEGER NOT NULL,
+  told  TEXT    NOT NULL DEFAULT ''    -- the names of those who know, each with a space after it
+) STRICT;

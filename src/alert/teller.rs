@@ -1,0 +1,96 @@
+//! Tells one of those who want to know, in their own time: nobody waits for another who does not answer.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::target::Target;
+use super::{KEPT, Means};
+use crate::clock::Stopwatch;
+use crate::event::{HoldChange, HoldTurn};
+
+/// How often somebody is told the same, and how long the first wait is: it doubles.
+const TRIES: (u32, Duration) = (10, Duration::from_secs(5));
+
+/// What somebody is still to be told.
+struct Waiting {
+    change: HoldChange,
+    /// When, by the teller's own clock.
+    due: Duration,
+    tries: u32,
+}
+
+/// Tells one.
+pub struct Teller {
+    /// Who that is, in the store.
+    pub name: String,
+    target: Target,
+    inbox: mpsc::UnboundedReceiver<HoldChange>,
+    waiting: Vec<Waiting>,
+    watch: Stopwatch,
+}
+
+impl Teller {
+    /// With nothing to tell yet.
+    pub fn new(target: Target, inbox: mpsc::UnboundedReceiver<HoldChange>) -> Self {
+        Self { name: target.name(), target, inbox, waiting: Vec::new(), watch: Stopwatch::start() }
+    }
+
+    /// Tells what the inbox brings, as long as there is one.
+    pub async fn run(mut self, means: &Means) {
+        loop {
+            let next = self.waiting.iter().map(|waiting| waiting.due).min().unwrap_or(Duration::MAX);
+            tokio::select! {
+                biased;
+                change = self.inbox.recv() => match change {
+                    Some(change) => self.add(change, means).await,
+                    None => return,
+                },
+                () = tokio::time::sleep(next.saturating_sub(self.watch.elapsed()).min(KEPT)) => self.tell(means).await,
+            }
+        }
+    }
+
+    /// What is news makes an older reminder of the same hold superfluous.
+    async fn add(&mut self, change: HoldChange, means: &Means) {
+        if change.turn != HoldTurn::Began {
+            let is_older = |waiting: &&Waiting| {
+                waiting.change.hold == change.hold && matches!(waiting.change.turn, HoldTurn::Lasts { .. })
+            };
+            let older = self.waiting.iter().position(|waiting| is_older(&waiting));
+            if let Some(older) = older.map(|older| self.waiting.swap_remove(older)) {
+                self.done(&older.change, means).await;
+            }
+        }
+        self.waiting.push(Waiting { change, due: self.watch.elapsed(), tries: 0 });
+    }
+
+    /// Tells what is due first.
+    async fn tell(&mut self, means: &Means) {
+        let now = self.watch.elapsed();
+        let due = self.waiting.iter().enumerate().filter(|(_, waiting)| waiting.due <= now);
+        let Some(first) = due.min_by_key(|(_, waiting)| waiting.change.notice).map(|(index, _)| index) else { return };
+        let mut waiting = self.waiting.swap_remove(first);
+        let to = self.target.shown();
+        let (most, initial) = TRIES;
+        waiting.tries += 1;
+        match self.target.tell(&waiting.change, means).await {
+            Ok(()) => self.done(&waiting.change, means).await,
+            Err(reason) if waiting.tries >= most => {
+                tracing::error!(to, reason, "somebody could not be told of a hold; the next reminder tries again");
+                self.done(&waiting.change, means).await;
+            }
+            Err(reason) => {
+                tracing::warn!(to, reason, "somebody could not be told of a hold; it is tried again");
+                waiting.due = self.watch.elapsed() + initial.saturating_mul(1 << waiting.tries.min(10));
+                self.waiting.push(waiting);
+            }
+        }
+    }
+
+    /// It is not told again, not even after a restart.
+    async fn done(&self, change: &HoldChange, means: &Means) {
+        // if that cannot be written down somebody is told twice, by the same id
+        let _ = means.store.told(change.notice, self.name.clone()).await;
+    }
+}

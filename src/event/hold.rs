@@ -1,0 +1,106 @@
+//! Holds: what stands still, how it is found out whether it goes on, and what is told of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+
+/// A send that finds out whether a hold can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// Which hold.
+    pub hold: HoldId,
+    /// How far it reaches.
+    pub scope: HoldScope,
+    /// How many were made before.
+    pub made: u32,
+    /// Whether it is of a campaign that stands still itself, since nothing else waits.
+    pub is_last_resort: bool,
+}
+
+/// Names a hold inside the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HoldId(pub i64);
+
+/// How far a hold reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldScope {
+    /// Every send of the account.
+    Account,
+    /// Those of one campaign of it.
+    Campaign,
+}
+
+/// What a probe tells of its hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probed {
+    /// Which hold.
+    pub hold: HoldId,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// Whether a hold ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does.
+    Passed,
+    /// It lasts; it is tried again then.
+    Lasts(Timestamp),
+    /// The answer says nothing about it; it is tried again then.
+    Unclear(Timestamp),
+}
+
+/// A hold began, lasts or ended, and somebody should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldChange {
+    /// Names it inside the store.
+    pub notice: NoticeId,
+    /// Which hold.
+    pub hold: HoldId,
+    /// Whose sends stand still.
+    pub account: String,
+    /// Those of which campaign; `None`: all.
+    pub campaign: Option<String>,
+    /// Why it began.
+    pub reason: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// What happened to it.
+    pub turn: HoldTurn,
+    /// When that happened.
+    pub at: Timestamp,
+}
+
+/// A turn of a hold, and who knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The turn.
+    pub change: HoldChange,
+    /// The names of those who were told.
+    pub to: Vec<String>,
+}
+
+/// Names a turn of a hold inside the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct NoticeId(pub i64);
+
+/// What happened to a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldTurn {
+    /// It began.
+    Began,
+    /// It lasts, and somebody should know.
+    Lasts {
+        /// How many sends wait.
+        waiting: u64,
+    },
+    /// It ended.
+    Ended {
+        /// How many sends waited.
+        waited: u64,
+    },
+}

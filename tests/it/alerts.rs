@@ -1,0 +1,148 @@
+//! Who is told that an account or a campaign stands still: each once, in their own time, and over restarts.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::Path;
+use axum::routing::post;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use crate::world::{ROUTE, Served, Setup, World, eventually, serve};
+
+/// What somebody was told.
+#[derive(Debug, Clone)]
+struct Heard {
+    by: String,
+    id: Option<String>,
+    signature: Option<String>,
+    body: Value,
+}
+
+/// Those who want to know: some may refuse, some never answer.
+#[derive(Default)]
+struct Ops {
+    heard: Mutex<Vec<Heard>>,
+    refuse: Mutex<BTreeSet<&'static str>>,
+    hang: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Ops {
+    async fn serve(self: &Arc<Self>) -> Served {
+        let ops = Arc::clone(self);
+        let hear = move |Path(by): Path<String>, headers: HeaderMap, body: String| {
+            let ops = Arc::clone(&ops);
+            async move {
+                let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+                let (id, signature) = (header("webhook-id"), header("webhook-signature"));
+                let body = serde_json::from_str(&body).unwrap();
+                ops.heard.lock().unwrap().push(Heard { by: by.clone(), id, signature, body });
+                if ops.hang.lock().unwrap().contains(by.as_str()) {
+                    std::future::pending::<()>().await;
+                }
+                let refuses = ops.refuse.lock().unwrap().contains(by.as_str());
+                if refuses { StatusCode::BAD_GATEWAY } else { StatusCode::OK }
+            }
+        };
+        serve(Router::new().route("/{by}", post(hear))).await
+    }
+
+    fn by(&self, by: &str) -> Vec<Heard> {
+        self.heard.lock().unwrap().iter().filter(|heard| heard.by == by).cloned().collect()
+    }
+
+    fn kinds(&self, by: &str) -> Vec<String> {
+        self.by(by).iter().map(|heard| heard.body["type"].as_str().unwrap_or("").to_owned()).collect()
+    }
+}
+
+async fn hold(world: &World, account: &str) {
+    let (status, _) = world.admin("POST", "/holds", Some(json!({ "account": account }))).await;
+    assert_eq!(status, 200);
+}
+
+async fn lift(world: &World, account: &str) {
+    let (status, _) = world.admin("POST", "/holds/lift", Some(json!({ "account": account }))).await;
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn each_is_told_once_reminded_and_told_of_the_end() {
+    let ops = Arc::new(Ops::default());
+    let served = ops.serve().await;
+    let lists = format!(
+        "alerts:\n- {{ webhook: '{0}/hook', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw }}\n- {{ slack: '{0}/slack' }}\n- {{ campaign: relay_alert, account: ops, to: '+919812345679' }}\n- {{ campaign: relay_alert, account: default, to: '+919812345679' }}",
+        served.base
+    );
+    let setup = Setup::new().route("hello", ROUTE).account("ops").lists(&lists);
+    let setup = setup.set(&format!("accounts.ops.endpoint={}/ops", served.base)).set("delivery.remind=500ms");
+    let world = World::start(setup).await;
+    hold(&world, "default").await;
+    let events: Vec<Value> =
+        (0..40).map(|n| json!({"id": format!("e{n}"), "phone": format!("98123456{n:02}")})).collect();
+    world.post("hello", &Value::from(events).to_string()).await;
+    eventually("each is told", async || ["hook", "slack", "ops"].iter().all(|by| !ops.by(by).is_empty())).await;
+    let first = ops.by("hook").remove(0);
+    assert!(first.signature.unwrap().starts_with("v1,"));
+    assert_eq!((&first.body["type"], &first.body["data"]["account"]), (&json!("hold.began"), &json!("default")));
+    assert!(ops.by("slack")[0].body["text"].as_str().unwrap().contains("stands still"));
+    assert_eq!(ops.by("ops")[0].body["destination"], "+919812345679");
+    eventually("each is reminded", async || ["hook", "slack", "ops"].iter().all(|by| ops.by(by).len() > 1)).await;
+    lift(&world, "default").await;
+    eventually("each is told of the end", async || ops.kinds("hook").contains(&"hold.ended".to_owned())).await;
+    let kinds = ops.kinds("hook");
+    assert_eq!(kinds.iter().filter(|kind| *kind == "hold.began").count(), 1, "{kinds:?}");
+    let ended = ops.by("hook").into_iter().find(|heard| heard.body["type"] == "hold.ended").unwrap();
+    assert_eq!(ended.body["data"]["waiting"], 40);
+    world.delivered(40).await;
+    assert!(
+        !world.sandbox.messages().iter().any(|message| message["campaignName"] == "relay_alert"),
+        "what stands still tells nobody"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn who_never_answers_keeps_nobody_else_waiting() {
+    let ops = Arc::new(Ops::default());
+    ops.hang.lock().unwrap().insert("slack");
+    let served = ops.serve().await;
+    let lists = format!("alerts: [{{ slack: '{0}/slack' }}, {{ webhook: '{0}/hook' }}]", served.base);
+    let setup = Setup::new().route("hello", ROUTE).account("other").lists(&lists).set("delivery.timeout=1h");
+    let world = World::start(setup).await;
+    hold(&world, "default").await;
+    eventually("it hangs", async || ops.by("slack").len() == 1).await;
+    hold(&world, "other").await;
+    lift(&world, "default").await;
+    eventually("the other hears all", async || ops.by("hook").len() == 3).await;
+    assert_eq!(ops.by("slack").len(), 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_loses_nothing_that_is_to_be_told_and_repeats_nothing_that_was() {
+    let ops = Arc::new(Ops::default());
+    ops.refuse.lock().unwrap().insert("slack");
+    let served = ops.serve().await;
+    let lists = format!("alerts: [{{ slack: '{0}/slack' }}, {{ webhook: '{0}/hook' }}]", served.base);
+    let world = World::start(Setup::new().route("hello", ROUTE).lists(&lists)).await;
+    hold(&world, "default").await;
+    lift(&world, "default").await;
+    eventually("one knows, one refuses", async || ops.by("hook").len() == 2 && ops.by("slack").len() == 2).await;
+    eventually("that is written down", async || {
+        world.query("SELECT count(*) FROM notices WHERE told <> ''") == [["2"]]
+    })
+    .await;
+    ops.refuse.lock().unwrap().clear();
+    let world = World::start(world.stop().await).await;
+    eventually("the other is told again", async || ops.by("slack").len() == 4).await;
+    let texts: Vec<String> =
+        ops.by("slack").iter().map(|heard| heard.body["text"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(texts[..2], texts[2..], "the same, in the same order");
+    hold(&world, "default").await;
+    eventually("what is new is told", async || ops.by("hook").len() == 3).await;
+    let ids: BTreeSet<Option<String>> = ops.by("hook").into_iter().map(|heard| heard.id).collect();
+    assert_eq!(ids.len(), 3, "each is news: {ids:?}");
+    world.stop().await;
+}
