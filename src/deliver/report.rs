@@ -2,7 +2,7 @@
 
 use super::Deliverer;
 use super::breaker::Turn;
-use crate::event::{Attempt, Claimed, Fate, HoldScope, Outcome, masked, without_numbers};
+use crate::event::{Attempt, Claimed, Fate, HoldScope, Outcome, masked, without_number, without_numbers};
 use crate::store::Recovered;
 use crate::telemetry::{AttemptLabels, HoldTurnLabels, UnknownLabels};
 
@@ -13,7 +13,9 @@ impl Deliverer {
         self.metrics.attempt_seconds.observe(attempt.took.as_secs_f64());
         let took_ms = u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX);
         let (to, status) = (masked(&send.destination), attempt.status);
-        let (event, rule, account, campaign) = (&*send.event, &*send.rule, &*send.account, &*send.campaign);
+        let (rule, account) = (&*send.rule, &*send.account);
+        let of_send = |text| without_number(text, &send.destination);
+        let (event, campaign) = (&*of_send(&send.event), &*of_send(&send.campaign));
         let probe = send.probe.map(|probe| probe.hold.0);
         let reason = without_numbers(attempt.outcome.reason());
         // one line an attempt, with the same fields whatever came of it

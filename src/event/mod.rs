@@ -10,6 +10,7 @@ mod send;
 pub mod view;
 mod wishes;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -145,6 +146,16 @@ pub fn masked(number: &str) -> String {
     format!("{head}{}{}", "*".repeat(count - 5), shown(count - 2))
 }
 
+/// An id or a name as logs may show it: where it holds the person's number, that is masked.
+pub fn without_number<'a>(text: &'a str, number: &str) -> Cow<'a, str> {
+    // however the number is written, its last digits are these
+    let last = number.char_indices().rev().nth(7).and_then(|(at, _)| number.get(at..)).unwrap_or_default();
+    if last.is_empty() || !text.contains(last) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace(last, "********"))
+}
+
 /// A text as logs may show it: whatever looks like a phone number in it is masked.
 pub fn without_numbers(text: &str) -> String {
     let belongs = |c: char| c.is_numeric() || matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}');
@@ -172,6 +183,18 @@ pub fn without_numbers(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_persons_number_in_a_name_is_masked_however_it_is_written() {
+        for (text, masked) in [
+            ("call-+919812345670-4", "call-+9198********-4"),
+            ("lead 09812345670", "lead 098********"),
+            ("order-5678901234567", "order-5678901234567"),
+        ] {
+            assert_eq!(without_number(text, "+919812345670"), masked);
+        }
+        assert_eq!(without_number("anything", ""), "anything");
+    }
 
     #[test]
     fn numbers_in_a_text_are_masked_and_short_ones_stay() {

@@ -6,6 +6,7 @@ mod problem;
 mod read;
 mod stack;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -20,7 +21,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::authenticate::Refusal;
 use crate::call::{Answer, Call};
 use crate::clock::Clock;
-use crate::event::{Kept, NewEvent};
+use crate::event::{Kept, NewEvent, without_number};
 use crate::handshake::Reply;
 use crate::route::wakes::Wakes;
 use crate::route::{Route, Routes};
@@ -119,6 +120,8 @@ impl Receiver {
 /// What the answer tells of an event.
 struct Shown {
     id: String,
+    /// The same as logs may show it.
+    name: String,
     sends: usize,
     lookup: bool,
     /// It changed what is wanted: a number that must not be messaged, a send that is cancelled.
@@ -131,7 +134,12 @@ impl Shown {
         let problem = event.made.sends.iter().find_map(|send| send.content.as_ref().err().cloned());
         let sends = event.made.sends.iter().filter(|send| send.content.is_ok()).count();
         let changes = !event.made.suppressions.is_empty() || !event.made.cancels.is_empty();
-        Self { id: event.id.clone(), sends, lookup: event.lookup, changes, problem }
+        let numbers = event.made.sends.iter().filter_map(|send| send.content.as_ref().ok());
+        let name = numbers.fold(event.id.clone(), |id, content| match without_number(&id, &content.destination) {
+            Cow::Borrowed(_) => id,
+            Cow::Owned(masked) => masked,
+        });
+        Self { id: event.id.clone(), name, sends, lookup: event.lookup, changes, problem }
     }
 }
 
@@ -182,7 +190,7 @@ fn respond(answer: &Answer, route: &Route, outcome: &'static str, shown: &[Shown
         response.headers_mut().insert(name.clone(), value.clone());
     }
     let outcome = if unmapped > 0 { "unmapped" } else { status };
-    let event = shown.first().map(|shown| shown.id.clone());
+    let event = shown.first().map(|shown| shown.name.clone());
     response.extensions_mut().insert(Report {
         route: Some(route.name.clone()),
         outcome,

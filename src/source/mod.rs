@@ -17,7 +17,7 @@ use crate::config::document::Node;
 use crate::config::fault::Fault;
 use crate::config::handshake::{AnswerSpec, HandshakeForm, HandshakeSpec};
 use crate::config::source::{ContactSpec, EventSpec, Manner, OneOrMany, OverloadSpec, RetryAfterUnit};
-use crate::decode::{Hashing, Packing};
+use crate::decode::{Hashing, Packing, hash};
 use crate::event::{Contact, Event};
 use crate::handshake;
 use crate::map::expression::Expression;
@@ -155,6 +155,9 @@ impl Knowledge {
         let own_id = text(&self.id).trim().to_owned();
         let (id, window) = if own_id.is_empty() {
             (hash_id(&hashing.of(&value)), windows.without_id)
+        } else if own_id.len() > LONGEST_ID {
+            // no id of any sender, and it would stand in every line about the event
+            (hash_id(&hash(own_id.as_bytes())), windows.with_id)
         } else {
             (own_id, windows.with_id)
         };
@@ -214,6 +217,9 @@ fn composed_phone(value: &Value) -> Option<String> {
 fn steps(path: &str) -> Vec<String> {
     path.split('.').map(ToOwned::to_owned).collect()
 }
+
+/// The longest id that is kept as it came, in bytes.
+const LONGEST_ID: usize = 512;
 
 /// An id made of a hash.
 pub fn hash_id(hash: &[u8; 32]) -> String {
