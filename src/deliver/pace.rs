@@ -16,7 +16,7 @@ const BURST: Duration = Duration::from_millis(100);
 const BATCH: Duration = Duration::from_millis(20);
 
 /// What an account without a limit is slowed down to first, and what none is slowed down below: microseconds.
-const SLOWED_US: (i64, i64) = (50_000, 5_000_000);
+const SLOWED_US: (i64, i64) = (50_000, 1_000_000);
 
 /// Answers that come within this time of the first are about the same haste.
 const SAME: Duration = Duration::from_secs(1);

@@ -53,6 +53,8 @@ pub fn classify(answer: Answer<'_>) -> Outcome {
     match answer.status {
         200..=299 => accepted(answer, json.as_ref()),
         429 => Outcome::Transient { reason: reason(answer, json.as_ref()), retry_after: answer.retry_after },
+        // a gateway that waited in vain for the API (RFC 9110 15.6.5; Cloudflare's 524): nobody knows what the API did
+        504 | 524 => Outcome::Uncertain { reason: reason(answer, json.as_ref()) },
         // a redirect is a proxy's or a wrong endpoint's; the message certainly was not taken
         300..=399 | 408 | 425 | 500.. => {
             Outcome::Transient { reason: reason(answer, json.as_ref()), retry_after: answer.retry_after }
@@ -154,6 +156,9 @@ mod tests {
             (500, r#"{"message":"No Plan active on assistant!"}"#, "transient"),
             (502, "<html>bad gateway</html>", "transient"),
             (301, "", "transient"),
+            (503, "", "transient"),
+            (504, "<html>gateway timeout</html>", "uncertain"),
+            (524, "", "uncertain"),
         ] {
             assert_eq!(outcome(status, body).name(), name, "{status} {body}");
         }
