@@ -102,6 +102,9 @@ pub struct SendView {
     /// What it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// How it is kept from the customer: `dry_run`, or the number that gets it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detour: Option<String>,
     /// Serri's id for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,

@@ -158,7 +158,7 @@ impl Rule {
 
     fn content(&self, scope: &Scope, context: RuleContext<'_>) -> Result<Content, MapError> {
         let country = self.country(scope, context.country)?;
-        let mut payload = Payload {
+        let payload = Payload {
             campaign_name: self.required("campaignName", &self.campaign, scope)?,
             destination: self.destination(scope, &country)?,
             user_name: self.required("userName", &self.user_name, scope)?,
@@ -175,12 +175,8 @@ impl Rule {
         let subject =
             Subject { account: &self.account, payload: &payload, country: &country, received_at: context.received_at };
         let wishes = self.wish.of(subject, scope).map_err(|(key, reason)| self.error(key, &reason))?;
-        let destination = payload.destination.clone();
-        if let Some(number) = self.wish.redirect_to() {
-            number.clone_into(&mut payload.destination);
-        }
         let written = serde_json::to_string(&payload).map_err(|error| self.error("payload", &error))?;
-        Ok(Content { campaign: payload.campaign_name, destination, payload: written, wishes })
+        Ok(Content { campaign: payload.campaign_name, destination: payload.destination, payload: written, wishes })
     }
 
     fn required(&self, key: &str, template: &Template, scope: &Scope) -> Result<String, MapError> {

@@ -59,11 +59,6 @@ pub struct Subject<'a> {
 pub type Unmet = (&'static str, String);
 
 impl Wish {
-    /// The number that gets everything, if one does.
-    pub fn redirect_to(&self) -> Option<&str> {
-        self.redirect_to.as_deref()
-    }
-
     /// Whether it reminds of a moment that nothing can move.
     pub fn lacks_key(&self) -> bool {
         self.at.is_some() && self.key.is_none()

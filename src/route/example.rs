@@ -78,6 +78,7 @@ pub fn wishes(wishes: &Wishes) -> serde_json::Map<String, Value> {
     let never = wishes.start.zip(wishes.expires_at).is_some_and(|(start, end)| start.at >= end);
     say("note", never.then(|| json!("its time is over before it may go: it expires")));
     say("key", wishes.key.as_ref().map(|key| json!(key)));
+    say("redirect_to", wishes.terms.redirect_to.as_ref().map(|number| json!(number)));
     say("dry_run", wishes.terms.dry_run.then_some(Value::Bool(true)));
     shown
 }

@@ -8,7 +8,7 @@ use super::turns::{self, Turn};
 use crate::clock::Timestamp;
 use crate::event::lookup::KeptEvent;
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
-use crate::event::{Content, HoldChange, SendId};
+use crate::event::{Content, HoldChange, SendId, Terms};
 
 /// The waiting sends that their rule, as it was, made otherwise than it would now. What waits is walked through only if a
 /// rule was changed.
@@ -75,14 +75,19 @@ pub fn origins(db: &Connection, ids: &[SendId]) -> Result<Vec<Waiting>> {
 
 /// Writes down what waiting sends have become.
 pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<()> {
-    let mut lane = db.prepare_cached("SELECT account, campaign FROM sends WHERE id = ?1 AND state IN (0, 1, 3)")?;
+    let mut lane =
+        db.prepare_cached("SELECT account, campaign, terms FROM sends WHERE id = ?1 AND state IN (0, 1, 3)")?;
+    let read = |row: &Row<'_>| {
+        let terms: Option<String> = row.get(2)?;
+        Ok((row.get(0)?, row.get(1)?, Terms::read(terms.as_deref())))
+    };
     for Remapped { id, version, content } in remapped {
-        let old: Option<(String, String)> = lane.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let old: Option<(String, String, Terms)> = lane.query_row([id.0], read).optional()?;
         // one that went meanwhile is no longer ours to change
-        let Some((account, campaign)) = old else { continue };
+        let Some((account, campaign, terms)) = old else { continue };
         match content {
             Some(Ok(content)) => {
-                rewrite(db, *id, *version, content)?;
+                rewrite(db, *id, *version, &kept_away(content, terms))?;
                 turns::note(db, id.0, now, "its rule was changed: it was mapped again from its event")?;
             }
             Some(Err(reason)) => turns::turn(db, id.0, now, Turn::end(FAILED, reason))?,
@@ -95,6 +100,14 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
             .execute(params![account, campaign, now.0])?;
     }
     Ok(())
+}
+
+/// What was made in a dry run or on a detour must not reach the customer when that is over.
+fn kept_away(content: &Content, terms: Terms) -> Content {
+    let mut content = content.clone();
+    content.wishes.terms.dry_run |= terms.dry_run;
+    content.wishes.terms.redirect_to = terms.redirect_to.or(content.wishes.terms.redirect_to);
+    content
 }
 
 /// Writes down what a send is to be now.

@@ -297,7 +297,7 @@ async fn lists_say_who_was_not_reached_and_keep_a_senders_escapes_from_the_termi
     posted(&world, "e\u{1b}[2J", "welcome", "9812345670").await;
     world.settles("SELECT state FROM sends", "10").await;
     let (_, sends) = command(&world, &["sends", "list"]);
-    assert!(sends.contains("sent (not to the customer)"), "{sends}");
+    assert!(sends.contains("sent (dry run)"), "{sends}");
     let (_, events) = command(&world, &["events", "list"]);
     assert!(events.contains("e\\u{1b}[2J") && !events.contains('\u{1b}'), "{events}");
     world.stop().await;

@@ -225,6 +225,26 @@ async fn nothing_reaches_a_customer_in_a_dry_run_or_on_a_detour() {
 }
 
 #[tokio::test]
+async fn what_was_made_in_a_dry_run_or_on_a_detour_never_goes_to_the_customer() {
+    let setup = Setup::new()
+        .route("dry", &format!("dry_run: true{ROUTE}"))
+        .route("test", &format!("redirect_to: '+919812345679'{ROUTE}"));
+    let world = World::start(setup).await;
+    world.admin("POST", "/holds", Some(json!({"account": "default"}))).await;
+    for route in ["dry", "test"] {
+        post(&world, route, json!({"id": route, "phone": "9812345670"})).await;
+    }
+    // the rules are what they were, and yet what waits is mapped again
+    let world = World::start(world.stop().await.route("dry", ROUTE).route("test", ROUTE)).await;
+    assert_eq!(world.query("SELECT count(*) FROM changes"), [["2"]]);
+    world.admin("POST", "/holds/lift", Some(json!({"account": "default"}))).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
+    let to: Vec<Value> = world.sandbox.messages().iter().map(|message| message["destination"].clone()).collect();
+    assert_eq!(to, [json!("+919812345679")]);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_campaigns_own_rate_is_kept_within_the_accounts() {
     let setup = Setup::new().route("hello", ROUTE).lists("campaigns: [{ name: slow, rate: 20/s }]");
     let world = World::start(setup).await;

@@ -252,17 +252,26 @@ fn more(json: &Value) {
     }
 }
 
+/// Where a send stands.
+fn state_of(send: &Value) -> String {
+    let state = match (field(send, "state"), field(send, "why"), field(send, "until")) {
+        (state, why, _) if why == "-" => state,
+        (state, why, until) if until == "-" => format!("{state} ({why})"),
+        (state, why, until) => format!("{state} ({why} until {until})"),
+    };
+    match field(send, "detour").as_str() {
+        "dry_run" => format!("{state} (dry run)"),
+        // its route's or account's, when it went
+        "-" if state == "sent" && field(send, "gone_at") == "-" => format!("{state} (not to the customer)"),
+        "-" => state,
+        number => format!("{state} (to {number} instead)"),
+    }
+}
+
 /// Sends in a table.
 fn show_sends(sends: &[Value]) {
     let row = |send: &Value| {
-        let state = match (field(send, "state"), field(send, "why"), field(send, "until")) {
-            // a dry run, or a detour
-            (state, ..) if state == "sent" && field(send, "gone_at") == "-" => "sent (not to the customer)".to_owned(),
-            (state, why, _) if why == "-" => state,
-            (state, why, until) if until == "-" => format!("{state} ({why})"),
-            (state, why, until) => format!("{state} ({why} until {until})"),
-        };
-        let mut row = vec![field(send, "id"), state];
+        let mut row = vec![field(send, "id"), state_of(send)];
         row.extend(
             ["destination", "campaign", "route", "rule", "account", "created_at", "reason"].map(|key| field(send, key)),
         );

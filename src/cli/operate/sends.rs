@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Paging, Relay, Sent, Which, entries, field, more, show_sends};
+use super::{Paging, Relay, Sent, Which, entries, field, more, show_sends, state_of};
 use crate::cli::{Ended, Setting, say};
 
 /// The arguments of `sends`.
@@ -116,11 +116,9 @@ pub fn show_steps(json: &Value, yes: bool) {
 }
 
 fn show(send: &Value) {
+    say(&format!("{:<14}{}", "id", field(send, "id")));
+    say(&format!("{:<14}{}", "state", state_of(send)));
     for key in [
-        "id",
-        "state",
-        "why",
-        "until",
         "reason",
         "destination",
         "campaign",

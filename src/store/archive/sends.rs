@@ -6,13 +6,13 @@ use super::filled;
 use super::filter::{self, Where};
 use crate::clock::Timestamp;
 use crate::event::view::{Filter, Page, SendStory, SendView, Step, shown};
-use crate::event::{Priority, SendId};
+use crate::event::{Priority, SendId, Terms};
 use crate::store::states;
 
 /// A send as lists show it.
 pub const SEND: &str = "SELECT s.id, (SELECT e.id FROM events e WHERE e.seq = s.event), s.event, s.route, s.rule, s.account, s.campaign, s.destination,
     s.state, s.why, s.due_at, s.reason, s.attempts, s.created_at, s.changed_at, s.priority, s.expires_at, s.key, s.message_id,
-    (SELECT min(h.campaign) FROM holds h WHERE h.ended_at IS NULL AND h.account = s.account AND h.campaign IN ('', s.campaign)), s.payload, s.gone_at
+    (SELECT min(h.campaign) FROM holds h WHERE h.ended_at IS NULL AND h.account = s.account AND h.campaign IN ('', s.campaign)), s.payload, s.gone_at, s.terms
     FROM sends s";
 
 /// Reads a row of [`SEND`].
@@ -52,8 +52,13 @@ pub fn send(row: &Row<'_>) -> Result<SendView> {
         },
         expires_at: row.get::<_, Option<i64>>(16)?.map(at),
         key: row.get(17)?,
+        detour: detour_of(&Terms::read(row.get::<_, Option<String>>(22)?.as_deref())),
         message_id: row.get(18)?,
     })
+}
+
+fn detour_of(terms: &Terms) -> Option<String> {
+    if terms.dry_run { Some("dry_run".into()) } else { terms.redirect_to.clone() }
 }
 
 /// Sends, newest first.
