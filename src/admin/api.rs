@@ -15,7 +15,7 @@ use super::selection::Selection;
 use super::{replay, suppressions};
 use crate::event::act::Action;
 use crate::event::view::{Filter, SendView};
-use crate::event::{SendId, State as SendState};
+use crate::event::{BY_HAND, SendId, State as SendState};
 
 /// The routes of the API.
 pub fn router(desk: Arc<Desk>) -> Router {
@@ -88,7 +88,7 @@ struct Named {
 
 async fn set_hold(State(desk): State<Arc<Desk>>, Body(named): Body<Named>) -> Answer<Json<Value>> {
     let account = desk.account(&named.account)?;
-    let reason = named.reason.unwrap_or_else(|| "set by hand".into());
+    let reason = named.reason.unwrap_or_else(|| BY_HAND.into());
     if named.campaign.chars().count() > LONGEST || reason.chars().count() > LONGEST {
         return Err(problem(
             StatusCode::BAD_REQUEST,

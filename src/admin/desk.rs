@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::alert::Notices;
 use crate::clock::Clock;
 use crate::event::act::{Acted, Action};
+use crate::event::plain_account;
 use crate::event::view::{Filter, SendView};
 use crate::map::phone;
 use crate::receive::Problem;
@@ -63,17 +64,22 @@ impl Desk {
 
     /// An account as sends name it.
     pub fn account(&self, name: &str) -> Answer<String> {
-        let known = self.accounts.keys().find(|label| *label == name || crate::event::plain_account(label) == name);
+        let known = self.accounts.keys().find(|label| *label == name || plain_account(label) == name);
         known.cloned().ok_or_else(|| {
             let known: Vec<&str> = self.accounts.keys().map(String::as_str).collect();
             problem(StatusCode::BAD_REQUEST, format!("there is no account `{name}`; there are: {}", known.join(", ")))
         })
     }
 
-    /// A number in E.164, however it is written.
+    /// A number in E.164, however it is written, as in the country of the default account.
     pub fn number(&self, text: &str) -> Answer<String> {
-        let country = self.accounts.iter().find(|(label, _)| crate::event::plain_account(label) == "default");
-        let country = country.or_else(|| self.accounts.iter().next()).map_or("", |(_, country)| country);
+        let default = self.accounts.keys().find(|label| plain_account(label) == "default");
+        self.number_of(text, default.map_or("", String::as_str))
+    }
+
+    /// The same, as in the country of an account, or of the first one if there is no such.
+    pub fn number_of(&self, text: &str, account: &str) -> Answer<String> {
+        let country = self.accounts.get(account).or_else(|| self.accounts.values().next()).map_or("", String::as_str);
         phone::normalise(text, country).map_err(|error| {
             problem(StatusCode::BAD_REQUEST, format!("`{text}`: {error}; write it in full, as +919812345670"))
         })

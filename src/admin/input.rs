@@ -17,7 +17,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let read = Query::<T>::from_request_parts(parts, state).await;
-        read.map(|Query(value)| Self(value)).map_err(|error| problem(StatusCode::BAD_REQUEST, error.body_text()))
+        read.map(|Query(value)| Self(value)).map_err(|error| {
+            let text = error.body_text();
+            // which library says so helps nobody
+            let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            problem(StatusCode::BAD_REQUEST, format!("parameters: {detail}"))
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::call::Call;
 use crate::event::act::{Action, Revival};
 use crate::event::lookup::EventSeq;
 use crate::event::view::{EventStory, Filter, KeptWhole, SendView};
-use crate::event::{Envelope, Made, NewEvent, NewSend, State as SendState, Suppression};
+use crate::event::{Envelope, Made, NewEvent, NewSend, State as SendState, Suppression, plain_account};
 use crate::route::Route;
 
 /// Which events are replayed.
@@ -144,7 +144,8 @@ async fn plan(
     let mut old: Vec<&SendView> = story.made.iter().collect();
     for send in sends.into_iter().filter(|send| wanted(send)) {
         let same = old.iter().position(|old| is_of(old, &send)).map(|position| old.remove(position));
-        plan.add(&kept, send, same);
+        let barrier = barrier(desk, &send, same).await?;
+        plan.add(&kept, send, same, barrier);
     }
     for gone in old {
         plan.steps.push(step(
@@ -156,6 +157,22 @@ async fn plan(
         ));
     }
     Ok(plan)
+}
+
+/// Why a send that begins anew would come to its end at once.
+async fn barrier(desk: &Desk, send: &NewSend, old: Option<&SendView>) -> Answer<Option<String>> {
+    let Ok(content) = &send.content else { return Ok(None) };
+    if let Some(at) = content.wishes.expires_at.filter(|at| *at <= desk.clock.now()) {
+        return Ok(Some(format!("its time was over at {at}")));
+    }
+    let may_be_suppressed = old.is_none_or(|old| old.state == SendState::Suppressed);
+    if content.wishes.terms.even_if_suppressed || !may_be_suppressed {
+        return Ok(None);
+    }
+    let story = desk.archive.suppression(content.destination.clone()).await.map_err(unusable)?;
+    let account = plain_account(&send.account);
+    let found = story.suppressions.into_iter().find(|entry| entry.account == "*" || entry.account == account);
+    Ok(found.map(|entry| format!("the number must not be messaged: {}", entry.reason)))
 }
 
 fn step(kept: &KeptWhole, rule: &str, destination: Option<&str>, does: &'static str, why: &str) -> Step {
@@ -189,7 +206,7 @@ impl Plan {
         }
     }
 
-    fn add(&mut self, kept: &KeptWhole, send: NewSend, old: Option<&SendView>) {
+    fn add(&mut self, kept: &KeptWhole, send: NewSend, old: Option<&SendView>, barrier: Option<String>) {
         let again = self.again;
         let destination = send.content.as_ref().ok().map(|content| content.destination.clone());
         let rule = send.rule.clone();
@@ -198,6 +215,10 @@ impl Plan {
             return say("fail", reason.clone());
         }
         let event = EventSeq(kept.number);
+        let goes_on = old.is_some_and(|old| matches!(old.state, SendState::Waiting | SendState::Sending));
+        if let Some(barrier) = barrier.filter(|_| !goes_on) {
+            return say("skip", barrier);
+        }
         let Some(old) = old else {
             say("send", "it was never made".into());
             return self.revivals.push(Revival::New { event, send, again: false });

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use super::desk::{Answer, Desk, LONGEST, problem, unusable};
 use super::input::{Body, Params};
-use crate::event::Suppression;
+use crate::clock::Timestamp;
 use crate::event::act::Action;
 use crate::event::view::{SuppressionStory, SuppressionView};
+use crate::event::{BY_HAND, Suppression};
 
 /// How many are on a page.
 const PAGE: usize = 1_000;
@@ -40,6 +41,9 @@ pub struct Change {
     /// Why.
     #[serde(default)]
     reason: Option<String>,
+    /// Since when; now if left out. It stays as it was for one that is on the list already.
+    #[serde(default)]
+    since: Option<String>,
     /// Takes it off the list.
     #[serde(default)]
     remove: bool,
@@ -81,11 +85,22 @@ fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
     if change.reason.as_ref().is_some_and(|reason| reason.chars().count() > LONGEST) {
         return Err(problem(StatusCode::BAD_REQUEST, format!("a reason has at most {LONGEST} characters")));
     }
+    let since = change.since.as_deref().map(|text| {
+        let moment = text.parse::<jiff::Timestamp>().map_err(|_| {
+            problem(
+                StatusCode::BAD_REQUEST,
+                format!("`since`: `{text}` is no moment; write it as 2026-12-01T09:00:00Z"),
+            )
+        });
+        moment.map(|moment| Timestamp(moment.as_millisecond()))
+    });
+    let number = if account == "*" { desk.number(&change.number) } else { desk.number_of(&change.number, &account) }?;
     Ok(Suppression {
         account,
-        number: desk.number(&change.number)?,
+        number,
         add: !change.remove,
-        reason: change.reason.filter(|reason| !reason.trim().is_empty()).unwrap_or_else(|| "by hand".into()),
+        reason: change.reason.filter(|reason| !reason.trim().is_empty()).unwrap_or_else(|| BY_HAND.into()),
+        since: since.transpose()?,
     })
 }
 
@@ -127,7 +142,7 @@ pub async fn import(State(desk): State<Arc<Desk>>, body: String) -> Answer<Json<
 fn rows(text: &str) -> Result<Vec<(u64, Change)>, String> {
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let mut columns = (0, Some(1), Some(2));
+    let mut columns = (0, Some(1), Some(2), None);
     let mut rows = Vec::new();
     for (index, record) in reader.records().enumerate() {
         let record = record.map_err(|error| error.to_string())?;
@@ -139,7 +154,7 @@ fn rows(text: &str) -> Result<Vec<(u64, Change)>, String> {
         if index == 0
             && let Some(number) = place("number").or_else(|| place("phone"))
         {
-            columns = (number, place("account"), place("reason"));
+            columns = (number, place("account"), place("reason"), place("since"));
             continue;
         }
         let cell = |column: Option<usize>| column.and_then(|column| record.get(column)).filter(|cell| !cell.is_empty());
@@ -148,6 +163,7 @@ fn rows(text: &str) -> Result<Vec<(u64, Change)>, String> {
             number: number.to_owned(),
             account: cell(columns.1).map(ToOwned::to_owned),
             reason: cell(columns.2).map(ToOwned::to_owned),
+            since: cell(columns.3).map(ToOwned::to_owned),
             remove: false,
         };
         rows.push((line, change));

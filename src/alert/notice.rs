@@ -57,15 +57,25 @@ impl Notice<'_> {
         };
         let reason = without_numbers(reason);
         match self.0.turn {
-            HoldTurn::Began => format!("serri-relay: {whose} stands still: {reason}. Its messages wait, none is lost."),
+            HoldTurn::Began => {
+                format!("serri-relay: {whose} stands still: {}. Its messages wait, none is lost.", sentence(&reason))
+            }
             HoldTurn::Lasts { waiting } => {
-                format!("serri-relay: {whose} still stands still, since {since}: {reason}. {waiting} messages wait.")
+                format!(
+                    "serri-relay: {whose} still stands still, since {since}: {}. Messages that wait: {waiting}.",
+                    sentence(&reason)
+                )
             }
             HoldTurn::Ended { waited } => {
-                format!("serri-relay: {whose} works again. {waited} messages that waited go now.")
+                format!("serri-relay: {whose} works again. Messages that waited: {waited}.")
             }
         }
     }
+}
+
+/// Without the end of a sentence that goes on.
+fn sentence(reason: &str) -> &str {
+    reason.trim_end_matches(['.', '!', ' '])
 }
 
 /// The signature of a body by Standard Webhooks (<https://www.standardwebhooks.com>): HMAC-SHA256 over id, time in

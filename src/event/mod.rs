@@ -23,7 +23,7 @@ pub use hold::{HoldChange, HoldId, HoldScope, HoldTurn, NoticeId, Probe, Probed,
 pub use send::{
     Attempt, Claimed, Content, Fate, NewSend, OnUncertain, Outcome, Returned, SendId, Settlement, State, Why,
 };
-pub use wishes::{Cancel, Cap, Once, OverCap, Priority, Start, Suppression, Terms, Wishes};
+pub use wishes::{BY_HAND, Cancel, Cap, Once, OverCap, Priority, Start, Suppression, Terms, Wishes};
 
 /// One thing that happened, as a source told it.
 #[derive(Debug, Clone)]

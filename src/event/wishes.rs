@@ -127,6 +127,9 @@ pub enum OverCap {
     Drop,
 }
 
+/// Why something was done, if a person did it and did not say.
+pub const BY_HAND: &str = "by hand";
+
 /// A number that must not be messaged any more, or may be again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suppression {
@@ -136,8 +139,10 @@ pub struct Suppression {
     pub number: String,
     /// Whether it is added or removed.
     pub add: bool,
-    /// Why: a rule, or what a person said.
+    /// Why: a rule, or what a person said; [`BY_HAND`] if they said nothing.
     pub reason: String,
+    /// Since when, if not since now.
+    pub since: Option<Timestamp>,
 }
 
 /// Waiting sends that an event makes unwanted: those of a rule, about the same.

@@ -97,6 +97,7 @@ impl SuppressRule {
                 number,
                 add: self.add,
                 reason: format!("rule `{}`", self.name),
+                since: None,
             })),
             Err(error) => failed("destination", &error),
         }

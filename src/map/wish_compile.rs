@@ -146,6 +146,13 @@ impl Compiler<'_> {
                 &format!("as \"{{{{ {} }}}}\"", text.trim()),
             );
         }
+        if let Some((Some(Template::Fixed(text)), _)) = &wish.once {
+            self.fault(
+                "once",
+                format!("everybody would be the same person: `{text}`"),
+                &format!("as per: \"{{{{ {} }}}}\"", text.trim()),
+            );
+        }
         if let Some(Template::Fixed(text)) = &wish.key {
             self.fault(
                 "key",

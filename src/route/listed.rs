@@ -73,9 +73,12 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, faults: &
                 &place("campaignName"),
                 format!("the cap does not count campaign `{name}`, which is not marked as marketing"),
             );
-            let hint = format!(
-                "add it to `campaigns` in relay.yaml: - {{ name: {name}, category: marketing }}, or category: utility"
-            );
+            let hint = match campaign {
+                Some(_) => "add category: marketing, or category: utility, to its entry in relay.yaml".to_owned(),
+                None => format!(
+                    "add it to `campaigns` in relay.yaml: - {{ name: {name}, category: marketing }}, or category: utility"
+                ),
+            };
             faults.push(fault.hint(hint).warning());
         }
     }
@@ -130,6 +133,13 @@ fn campaign_alert(written: &Written, alert: &AlertSpec, say: &mut dyn FnMut(&str
         let known: Vec<&str> = accounts.keys().map(String::as_str).collect();
         return say("account", format!("there is no account `{name}`"), &format!("there are: {}", known.join(", ")));
     };
+    if accounts.len() == 1 {
+        say(
+            "account",
+            format!("`{name}` is the only account, and cannot tell that it stands still itself"),
+            "add an account with a key of its own, or tell by `webhook` or `slack`",
+        );
+    }
     match alert.to.as_deref().map(|to| phone::normalise(to, &account.default_country)) {
         Some(Ok(_)) => {}
         Some(Err(error)) => say("to", error.to_string(), "write the number in full, as +919812345670"),

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::notices;
 use crate::clock::Timestamp;
-use crate::event::{HoldChange, HoldId, HoldScope, HoldTurn, Probe, Probed, Verdict};
+use crate::event::{BY_HAND, HoldChange, HoldId, HoldScope, HoldTurn, Probe, Probed, Verdict};
 
 /// A hold that lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,8 +96,9 @@ pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>
     match id {
         Some(id) => changes.push(notices::note(db, id, HoldTurn::Began, now)?),
         None if by == "hand" => {
-            db.prepare_cached("UPDATE holds SET by = 'hand', reason = ?3, probe_at = NULL WHERE account = ?1 AND campaign = ?2 AND ended_at IS NULL")?
-                .execute([account, campaign, reason])?;
+            db.prepare_cached("UPDATE holds SET reason = CASE WHEN ?3 = ?4 AND by = 'hand' THEN reason ELSE ?3 END, by = 'hand', probe_at = NULL
+                 WHERE account = ?1 AND campaign = ?2 AND ended_at IS NULL")?
+                .execute([account, campaign, reason, BY_HAND])?;
         }
         None => {}
     }

@@ -6,24 +6,29 @@ use super::origin::Origin;
 use super::states::CANCELLED;
 use super::turns::{self, Turn};
 use crate::clock::Timestamp;
-use crate::event::{Cancel, Cap, Claimed, Suppression, plain_account};
+use crate::event::{BY_HAND, Cancel, Cap, Claimed, Suppression, plain_account};
 
 /// Adds a number to those that must not be messaged, or takes it off, because an event or a person says so. Returns how
 /// many entries that changed; `*` takes it off every account's.
 pub fn suppress(db: &Connection, change: &Suppression, event: Option<i64>, at: Timestamp) -> Result<usize> {
-    let Suppression { account, number, add, reason } = change;
+    let Suppression { account, number, add, reason, since } = change;
     let account = plain_account(account);
-    db.prepare_cached(
-        "INSERT INTO suppression_changes (number, account, added, reason, at, event) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![number, account, add, reason, at.0, event])?;
-    if *add {
-        return db
-            .prepare_cached("INSERT INTO suppressions (number, account, reason, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET reason = ?3")?
-            .execute(params![number, account, reason, at.0]);
+    let changed = if *add {
+        // who gives no reason does not take away one that was given
+        db.prepare_cached(
+            "INSERT INTO suppressions (number, account, reason, at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET reason = CASE ?3 WHEN ?5 THEN reason ELSE ?3 END",
+        )?
+        .execute(params![number, account, reason, since.unwrap_or(at).0, BY_HAND])?
+    } else {
+        db.prepare_cached("DELETE FROM suppressions WHERE number = ?1 AND (account = ?2 OR ?2 = '*')")?
+            .execute(params![number, account])?
+    };
+    if changed > 0 || event.is_some() {
+        db.prepare_cached("INSERT INTO suppression_changes (number, account, added, reason, at, event) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute(params![number, account, add, reason, at.0, event])?;
     }
-    db.prepare_cached("DELETE FROM suppressions WHERE number = ?1 AND (account = ?2 OR ?2 = '*')")?
-        .execute(params![number, account])
+    Ok(changed)
 }
 
 /// Whether there are any.

@@ -56,6 +56,7 @@ fn every_yaml_in_the_docs_is_what_it_says() {
                 &setup.config(),
                 &Variables::given([
                     ("SHOP_SECRET", "0123456789abcdef"),
+                    ("CLINIC_SECRET", "89abcdef01234567"),
                     ("CONTACT_FORM_SECRET", "fedcba9876543210"),
                     ("META_APP_SECRET", "0123456789abcdef0123"),
                     ("META_VERIFY_TOKEN", "any text"),

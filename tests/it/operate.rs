@@ -214,6 +214,14 @@ async fn suppressed_numbers_move_in_and_out_as_csv() {
     // what it prints it reads, and one wrong line is told and changes nothing
     std::fs::write(&list, said).unwrap();
     assert!(command(&world, &["suppress", "import", list.to_str().unwrap()]).1.contains("2499 number(s) imported"));
+    std::fs::write(&list, "number,since\n9812345001,2025-01-02T03:04:05Z\n").unwrap();
+    assert!(command(&world, &["suppress", "import", list.to_str().unwrap()]).0);
+    assert!(command(&world, &["suppress", "show", "9812345001"]).0);
+    assert_eq!(
+        world.query("SELECT at FROM suppressions WHERE number = '+919812345001'"),
+        [["1735787045000"]],
+        "since when is kept"
+    );
     std::fs::write(&list, "9812345678\nnobody\n").unwrap();
     let (well, said) = command(&world, &["suppress", "import", list.to_str().unwrap()]);
     assert!(!well && said.contains("line 2") && said.contains("nobody"), "{said}");
@@ -281,11 +289,20 @@ async fn why_a_number_is_not_messaged_and_since_when_is_told() {
     assert!(said.contains("added") && said.contains("rule `leave` of route `hello`, event `e1`"), "{said}");
     let (well, said) = command(&world, &["events", "show", "e1"]);
     assert!(well && said.contains("added") && said.contains("+919812345670"), "{said}");
-    command(&world, &["suppress", "remove", "9812345670", "--yes"]);
+    // what would come to its end at once is not announced as a send
+    posted(&world, "e2", "welcome", "9812345670").await;
+    world.settles("SELECT state FROM sends", "14").await;
+    let (_, said) = command(&world, &["sends", "replay", "1"]);
+    assert!(said.contains("skip") && said.contains("0 send(s) would be replayed"), "{said}");
+    // who is on the list already keeps the reason, and nothing happens to who is not
+    command(&world, &["suppress", "add", "9812345670", "--account", "default"]);
+    assert!(command(&world, &["suppress", "list"]).1.contains("event `e1`"));
+    assert!(command(&world, &["suppress", "remove", "9812345670", "--account", "default", "--yes"]).0);
+    assert!(command(&world, &["suppress", "remove", "9812345670", "--yes"]).1.contains("was not on the list"));
     let (_, told) = world.admin("GET", "/suppressions/9812345670", None).await;
     let history: Vec<&str> =
         told["history"].as_array().unwrap().iter().filter_map(|change| change["what"].as_str()).collect();
-    assert_eq!((history, &told["suppressions"]), (vec!["added", "removed"], &json!([])));
+    assert_eq!((history, &told["suppressions"]), (vec!["added", "added", "removed"], &json!([])));
     assert!(command(&world, &["suppress", "show", "9812345670"]).1.contains("may be messaged"));
     assert!(!command(&world, &["suppress", "show", "nobody"]).0);
     world.stop().await;

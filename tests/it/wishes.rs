@@ -269,6 +269,7 @@ fn wishes_that_cannot_be_are_told_where_they_stand() {
     let wrong = "    delay: 30m\n    at: \"{{ event.start }}\"\n    hours: nine to five\n    timezone: Mars/Phobos\n    even_if_suppressed: true\n    cancel_on: meta.type = 'order'\n";
     let setup = Setup::new()
         .route("shop", &route("", &[rule("cart", wrong)]))
+        .route("same", &route("", &[rule("b", "    once: { per: contact.phone, within: 7d }\n")]))
         .route("late", &route("redirect_to: '12'\nclosed: [someday]", &[rule("a", "    before: 1h\n")]))
         .lists("campaigns: [{ name: a, account: nobody }, { name: b }, { name: b }]\nalerts: [{ webhook: 'not a url' }, { slack: 'https://x.example/', campaign: c }, { campaign: c }, { campaign: c, account: default }]");
     let said = faults(&setup).join("\n");
@@ -280,6 +281,8 @@ fn wishes_that_cannot_be_are_told_where_they_stand() {
         "`cancel_on` needs a `key`",
         "write == instead of =",
         "`12`: it is no valid phone number",
+        "everybody would be the same person: `contact.phone`",
+        "`default` is the only account, and cannot tell",
         "`someday` is no day",
         "there is no account `nobody`",
         "campaign `b` is listed twice",

@@ -119,7 +119,10 @@ impl Relay {
             || setting.variables.get("SERRI_RELAY_ADMIN_TOKEN").unwrap_or("").to_owned(),
             |settings| settings.admin.token.trim().to_owned(),
         );
-        let base = self.admin.clone().or_else(|| settings.as_ref().map(admin_url));
+        let with_scheme =
+            |named: &String| if named.contains("://") { named.clone() } else { format!("http://{named}") };
+        let named = self.admin.as_ref().map(with_scheme);
+        let base = named.or_else(|| settings.as_ref().map(admin_url));
         let base = base.with_context(|| {
             format!("the settings in `{}` cannot be read; name the relay with --admin", setting.dir.display())
         })?;

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Paging, Relay, Sent, entries, field, more, step, table};
+use super::{Relay, Sent, entries, field, more, step, table};
 use crate::cli::{Ended, Setting, say};
 
 /// The arguments of `suppress`.
@@ -45,10 +45,14 @@ enum Command {
     },
     /// List them.
     List {
-        #[command(flatten)]
-        paging: Paging,
+        /// How many, by number.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// Where the last page ended.
+        #[arg(long)]
+        cursor: Option<String>,
     },
-    /// Add all numbers of a CSV file: a column `number`, and perhaps `account` and `reason`.
+    /// Add all numbers of a CSV file: a column `number`, and perhaps `account`, `reason` and `since`.
     Import {
         /// The file.
         file: PathBuf,
@@ -103,8 +107,11 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
                 show_changes(entries(&json, "history"));
             }
         }
-        Command::List { paging } => {
-            if let Some(json) = admin.json(Method::GET, "/suppressions", &paging.pairs(), Sent::Nothing)? {
+        Command::List { limit, cursor } => {
+            let query: Vec<_> = std::iter::once(("limit", limit.to_string()))
+                .chain(cursor.clone().map(|cursor| ("cursor", cursor)))
+                .collect();
+            if let Some(json) = admin.json(Method::GET, "/suppressions", &query, Sent::Nothing)? {
                 let row =
                     |entry: &Value| ["number", "account", "since", "reason"].map(|key| field(entry, key)).to_vec();
                 let rows: Vec<Vec<String>> = entries(&json, "suppressions").iter().map(row).collect();
