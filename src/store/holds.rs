@@ -164,8 +164,12 @@ pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut 
 }
 
 /// After the clock was set back nothing waits longer than it would have waited without that.
-pub fn pull_in(db: &Connection, latest: Timestamp) -> Result<()> {
+pub fn pull_in(db: &Connection, latest: Timestamp, now: Timestamp) -> Result<()> {
     db.prepare_cached("UPDATE holds SET probe_at = ?1 WHERE ended_at IS NULL AND probe_at > ?1")?
-        .execute([latest.0])
+        .execute([latest.0])?;
+    // one that ended at a time that has not come yet would keep a new one from beginning
+    db.prepare_cached("UPDATE holds SET ended_at = ?1 WHERE ended_at > ?1")?.execute([now.0])?;
+    db.prepare_cached("UPDATE holds SET told_at = ?1 WHERE ended_at IS NULL AND told_at > ?1")?
+        .execute([now.0])
         .map(drop)
 }

@@ -5,15 +5,19 @@ use rusqlite::{Connection, Result, params};
 use super::states::EXPIRED;
 use super::turns::{self, Turn};
 use super::{ClaimRequest, Latest, holds, lost};
+use crate::clock::Timestamp;
 
 /// How many waiting sends become ready in one transaction: the rest follow in the next.
 const PROMOTE_LIMIT: i64 = 5_000;
+
+/// How many of the newest are looked at to find out whether the clock was ahead of what it shows now.
+const NEWEST: i64 = 10_000;
 
 /// What time has done since the last claim: leases that ran out, sends that are due, sends whose time is over.
 pub fn prepare(db: &Connection, request: &ClaimRequest) -> Result<()> {
     lost::expire_leases(db, request)?;
     if let Some(latest) = request.latest {
-        pull_in(db, latest)?;
+        pull_in(db, latest, request.now)?;
     }
     db.prepare_cached(
         "UPDATE sends SET state = 0, why = NULL WHERE id IN
@@ -32,9 +36,35 @@ pub fn prepare(db: &Connection, request: &ClaimRequest) -> Result<()> {
 }
 
 /// After the clock was set back nothing is tried later than it could have been without that.
-fn pull_in(db: &Connection, latest: Latest) -> Result<()> {
+fn pull_in(db: &Connection, latest: Latest, now: Timestamp) -> Result<()> {
     db.prepare_cached("UPDATE sends SET due_at = ?1 WHERE state = 1 AND due_at > ?1 AND why IN ('retry', 'once')")?
         .execute([latest.retry.0])?;
     db.prepare_cached("UPDATE lookups SET due_at = ?1 WHERE state = 1 AND due_at > ?1")?.execute([latest.retry.0])?;
-    holds::pull_in(db, latest.probe)
+    // a delay counts from its event, whatever the clock showed then; the moment of a reminder stays where it is
+    db.prepare_cached(
+        "UPDATE sends SET due_at = ?1 + (due_at - created_at)
+         WHERE state = 1 AND why = 'delay' AND moment IS NULL AND created_at > ?1",
+    )?
+    .execute([now.0])?;
+    holds::pull_in(db, latest.probe, now)?;
+    if has_a_future(db, now)? { forget_the_future(db, now) } else { Ok(()) }
+}
+
+/// Whether something happened at a time that has not come yet. Only the newest is looked at: this is asked at every start.
+fn has_a_future(db: &Connection, now: Timestamp) -> Result<bool> {
+    let of_events = "SELECT 1 FROM events WHERE seq > (SELECT max(seq) FROM events) - ?2 AND received_at > ?1";
+    let of_sends =
+        "SELECT 1 FROM sends WHERE id > (SELECT max(id) FROM sends) - ?2 AND max(changed_at, created_at) > ?1";
+    let newest = params![now.0, NEWEST];
+    Ok(db.prepare_cached(of_events)?.exists(newest)? || db.prepare_cached(of_sends)?.exists(newest)?)
+}
+
+/// What went, or came, at a time that has not come yet did so just now: else nobody would get one more until that time, and
+/// what repeats would count as the same until then.
+fn forget_the_future(db: &Connection, now: Timestamp) -> Result<()> {
+    db.execute("UPDATE sends SET gone_at = ?1 WHERE gone_at > ?1", [now.0])?;
+    db.execute("UPDATE sends SET due_at = ?1 WHERE state = 1 AND why = 'cap' AND due_at > ?1", [now.0])?;
+    let of_event = "(SELECT received_at FROM events WHERE seq = seen.event)";
+    let sql = format!("UPDATE seen SET expires_at = ?1 + expires_at - {of_event} WHERE {of_event} > ?1");
+    db.execute(&sql, [now.0]).map(drop)
 }

@@ -4,9 +4,9 @@
 //! `SERRI_RELAY_SEED=7 cargo test --test it simulation` replays one; `scripts/soak` runs many.
 
 mod model;
-mod queue;
 mod script;
 mod serri;
+mod steps;
 mod week;
 
 use std::collections::BTreeMap;
@@ -42,6 +42,9 @@ const START: Timestamp = Timestamp(1_798_416_000_000);
 
 /// How long what is left may take when nothing goes wrong any more.
 const REST: Duration = Duration::from_secs(20 * 86_400);
+
+/// How many calls an event may cost, however long things go wrong: some hours of repetitions and probes.
+const CALLS: usize = 60;
 
 /// The routes: compiled once for all seeds.
 static ROUTES: LazyLock<Arc<Routes>> = LazyLock::new(|| {
@@ -159,6 +162,7 @@ impl Simulation {
                 Act::Back(by) => {
                     self.model.saw(self.clock.now());
                     self.clock.set_back(*by);
+                    self.serri.clock_was_set_back();
                 }
             }
         }
@@ -216,6 +220,8 @@ impl Simulation {
         let open = self.rows("SELECT count(*) FROM holds WHERE ended_at IS NULL");
         let idle = "SELECT count(*) FROM holds h WHERE ended_at IS NULL AND EXISTS (SELECT 1 FROM sends s WHERE s.state < 10 AND s.account = h.account)";
         assert_eq!(self.rows(idle), [["0"]], "holds end: {open:?}");
+        let (calls, events) = (self.serri.calls(), self.model.events());
+        assert!(calls <= CALLS * (events + 10), "{calls} calls for {events} events");
         let events = self.rows("SELECT count(*) FROM events");
         assert_eq!(events, [[self.model.events().to_string()]], "what was accepted is there");
         for row in

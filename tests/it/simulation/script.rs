@@ -157,7 +157,7 @@ impl Script {
             acts.push((moment(&mut rng), if rng.bool() { Act::Kill } else { Act::KillAtCall }));
         }
         for _ in 0..rng.usize(0..3) {
-            let by = Duration::from_secs(rng.u64(1..200_000));
+            let by = Duration::from_secs(rng.u64(1..150_000));
             acts.push((moment(&mut rng), if rng.bool() { Act::Ahead(by) } else { Act::Back(by) }));
         }
         acts.sort_by_key(|(at, _)| *at);

@@ -44,6 +44,7 @@ struct State {
     taken: Vec<Taken>,
     in_flight: BTreeSet<String>,
     kill_next: bool,
+    calls: usize,
 }
 
 impl Serri {
@@ -53,12 +54,25 @@ impl Serri {
             taken: Vec::new(),
             in_flight: BTreeSet::new(),
             kill_next: false,
+            calls: 0,
         };
         Self { begin: Stopwatch::start(), clock, model, faults, state: Mutex::new(state), kill: Notify::new() }
     }
 
     pub fn taken(&self) -> Vec<Taken> {
         self.state.lock().unwrap().taken.clone()
+    }
+
+    /// What went at a time that has not come yet counts as gone just now.
+    pub fn clock_was_set_back(&self) {
+        let now = self.clock.now();
+        for taken in &mut self.state.lock().unwrap().taken {
+            taken.at = taken.at.min(now);
+        }
+    }
+
+    pub fn calls(&self) -> usize {
+        self.state.lock().unwrap().calls
     }
 
     pub fn log(&self) -> String {
@@ -101,6 +115,7 @@ impl Serri {
         let begun = self.clock.now();
         let kill = {
             let mut state = self.state.lock().unwrap();
+            state.calls += 1;
             assert!(state.in_flight.insert(number.clone()), "two calls to {number} at once");
             self.model.check_call((&campaign, &number, &event), begun, &state.taken);
             std::mem::take(&mut state.kill_next)

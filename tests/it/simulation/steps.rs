@@ -1,0 +1,86 @@
+//! Worlds of which each step is written down: calls that hang, and clocks that are set back.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::script::{Act, Fault, FaultKind, PEOPLE, Script};
+use super::{START, Simulation};
+
+fn event(at_ms: u64, route: &'static str, kind: &str, phone: &str) -> (Duration, Act) {
+    let body =
+        json!({ "id": format!("e{at_ms}"), "type": kind, "phone": phone, "key": "k", "start": START.to_string() });
+    (Duration::from_millis(at_ms), Act::Event { route, body: body.to_string() })
+}
+
+fn fault(from_s: u64, until_s: u64, account: &'static str, kind: FaultKind) -> Fault {
+    Fault { from: Duration::from_secs(from_s), until: Duration::from_secs(until_s), account, kind }
+}
+
+/// Two notes that hang, a welcome that stands behind them, and its reader, who leaves meanwhile.
+fn hanging() -> Script {
+    Script {
+        concurrency: 2,
+        acts: vec![
+            event(1_000, "crm", "note", PEOPLE[0]),
+            event(1_001, "crm", "note", PEOPLE[1]),
+            event(2_000, "shop", "signup", PEOPLE[2]),
+            event(4_000, "shop", "leave", PEOPLE[2]),
+        ],
+        faults: vec![fault(0, 8, "second", FaultKind::Hangs)],
+    }
+}
+
+#[test]
+fn who_leaves_while_calls_hang_is_not_sent_what_stood_behind_them() {
+    let mut left = 0;
+    for seed in 0..40 {
+        let world = Simulation::of(seed, hanging());
+        world.run();
+        world.check_the_end();
+        left += usize::from(world.rows("SELECT state FROM sends WHERE rule = 'welcome'") == [["14"]]);
+    }
+    assert!((5..40).contains(&left), "by chance the calls hang: {left}");
+}
+
+#[test]
+fn a_hold_that_ended_before_the_clock_was_set_back_keeps_none_from_beginning() {
+    let script = Script {
+        concurrency: 1,
+        acts: vec![
+            event(1_000, "shop", "signup", PEOPLE[0]),
+            (Duration::from_secs(600), Act::Back(Duration::from_secs(7_200))),
+            event(700_000, "shop", "signup", PEOPLE[1]),
+        ],
+        faults: vec![fault(0, 60, "default", FaultKind::NoCredits), fault(650, 5_000, "default", FaultKind::NoCredits)],
+    };
+    let world = Simulation::of(1, script);
+    world.run();
+    world.check_the_end();
+    assert!((4..20).contains(&world.serri.calls()), "{} calls", world.serri.calls());
+    assert_eq!(world.rows("SELECT count(*) FROM holds"), [["2"]]);
+}
+
+#[test]
+fn what_went_while_the_clock_was_ahead_keeps_nobody_from_getting_more() {
+    let year = Duration::from_secs(365 * 86_400);
+    let script = Script {
+        concurrency: 1,
+        acts: vec![
+            (Duration::from_secs(1), Act::Ahead(year)),
+            event(2_000, "shop", "signup", PEOPLE[0]),
+            event(3_000, "shop", "cart", PEOPLE[1]),
+            (Duration::from_secs(60), Act::Back(year)),
+            // three days later, and the welcome is not sent again within two
+            event(260_000_000, "shop", "signup", PEOPLE[0]),
+        ],
+        faults: Vec::new(),
+    };
+    let world = Simulation::of(1, script);
+    world.run();
+    world.check_the_end();
+    assert_eq!(
+        world.rows("SELECT rule, state FROM sends ORDER BY id"),
+        [["welcome", "10"], ["cart", "10"], ["welcome", "10"]]
+    );
+}
