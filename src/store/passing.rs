@@ -40,9 +40,10 @@ fn pull_in(db: &Connection, latest: Latest, now: Timestamp) -> Result<()> {
     db.prepare_cached("UPDATE sends SET due_at = ?1 WHERE state = 1 AND due_at > ?1 AND why IN ('retry', 'once')")?
         .execute([latest.retry.0])?;
     db.prepare_cached("UPDATE lookups SET due_at = ?1 WHERE state = 1 AND due_at > ?1")?.execute([latest.retry.0])?;
-    // a delay counts from its event, whatever the clock showed then; the moment of a reminder stays where it is
+    // a delay counts from its event, whatever the clock showed then; the moment of a reminder stays where it is. What came at
+    // a time that has not come yet came just now, so that a restart finds nothing to count anew
     db.prepare_cached(
-        "UPDATE sends SET due_at = ?1 + (due_at - created_at)
+        "UPDATE sends SET due_at = ?1 + (due_at - created_at), created_at = ?1
          WHERE state = 1 AND why = 'delay' AND moment IS NULL AND created_at > ?1",
     )?
     .execute([now.0])?;
@@ -66,5 +67,6 @@ fn forget_the_future(db: &Connection, now: Timestamp) -> Result<()> {
     db.execute("UPDATE sends SET due_at = ?1 WHERE state = 1 AND why = 'cap' AND due_at > ?1", [now.0])?;
     let of_event = "(SELECT received_at FROM events WHERE seq = seen.event)";
     let sql = format!("UPDATE seen SET expires_at = ?1 + expires_at - {of_event} WHERE {of_event} > ?1");
-    db.execute(&sql, [now.0]).map(drop)
+    db.execute(&sql, [now.0])?;
+    db.execute("UPDATE events SET received_at = ?1 WHERE received_at > ?1", [now.0]).map(drop)
 }

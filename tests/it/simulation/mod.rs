@@ -160,8 +160,9 @@ impl Simulation {
                 Act::KillAtCall => self.serri.kill_at_next_call(),
                 Act::Ahead(by) => self.clock.advance(*by),
                 Act::Back(by) => {
-                    self.model.saw(self.clock.now());
+                    let before = self.clock.now();
                     self.clock.set_back(*by);
+                    self.model.clock_was_set_back(before, self.clock.now());
                     self.serri.clock_was_set_back();
                 }
             }

@@ -14,6 +14,9 @@ use super::serri::{Serri, Taken};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// How long a cart waits for its order.
+const CART_DELAY: Duration = Duration::from_secs(1_800);
+
 /// An event that was accepted.
 #[derive(Debug, Clone)]
 struct Arrived {
@@ -24,6 +27,10 @@ struct Arrived {
     start: Timestamp,
     at: Timestamp,
     elapsed: Duration,
+    /// When a cart is due; counted anew from where the clock was set back to before the event came.
+    due: Timestamp,
+    /// Whether it was due before the clock was set back.
+    was_due: bool,
 }
 
 /// What is on its way when a later event comes cannot be stopped: no longer than it may stand in the deliverer's queue,
@@ -58,10 +65,14 @@ impl Model {
         self.state.lock().unwrap().sends
     }
 
-    /// What the clock shows before it is set back.
-    pub fn saw(&self, now: Timestamp) {
+    /// What the clock showed before it was set back, and what it shows now.
+    pub fn clock_was_set_back(&self, before: Timestamp, now: Timestamp) {
         let mut state = self.state.lock().unwrap();
-        state.latest = state.latest.max(now);
+        state.latest = state.latest.max(before);
+        for event in state.events.values_mut() {
+            event.was_due |= event.due <= before;
+            event.due = event.due.min(now.after(CART_DELAY));
+        }
     }
 
     pub fn arrived(&self, event: &NewEvent) {
@@ -77,6 +88,8 @@ impl Model {
             start: Timestamp(start),
             at: event.received_at,
             elapsed: self.watch.elapsed(),
+            due: event.received_at.after(CART_DELAY),
+            was_due: false,
         };
         match event.kind.as_str() {
             "leave" => state.left.push((arrived.phone.clone(), arrived.elapsed)),
@@ -105,9 +118,8 @@ impl Model {
         match campaign {
             "code" => assert!(now <= about.at.after(Duration::from_secs(600)), "a code of {event} goes too late"),
             "cart" => {
-                let delay = Duration::from_secs(1_800);
                 let waited = self.watch.elapsed().saturating_sub(about.elapsed);
-                assert!(waited >= delay || due >= about.at.after(delay), "a cart of {event} goes too early");
+                assert!(waited >= CART_DELAY || about.was_due || now >= about.due, "a cart of {event} goes too early");
                 assert!(!later("order"), "a cart of {event} goes although the order came");
                 assert!(!later("cart"), "a cart of {event} goes although it was changed");
             }

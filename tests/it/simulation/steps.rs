@@ -84,3 +84,44 @@ fn what_went_while_the_clock_was_ahead_keeps_nobody_from_getting_more() {
         [["welcome", "10"], ["cart", "10"], ["welcome", "10"]]
     );
 }
+
+#[test]
+fn a_delay_is_counted_once_from_where_the_clock_was_set_back_to() {
+    let back = Duration::from_secs(20_000);
+    let script = Script {
+        concurrency: 1,
+        acts: vec![
+            event(1_000, "shop", "cart", PEOPLE[0]),
+            (Duration::from_secs(60), Act::Back(back)),
+            (Duration::from_secs(120), Act::Kill),
+            (Duration::from_secs(180), Act::Back(back)),
+            (Duration::from_secs(240), Act::Kill),
+        ],
+        faults: Vec::new(),
+    };
+    let world = Simulation::of(1, script);
+    world.run();
+    world.check_the_end();
+    assert_eq!(world.rows("SELECT rule, state FROM sends"), [["cart", "10"]]);
+}
+
+#[test]
+fn what_repeats_is_known_however_often_the_relay_starts_at_times_that_were_already() {
+    let day = Duration::from_secs(86_400);
+    let again = event(1_000, "crm", "note", PEOPLE[0]).1;
+    let script = Script {
+        concurrency: 1,
+        acts: vec![
+            (Duration::from_secs(1), again.clone()),
+            (Duration::from_secs(60), Act::Back(5 * day)),
+            (Duration::from_secs(120), Act::Kill),
+            (Duration::from_secs(180), Act::Kill),
+            (Duration::from_secs(240), again),
+        ],
+        faults: Vec::new(),
+    };
+    let world = Simulation::of(1, script);
+    world.run();
+    world.check_the_end();
+    assert_eq!(world.rows("SELECT rule, state FROM sends"), [["note", "10"]]);
+}
