@@ -144,7 +144,8 @@ impl Run {
         let now = self.deliverer.clock.now();
         let ahead = now.before(self.started.elapsed()).0;
         if ahead < self.ahead.saturating_sub(i64::try_from(JUMP.as_millis()).unwrap_or(0)) {
-            tracing::warn!(now = %now, by_ms = self.ahead - ahead, "the clock was set back; what waits is looked at anew");
+            let next = "see to the machine's time service, if nobody did it by hand";
+            tracing::warn!(now = %now, by_ms = self.ahead - ahead, next, "the clock was set back; what waits is looked at anew");
             self.is_set_back = true;
             self.throttles.forgive(now, self.deliverer.settings.policy.max);
             self.throttles.look_for_all();

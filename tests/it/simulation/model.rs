@@ -106,7 +106,7 @@ impl Model {
         let state = self.state.lock().unwrap();
         let about = state.events.get(event).expect("nobody is sent what no event asked for");
         assert_eq!(about.phone, number);
-        let due = now.max(state.latest);
+        let latest = now.max(state.latest);
         let before: Vec<&Taken> =
             taken.iter().filter(|taken| taken.campaign == campaign && taken.event == event).collect();
         assert!(before.iter().all(|taken| !taken.told), "{campaign} of {event} went, and goes again");
@@ -125,7 +125,7 @@ impl Model {
             }
             "reminder" => {
                 assert!(now < about.start, "a reminder of {event} goes after the appointment");
-                assert!(due >= about.start.before(DAY), "a reminder of {event} goes too early");
+                assert!(latest >= about.start.before(DAY), "a reminder of {event} goes too early");
                 assert!(!later("appointment.cancelled"), "a reminder of {event} goes for a cancelled appointment");
                 assert!(!later("appointment"), "a reminder of {event} goes for an appointment that was moved");
             }
