@@ -25,11 +25,11 @@ use tokio_util::sync::CancellationToken;
 use crate::alert::Notices;
 use crate::clock::{Clock, Stopwatch};
 use crate::config::unit::Rate;
-use crate::event::{Attempt, Claimed, HoldChange, Probed, Returned, Settlement};
+use crate::event::{Attempt, Claimed, Probed, Settlement};
 use crate::route::{Detour, Routes};
 use crate::secret::Secret;
 use crate::serri::{Caller, Exchange, payload};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::telemetry::Metrics;
 use run::{Done, Run};
 use schedule::Tried;
@@ -175,21 +175,5 @@ impl Deliverer {
             }
             Detour { .. } => self.caller.call(&account.endpoint, &account.key, &send.payload).await,
         }
-    }
-
-    /// Writes down what became of claimed sends. Returns which holds began or ended.
-    async fn write(
-        &self,
-        settlements: &Arc<Vec<Settlement>>,
-        returned: &Arc<Vec<Returned>>,
-    ) -> Result<Vec<HoldChange>, StoreError> {
-        let mut changes = Vec::new();
-        if !settlements.is_empty() {
-            changes = self.store.settle(Arc::clone(settlements)).await?;
-        }
-        if !returned.is_empty() {
-            self.store.release(Arc::clone(returned), self.clock.now()).await?;
-        }
-        Ok(changes)
     }
 }

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::throttle::{Throttle, Throttles};
 use super::{Deliverer, LEASE_MARGIN, STORE_PAUSE};
 use crate::clock::{Stopwatch, Timestamp};
-use crate::event::{Claimed, Fate, HoldChange, HoldScope, Returned, Settlement, Start, Why};
-use crate::store::{ClaimRequest, Claims, Latest, StoreError, Want};
+use crate::event::{Claimed, Fate, HoldScope, Returned, Settlement, Start, Why};
+use crate::store::{ClaimRequest, Claims, Latest, Report, Reported, StoreError, Want};
 
 /// A wall clock that differs by more than this from what has passed was set.
 const JUMP: Duration = Duration::from_secs(1);
@@ -21,16 +21,8 @@ const JUMP: Duration = Duration::from_secs(1);
 /// go, and only a claim sees that. As long as calls are quick it costs nothing; when they are slow, the disk does not count.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// What was to be written down.
-#[derive(Clone, Default)]
-struct Report {
-    settlements: Arc<Vec<Settlement>>,
-    /// Claimed sends for which no call is made.
-    returned: Arc<Vec<Returned>>,
-}
-
-/// What was to be written, and whether it was.
-type Written = (Report, Result<Vec<HoldChange>, StoreError>);
+/// What was to be written down, and what followed from it.
+type Written = (Arc<Report>, Result<Reported, StoreError>);
 
 /// An attempt that ended.
 pub struct Done {
@@ -71,10 +63,8 @@ pub struct Run {
     /// The oldest first.
     queue: VecDeque<Queued>,
     under_way: JoinSet<Done>,
-    /// Done, and not yet written down.
-    settled: Vec<Settlement>,
-    /// Claimed and not to be sent now.
-    returned: Vec<Returned>,
+    /// Done, or claimed and not to be sent now, and not yet written down.
+    unwritten: Report,
     /// What stands still and is not yet written down as such, or only since the claim under way was begun.
     stops: Vec<Stop>,
     writing: Fuse<BoxFuture<'static, Written>>,
@@ -103,8 +93,7 @@ impl Run {
             throttles,
             queue: VecDeque::new(),
             under_way: JoinSet::new(),
-            settled: Vec::new(),
-            returned: Vec::new(),
+            unwritten: Report::default(),
             stops: Vec::new(),
             writing: Fuse::terminated(),
             claiming: Fuse::terminated(),
@@ -185,12 +174,12 @@ impl Run {
                 self.stops.push(stop);
             }
         }
-        self.settled.push(settlement);
+        self.unwritten.settlements.push(settlement);
     }
 
     fn give_back(&mut self, send: &Claimed, start: Option<Start>) {
         self.throttles.give_back(&send.account, &send.campaign);
-        self.returned.push(Returned { id: send.id, start });
+        self.unwritten.returned.push(Returned { id: send.id, start });
     }
 
     fn start_calls(&mut self) {
@@ -211,31 +200,25 @@ impl Run {
     }
 
     fn start_writing(&mut self) {
-        let nothing = self.settled.is_empty() && self.returned.is_empty();
-        if self.is_writing || nothing || self.is_paused() {
+        if self.is_writing || self.unwritten.is_empty() || self.is_paused() {
             return;
         }
-        let report = self.report();
-        let deliverer = Arc::clone(&self.deliverer);
+        let report = Arc::new(std::mem::take(&mut self.unwritten));
+        let (store, now) = (Arc::clone(&self.deliverer.store), self.deliverer.clock.now());
         self.is_writing = true;
         self.writing = async move {
-            let result = deliverer.write(&report.settlements, &report.returned).await;
+            let result = store.settle(Arc::clone(&report), now).await;
             (report, result)
         }
         .boxed()
         .fuse();
     }
 
-    fn report(&mut self) -> Report {
-        let settlements = Arc::new(std::mem::take(&mut self.settled));
-        Report { settlements, returned: Arc::new(std::mem::take(&mut self.returned)) }
-    }
-
-    fn writing_ended(&mut self, report: Report, result: Result<Vec<HoldChange>, StoreError>) {
+    fn writing_ended(&mut self, report: Arc<Report>, result: Result<Reported, StoreError>) {
         self.is_writing = false;
         match result {
-            Ok(changes) => {
-                self.deliverer.notices.tell(changes);
+            Ok(reported) => {
+                self.deliverer.notices.tell(reported.holds);
                 // somebody may have stood behind one of these, or they come again soon
                 self.throttles.look_for_all();
                 let retries = report.settlements.iter().filter_map(|settlement| match settlement.fate {
@@ -245,21 +228,27 @@ impl Run {
                 });
                 let parked = report.returned.iter().filter_map(|returned| returned.start.map(|start| start.at));
                 self.next_due = self.next_due.into_iter().chain(retries).chain(parked).min();
-                if self.asked.is_none() && self.settled.is_empty() {
+                if self.asked.is_none() && self.unwritten.settlements.is_empty() {
                     self.stops.clear();
                 }
             }
             Err(_) => {
-                self.settled.splice(0..0, Arc::unwrap_or_clone(report.settlements));
-                self.returned.splice(0..0, Arc::unwrap_or_clone(report.returned));
+                self.write_again(report);
                 self.pause_until = Some(self.deliverer.clock.now().after(STORE_PAUSE));
             }
         }
     }
 
+    /// It was not written down, none of it: it comes before what happened since.
+    fn write_again(&mut self, report: Arc<Report>) {
+        let Report { settlements, returned } = Arc::unwrap_or_clone(report);
+        self.unwritten.settlements.splice(0..0, settlements);
+        self.unwritten.returned.splice(0..0, returned);
+    }
+
     /// Asks for as many sends as there is room for and each account's rate allows.
     fn start_claiming(&mut self) {
-        let unwritten = self.pause_until.is_some() && !self.settled.is_empty();
+        let unwritten = self.pause_until.is_some() && !self.unwritten.settlements.is_empty();
         if self.throttles.is_sated() || self.asked.is_some() || self.is_paused() || unwritten {
             return;
         }
@@ -314,7 +303,7 @@ impl Run {
             }
         }
         self.accept(claims.sends, now);
-        if !self.is_writing && self.settled.is_empty() {
+        if !self.is_writing && self.unwritten.settlements.is_empty() {
             self.stops.clear();
         }
     }
@@ -324,9 +313,9 @@ impl Run {
         for send in sends {
             let opening = send.terms.hours.as_ref().and_then(|hours| hours.opening(now));
             if let Some(at) = opening {
-                self.returned.push(Returned { id: send.id, start: Some(Start { at, why: Why::Hours }) });
+                self.unwritten.returned.push(Returned { id: send.id, start: Some(Start { at, why: Why::Hours }) });
             } else if self.stops.iter().any(|stop| stop.reaches(&send)) {
-                self.returned.push(Returned { id: send.id, start: None });
+                self.unwritten.returned.push(Returned { id: send.id, start: None });
             } else {
                 self.throttles.take(&send.account, &send.campaign, now);
                 self.queue.push_back(Queued { send, since: self.started.elapsed() });
@@ -354,10 +343,10 @@ impl Run {
         if self.asked.is_some()
             && let Ok(claims) = std::mem::replace(&mut self.claiming, Fuse::terminated()).await
         {
-            self.returned.extend(claims.sends.iter().map(|send| Returned { id: send.id, start: None }));
+            self.unwritten.returned.extend(claims.sends.iter().map(|send| Returned { id: send.id, start: None }));
         }
         let unbegun = std::mem::take(&mut self.queue);
-        self.returned.extend(unbegun.iter().map(|queued| Returned { id: queued.send.id, start: None }));
+        self.unwritten.returned.extend(unbegun.iter().map(|queued| Returned { id: queued.send.id, start: None }));
         if self.is_writing {
             let (report, result) = std::mem::replace(&mut self.writing, Fuse::terminated()).await;
             self.writing_ended(report, result);
@@ -367,18 +356,20 @@ impl Run {
             self.collect(done);
             self.write_now().await;
         }
-        while !self.settled.is_empty() {
+        while !self.unwritten.is_empty() {
             self.write_now().await;
         }
     }
 
     async fn write_now(&mut self) {
-        let report = self.report();
-        match self.deliverer.write(&report.settlements, &report.returned).await {
-            Ok(changes) => self.deliverer.notices.tell(changes),
+        if self.unwritten.is_empty() {
+            return;
+        }
+        let report = Arc::new(std::mem::take(&mut self.unwritten));
+        match self.deliverer.store.settle(Arc::clone(&report), self.deliverer.clock.now()).await {
+            Ok(reported) => self.deliverer.notices.tell(reported.holds),
             Err(_) => {
-                self.settled = Arc::unwrap_or_clone(report.settlements);
-                self.returned = Arc::unwrap_or_clone(report.returned);
+                self.write_again(report);
                 tokio::time::sleep(STORE_PAUSE).await;
             }
         }

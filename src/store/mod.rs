@@ -149,6 +149,29 @@ pub struct Claims {
     pub more: bool,
 }
 
+/// What became of claimed sends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Calls that were made, and what follows from them.
+    pub settlements: Vec<Settlement>,
+    /// Sends for which no call was made.
+    pub returned: Vec<Returned>,
+}
+
+impl Report {
+    /// Whether there is nothing to write down.
+    pub fn is_empty(&self) -> bool {
+        self.settlements.is_empty() && self.returned.is_empty()
+    }
+}
+
+/// What followed from a report.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// The holds that began or ended.
+    pub holds: Vec<HoldChange>,
+}
+
 /// What the deliverer asks for of the events that wait for a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookupRequest {
@@ -189,8 +212,9 @@ pub trait Store: Intake {
     /// Hands out sends that are due, never two to one person at once.
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claims, StoreError>>;
 
-    /// Writes down attempts and their consequences. Returns which holds began or ended.
-    fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>>;
+    /// Writes down what became of claimed sends, all of it or nothing: attempts with their consequences, and sends for
+    /// which no call was made.
+    fn settle(&self, report: Arc<Report>, now: Timestamp) -> BoxFuture<'_, Result<Reported, StoreError>>;
 
     /// How many lookups of which route are not done.
     fn waiting_lookups(&self) -> BoxFuture<'_, Result<BTreeMap<String, usize>, StoreError>>;
@@ -200,9 +224,6 @@ pub trait Store: Intake {
 
     /// Writes down attempts at lookups; with what was found, the whole event and its sends.
     fn settle_lookups(&self, settlements: Arc<Vec<LookupSettlement>>) -> BoxFuture<'_, Result<(), StoreError>>;
-
-    /// Takes back claimed sends for which no call was made.
-    fn release(&self, returned: Arc<Vec<Returned>>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Treats what was in flight when an earlier process died.
     fn recover(&self, now: Timestamp, on_uncertain: OnUncertain) -> BoxFuture<'_, Result<Recovered, StoreError>>;

@@ -9,14 +9,14 @@ use tokio::sync::oneshot;
 use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::{
-    ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Store, StoreError, act, holds,
-    lookups, lost, notices, remap, settle, writer,
+    ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Report, Reported, Store, StoreError,
+    act, holds, lookups, lost, notices, remap, settle, writer,
 };
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
 use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
-use crate::event::{HoldChange, Kept, NewEvent, NoticeId, OnUncertain, Returned, SendId, Settlement, Told};
+use crate::event::{HoldChange, Kept, NewEvent, NoticeId, OnUncertain, SendId, Told};
 
 /// Takes what is asked to whoever holds the connection.
 pub trait Ask: Send + Sync + 'static {
@@ -54,14 +54,8 @@ impl<S: Ask> Store for S {
         ask(self, |reply| Request::Claim(request, reply))
     }
 
-    fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>> {
-        ask(self, |reply| {
-            Request::Job(job(reply, move |db| {
-                let mut changes = Vec::new();
-                settle::settle(db, &settlements, &mut changes)?;
-                Ok(changes)
-            }))
-        })
+    fn settle(&self, report: Arc<Report>, now: Timestamp) -> BoxFuture<'_, Result<Reported, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| settle::report(db, &report, now))))
     }
 
     fn waiting_lookups(&self) -> BoxFuture<'_, Result<BTreeMap<String, usize>, StoreError>> {
@@ -74,10 +68,6 @@ impl<S: Ask> Store for S {
 
     fn settle_lookups(&self, settlements: Arc<Vec<LookupSettlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
         ask(self, |reply| Request::Job(job(reply, move |db| lookups::settle(db, &settlements))))
-    }
-
-    fn release(&self, returned: Arc<Vec<Returned>>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
-        ask(self, |reply| Request::Job(job(reply, move |db| settle::release(db, &returned, now))))
     }
 
     fn recover(&self, now: Timestamp, on_uncertain: OnUncertain) -> BoxFuture<'_, Result<Recovered, StoreError>> {

@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::holds;
 use super::states::{FAILED, READY, SENT, UNCERTAIN, WAITING};
 use super::turns::{self, Line, Turn};
+use super::{Report, Reported, holds};
 use crate::clock::Timestamp;
 use crate::event::{Fate, HoldChange, HoldScope, Outcome, Returned, Settlement};
 
@@ -48,8 +48,16 @@ struct Lane {
     priority: i64,
 }
 
+/// Writes down what became of claimed sends.
+pub fn report(db: &Connection, report: &Report, now: Timestamp) -> Result<Reported> {
+    let mut reported = Reported::default();
+    settle(db, &report.settlements, &mut reported.holds)?;
+    release(db, &report.returned, now)?;
+    Ok(reported)
+}
+
 /// Writes down attempts and what follows from them.
-pub fn settle(db: &Connection, settlements: &[Settlement], changes: &mut Vec<HoldChange>) -> Result<()> {
+fn settle(db: &Connection, settlements: &[Settlement], changes: &mut Vec<HoldChange>) -> Result<()> {
     let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
     // one whose lease ran out meanwhile is no longer ours to change
     let mut update = db.prepare_cached(
@@ -119,7 +127,7 @@ fn let_by(db: &Connection, id: i64, lane: &Lane, fate: &Fate) -> Result<()> {
 }
 
 /// Takes back claimed sends for which no call was made: they are ready again, or wait.
-pub fn release(db: &Connection, returned: &[Returned], now: Timestamp) -> Result<()> {
+fn release(db: &Connection, returned: &[Returned], now: Timestamp) -> Result<()> {
     let mut back =
         db.prepare_cached("UPDATE sends SET state = 0, due_at = 0 WHERE id = ?1 AND state = 2 RETURNING destination")?;
     let mut sending = db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND state = 2")?;

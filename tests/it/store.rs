@@ -6,9 +6,12 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serri_relay::clock::Timestamp;
 use serri_relay::event::{
-    Attempt, Claimed, Content, Fate, Kept, Made, NewEvent, NewSend, OnUncertain, Outcome, Returned, Settlement, Wishes,
+    Attempt, Claimed, Content, Fate, HoldScope, Kept, Made, NewEvent, NewSend, OnUncertain, Outcome, Returned,
+    Settlement, Wishes,
 };
-use serri_relay::store::{ClaimRequest, Intake as _, OpenError, Recovered, SqliteStore, Store, StoreError, Want};
+use serri_relay::store::{
+    ClaimRequest, Intake as _, OpenError, Recovered, Report, SqliteStore, Store, StoreError, Want,
+};
 use tempfile::TempDir;
 
 use crate::world::{eventually, query};
@@ -82,7 +85,8 @@ fn settlement(send: &Claimed, fate: Fate) -> Settlement {
 }
 
 async fn settle(store: &SqliteStore, send: &Claimed, fate: Fate) {
-    store.settle(Arc::new(vec![settlement(send, fate)])).await.unwrap();
+    let report = Report { settlements: vec![settlement(send, fate)], ..Report::default() };
+    store.settle(Arc::new(report), Timestamp(0)).await.unwrap();
 }
 
 fn sent() -> Fate {
@@ -185,8 +189,43 @@ async fn what_was_not_begun_is_given_back() {
     let (_dir, store) = store();
     store.append(vec![event(1, 0, &["+1"])]).await.unwrap();
     let send = claim(&store, 0, 1).await.remove(0);
-    store.release(Arc::new(vec![Returned { id: send.id, start: None }]), Timestamp(0)).await.unwrap();
+    let report = Report { returned: vec![Returned { id: send.id, start: None }], ..Report::default() };
+    store.settle(Arc::new(report), Timestamp(0)).await.unwrap();
     assert_eq!(claim(&store, 0, 1).await, [send]);
+}
+
+#[tokio::test]
+async fn a_report_is_written_whole_or_not_at_all_and_loses_no_beginning_of_a_hold() {
+    let (dir, store) = store();
+    store.append(vec![event(1, 0, &["+1", "+2"])]).await.unwrap();
+    let sends = claim(&store, 0, 2).await;
+    let stopped = Fate::Stopped { scope: HoldScope::Account, reason: "402".into(), probe_at: Timestamp(60_000) };
+    let report = Arc::new(Report {
+        settlements: vec![settlement(&sends[0], stopped)],
+        returned: vec![Returned { id: sends[1].id, start: None }],
+    });
+    // the second half of it cannot be written
+    let path = dir.path().join("relay.db");
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch(
+        "CREATE TRIGGER no BEFORE UPDATE ON sends WHEN NEW.destination = '+2' BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )
+    .unwrap();
+    assert!(store.settle(Arc::clone(&report), Timestamp(0)).await.is_err());
+    assert_eq!(query(&path, "SELECT count(*) FROM holds"), [["0"]]);
+    assert_eq!(query(&path, "SELECT count(*) FROM sends WHERE state = 2"), [["2"]]);
+    db.execute_batch("DROP TRIGGER no").unwrap();
+    let mut holds = Vec::new();
+    eventually("it is written", async || match store.settle(Arc::clone(&report), Timestamp(0)).await {
+        Ok(reported) => {
+            holds = reported.holds;
+            true
+        }
+        Err(_) => false,
+    })
+    .await;
+    assert_eq!(holds.len(), 1, "the beginning of the hold is reported: {holds:?}");
+    assert_eq!(query(&path, "SELECT count(*) FROM sends WHERE state = 0"), [["2"]]);
 }
 
 #[tokio::test]
