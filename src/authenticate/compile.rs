@@ -110,7 +110,7 @@ fn scheme(spec: &AuthSpec, secrets: &[String], given: &Given<'_>) -> Made {
             header_name(&jwt.header, given.place)?;
             let key = |secret: Secret| hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
             let keys = values(None, secrets, given.place)?.into_iter().map(key).collect();
-            one(Scheme::Jwt { header: jwt.header.clone(), keys })
+            one(Scheme::Jwt { header: jwt.header.clone(), expiry: jwt.exp, keys })
         }
         AuthSpec::Form(AuthForm::Field(field)) => one(Scheme::Field {
             path: field.path.split('.').map(ToOwned::to_owned).collect(),

@@ -19,6 +19,7 @@ use thiserror::Error;
 use crate::body;
 use crate::call::Call;
 use crate::clock::Timestamp;
+use crate::config::auth::TokenExpiry;
 use crate::config::source::BodyFormat;
 use crate::secret::Secret;
 
@@ -60,6 +61,7 @@ enum Scheme {
     Path(Vec<Secret>),
     Jwt {
         header: String,
+        expiry: TokenExpiry,
         keys: Vec<hmac::Key>,
     },
     Signature(Recipe),
@@ -110,6 +112,11 @@ pub enum Refusal {
     /// The timestamp is missing or unreadable.
     #[error("the timestamp is missing or unreadable")]
     NoTimestamp,
+    /// A token does not say when it expires.
+    #[error(
+        "the token does not say when it expires (`exp`); if its sender never does: `jwt: {{ header: ..., exp: optional }}`"
+    )]
+    NoExpiry,
     /// It was signed too long ago, or lies in the future.
     #[error("the timestamp is outside the tolerance")]
     Stale,
@@ -126,6 +133,7 @@ impl Refusal {
             Self::Malformed => "malformed",
             Self::Wrong => "wrong",
             Self::NoTimestamp => "no_timestamp",
+            Self::NoExpiry => "no_expiry",
             Self::Stale => "stale",
             Self::NoPublicUrl => "no_public_url",
         }
@@ -220,14 +228,13 @@ impl Scheme {
                 }
             }
             Self::Path(values) => {
-                let mut steps = call.uri.path().trim_start_matches('/').splitn(3, '/').skip(2);
-                let step = steps.next().filter(|step| !step.is_empty()).ok_or(Refusal::Missing)?;
-                let (step, _) = form_urlencoded::parse(step.as_bytes()).next().ok_or(Refusal::Missing)?;
-                any_of(values, step.as_bytes())
+                let rest = call.uri.path().trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or("");
+                let step = rest.strip_suffix('/').unwrap_or(rest);
+                if step.is_empty() { Err(Refusal::Missing) } else { any_of(values, &percent_decoded(step)) }
             }
-            Self::Jwt { header, keys } => {
+            Self::Jwt { header, expiry, keys } => {
                 let given = call.header(header).ok_or(Refusal::Missing)?;
-                jwt::verify(scheme_value(given, "bearer").unwrap_or(given), keys, now)
+                jwt::verify(scheme_value(given, "bearer").unwrap_or(given), keys, *expiry, now)
             }
             Self::Signature(recipe) => recipe.verify(call, || context.url(call), now),
         }
@@ -236,6 +243,27 @@ impl Scheme {
 
 fn find<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, step| value.get(step))
+}
+
+/// The bytes of a step of a path (RFC 3986): `%2F` is a slash, and `+`, `=` and `&` are themselves, unlike in a query.
+fn percent_decoded(step: &str) -> Vec<u8> {
+    let mut parts = step.split('%');
+    let mut bytes = parts.next().unwrap_or("").as_bytes().to_vec();
+    for part in parts {
+        let escape = part.get(..2).and_then(signature::from_hex);
+        match (escape, part.get(2..)) {
+            (Some(byte), Some(rest)) => {
+                bytes.extend(byte);
+                bytes.extend_from_slice(rest.as_bytes());
+            }
+            // not an escape: it stands for itself
+            _ => {
+                bytes.push(b'%');
+                bytes.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+    bytes
 }
 
 fn scheme_value<'a>(header: &'a str, scheme: &str) -> Option<&'a str> {

@@ -60,12 +60,14 @@ pub fn sign(authentication: &Authentication, call: &mut Draft, now: Timestamp) -
         Scheme::Field { path, values } => put(call, path, first(values)),
         Scheme::Path(secrets) => {
             let query = call.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-            let step: String = form_urlencoded::byte_serialize(first(secrets).as_bytes()).collect();
+            // in a path a plus is a plus, and a space is `%20`
+            let step =
+                form_urlencoded::byte_serialize(first(secrets).as_bytes()).collect::<String>().replace('+', "%20");
             let uri = format!("{}/{step}{query}", call.uri.path().trim_end_matches('/'));
             call.uri = uri.parse().map_err(|_| CannotSign::Unfit("the secret".into()))?;
             Ok(())
         }
-        Scheme::Jwt { header, keys } => {
+        Scheme::Jwt { header, keys, .. } => {
             let key = keys.first().ok_or(CannotSign::PrivateKey)?;
             set(call, header, &jwt::make(key, now))
         }

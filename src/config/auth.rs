@@ -91,6 +91,21 @@ pub struct BasicSpec {
 pub struct JwtSpec {
     /// The header it stands in, with or without `Bearer`.
     pub header: String,
+    /// Whether it has to say when it expires (`exp`): `required`, or `optional` for a sender that never says so. Whoever
+    /// sees a token without `exp` can call for ever.
+    #[serde(default)]
+    pub exp: TokenExpiry,
+}
+
+/// Whether a JSON Web Token has to say when it expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenExpiry {
+    /// One that does not is refused.
+    #[default]
+    Required,
+    /// One that does not is valid for ever.
+    Optional,
 }
 
 /// A secret under a name.

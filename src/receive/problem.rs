@@ -122,6 +122,7 @@ impl ReceiveError {
             Self::Refused(Refusal::Malformed) => "refused_malformed",
             Self::Refused(Refusal::Wrong) => "refused_wrong",
             Self::Refused(Refusal::NoTimestamp) => "refused_no_timestamp",
+            Self::Refused(Refusal::NoExpiry) => "refused_no_expiry",
             Self::Refused(Refusal::Stale) => "refused_stale",
             Self::Refused(Refusal::NoPublicUrl) => "refused_no_public_url",
             Self::Undecodable(_) => "undecodable",

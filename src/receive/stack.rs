@@ -64,6 +64,7 @@ pub fn router(receiver: &Arc<Receiver>, bounds: Bounds) -> Router {
         .route("/webhooks/{route}", any(webhook))
         .route("/webhooks/{route}/", any(webhook))
         .route("/webhooks/{route}/{secret}", any(webhook))
+        .route("/webhooks/{route}/{secret}/", any(webhook))
         .layer(layers);
     let health = Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).fallback(nothing_here);
     webhooks.merge(health).with_state(Arc::clone(receiver))

@@ -339,6 +339,61 @@ fn shared_secrets_stand_where_the_sender_can_put_them() {
 }
 
 #[test]
+fn a_secret_in_the_path_is_compared_whole_and_only_its_percent_escapes_are_undone() {
+    const OF_ALL_KINDS: &str = "a+b=c&d/e f%é";
+    let auth = compiled(json!("path"), &["old-s3cret", OF_ALL_KINDS]).unwrap();
+    let comes_to = |address: &str| proven(&auth, call(Method::POST, address, &[], "{}"), NOW);
+    for (address, result) in [
+        ("/webhooks/r/old-s3cret", Ok(())),
+        ("/webhooks/r/old-s3cret/", Ok(())),
+        ("/webhooks/r/old-s3cret?a=1", Ok(())),
+        ("/webhooks/r/old%2Ds3cret", Ok(())),
+        ("/webhooks/r/a+b=c&d%2Fe%20f%25%C3%A9", Ok(())),
+        ("/webhooks/r/a%2Bb%3dc%26d%2fe%20f%25%c3%a9/", Ok(())),
+        // what is not an escape stands for itself
+        ("/webhooks/r/a+b=c&d%2Fe%20f%%C3%A9", Ok(())),
+        ("/webhooks/r/a+b=c&d%2Fe+f%25%C3%A9", Err(Refusal::Wrong)),
+        ("/webhooks/r/a%20b=c&d%2Fe%20f%25%C3%A9", Err(Refusal::Wrong)),
+        ("/webhooks/r/a+b", Err(Refusal::Wrong)),
+        ("/webhooks/r/old-s3cret=anything", Err(Refusal::Wrong)),
+        ("/webhooks/r/old-s3cret&anything", Err(Refusal::Wrong)),
+        ("/webhooks/r/old-s3cret/anything", Err(Refusal::Wrong)),
+        ("/webhooks/r/old-s3cret//", Err(Refusal::Wrong)),
+        ("/webhooks/r/old-s3cret%2F", Err(Refusal::Wrong)),
+        ("/webhooks/r/%zz%", Err(Refusal::Wrong)),
+        ("/webhooks/r/", Err(Refusal::Missing)),
+        ("/webhooks/r", Err(Refusal::Missing)),
+        ("/webhooks/r?old-s3cret", Err(Refusal::Missing)),
+    ] {
+        assert_eq!(comes_to(address), result, "{address}");
+    }
+    let mut signed = call(Method::POST, "/webhooks/r", &[], "{}");
+    let right = compiled(json!("path"), &[OF_ALL_KINDS]).unwrap();
+    sign(&right, &mut signed, NOW).unwrap();
+    assert_eq!(proven(&auth, signed, NOW), Ok(()));
+}
+
+#[test]
+fn secrets_in_queries_and_forms_are_decoded_as_forms_are() {
+    let query = compiled(json!({"query": {"name": "key"}}), &["a+b =&%"]).unwrap();
+    let field = compiled(json!({"field": {"path": "key"}}), &["a+b =&%"]).unwrap();
+    let form = |body: &str| post(&[("content-type", "application/x-www-form-urlencoded")], body);
+    for (pair, result) in [
+        ("key=a%2Bb+%3D%26%25", Ok(())),
+        ("key=a%2Bb%20=%26%25", Ok(())),
+        ("key=a+b+%3D%26%25", Err(Refusal::Wrong)),
+        ("key=a%2Bb+%3D&%25", Err(Refusal::Wrong)),
+    ] {
+        assert_eq!(
+            proven(&query, call(Method::POST, &format!("/webhooks/r?{pair}"), &[], "{}"), NOW),
+            result,
+            "{pair}"
+        );
+        assert_eq!(proven(&field, form(pair), NOW), result, "{pair}");
+    }
+}
+
+#[test]
 fn several_ways_may_be_open_and_the_packed_body_may_be_the_signed_one() {
     let auth =
         compiled(json!([{"hmac": {"header": "x-sig"}}, {"header": {"name": "x-key", "value": "k"}}]), &["s3cret"])
