@@ -3,6 +3,8 @@
 //! `axum::serve` has no limit on how long a request's head may take; hyper has. What is served is a router, nothing
 //! here knows which.
 
+mod reach;
+
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
@@ -22,6 +24,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
+
+pub use reach::{Reach, is_loopback};
 
 /// How long to wait before accepting again when the system is out of file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::Desk;
+use crate::admin::{Access, Desk};
 use crate::alert::{Alerter, Means, Notices, Target};
 use crate::clock::Clock;
 use crate::config::relay::{AccountSpec, AlertSpec, RelayFile};
@@ -22,6 +22,7 @@ use crate::config::wishes::CampaignSpec;
 use crate::deliver::{Account, Deliverer, Lookups, Policy, Settings};
 use crate::event::view::HoldView;
 use crate::event::without_numbers;
+use crate::listen::Reach;
 use crate::map::phone;
 use crate::outbound::{ClientError, Limits, Outbound};
 use crate::receive::{Bounds, Receiver};
@@ -170,12 +171,10 @@ pub async fn serve(
         request_timeout: settings.server.request_timeout.0,
         concurrency: usize::try_from(settings.server.concurrency).unwrap_or(usize::MAX),
     };
-    let admin = admin::router(
-        desk,
-        metrics,
-        sandbox.as_ref().map(|(sandbox, _)| sandbox),
-        Secret::new(settings.admin.token.trim()),
-    );
+    let address =
+        listeners.admin.local_addr().map_err(|error| StartError::Listen(settings.admin.listen.clone(), error))?;
+    let access = Access { token: Secret::new(settings.admin.token.trim()), reach: Reach::of(address) };
+    let admin = admin::router(desk, metrics, sandbox.as_ref().map(|(sandbox, _)| sandbox), access);
     tasks.spawn(listen::serve(listeners.webhooks, receive::router(&receiver, bounds), header_timeout, stop.clone()));
     tasks.spawn(listen::serve(listeners.admin, admin, header_timeout, stop.clone()));
     tasks.spawn(deliver::run(deliverer, lookups, stop.clone()));
@@ -213,7 +212,7 @@ async fn start_sandbox(
     let failed = |error| StartError::Listen("127.0.0.1:0".into(), error);
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    tasks.spawn(listen::serve(listener, sandbox.router(), Duration::from_secs(10), stop.clone()));
+    tasks.spawn(listen::serve(listener, sandbox.guarded(Reach::Loopback), Duration::from_secs(10), stop.clone()));
     Ok((sandbox, address))
 }
 

@@ -1,8 +1,7 @@
 //! The listener for whoever runs the relay: the API, metrics, and in sandbox mode the sandbox's inbox.
 //!
-//! On anything but loopback it asks for a token; `check` sees to it that there is one. Without a token it answers calls to
-//! this computer by name alone: a page in the same computer's browser must not read it under a name of its own (DNS
-//! rebinding), nor post to it.
+//! On anything but loopback it asks for a token; `check` sees to it that there is one. On loopback, or without a token, it
+//! answers only calls that name this computer as their host, and that come from no other page ([`Reach`]).
 
 mod api;
 mod desk;
@@ -11,7 +10,6 @@ mod replay;
 mod selection;
 mod suppressions;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,9 +17,9 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use http::uri::Authority;
 use http::{StatusCode, header};
 
+use crate::listen::Reach;
 use crate::receive::Problem;
 use crate::secret::Secret;
 use crate::serri::sandbox::Sandbox;
@@ -32,51 +30,41 @@ pub use desk::Desk;
 /// The largest list of numbers that is taken.
 const BODY_LIMIT: usize = 64 * 1_024 * 1_024;
 
+/// Who may call the admin listener.
+#[derive(Debug)]
+pub struct Access {
+    /// What callers have to show; empty: nothing.
+    pub token: Secret,
+    /// From where it can be called.
+    pub reach: Reach,
+}
+
 /// The admin listener's router.
-pub fn router(desk: Desk, metrics: Arc<Metrics>, sandbox: Option<&Sandbox>, token: Secret) -> Router {
+pub fn router(desk: Desk, metrics: Arc<Metrics>, sandbox: Option<&Sandbox>, access: Access) -> Router {
     let api = api::router(Arc::new(desk)).layer(DefaultBodyLimit::max(BODY_LIMIT));
     let mut router = Router::new().route("/metrics", get(show_metrics).with_state(metrics)).nest("/api/v1", api);
     if let Some(sandbox) = sandbox {
         router = router.nest("/sandbox", sandbox.router());
     }
-    router.fallback(nothing_here).layer(from_fn_with_state(Arc::new(token), guard))
+    router.fallback(nothing_here).layer(from_fn_with_state(Arc::new(access), guard))
 }
 
-async fn guard(State(token): State<Arc<Secret>>, request: Request, next: Next) -> Response {
-    let given = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
-    if token.is_empty() {
-        return if is_local(&request) {
-            next.run(request).await
-        } else {
-            let detail =
-                "without SERRI_RELAY_ADMIN_TOKEN this listener answers to localhost and 127.0.0.1 alone".into();
-            Problem { status: StatusCode::FORBIDDEN, detail }.into_response()
-        };
+async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+    let refuse = |status, detail: &str| Problem { status, detail: detail.to_owned() }.into_response();
+    let (call, body) = request.into_parts();
+    let token = &access.token;
+    // with a token, other computers may call it by whatever name they know it by
+    let reach = if token.is_empty() { Reach::Loopback } else { access.reach };
+    if reach == Reach::Loopback && !reach.allows(&call) {
+        let detail = "this listener answers to localhost and 127.0.0.1 alone, and to no page of another site; a proxy in front of it has to say `Host: localhost`";
+        return refuse(StatusCode::FORBIDDEN, detail);
     }
-    if given.is_some_and(|given| token.matches(given.as_bytes())) {
-        return next.run(request).await;
+    let given = call.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.strip_prefix("Bearer "));
+    if !token.is_empty() && !given.is_some_and(|given| token.matches(given.as_bytes())) {
+        return refuse(StatusCode::UNAUTHORIZED, "send the admin token: Authorization: Bearer ...");
     }
-    Problem { status: StatusCode::UNAUTHORIZED, detail: "send the admin token: Authorization: Bearer ...".into() }
-        .into_response()
-}
-
-/// Whether a call names this computer as its host, and comes from no page of another.
-fn is_local(request: &Request) -> bool {
-    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
-    let local = |authority: &str| {
-        let host = authority.parse::<Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
-    };
-    let from = header(header::ORIGIN).map(|origin| origin.split_once("://").map_or("", |(_, authority)| authority));
-    let site = request.headers().get("sec-fetch-site").map(|value| value.to_str().unwrap_or("?"));
-    site.is_none_or(|site| matches!(site, "same-origin" | "none"))
-        && header(header::HOST).is_none_or(local)
-        && from.is_none_or(local)
+    next.run(Request::from_parts(call, body)).await
 }
 
 async fn show_metrics(State(metrics): State<Arc<Metrics>>) -> Response {

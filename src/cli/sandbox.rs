@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Ended, Setting, block_on, say};
 use crate::clock::Clock;
-use crate::listen;
+use crate::listen::{self, Reach};
 use crate::serri::sandbox::{CASES, PATH, Sandbox};
 
 /// The arguments of `sandbox`.
@@ -36,10 +36,15 @@ pub fn run(arguments: &Arguments, _: &Setting) -> Ended {
             .iter()
             .for_each(|case| say(&format!("  {:<24} {:<15} {}", case.campaign, case.number.unwrap_or(""), case.about)));
         say("  sandbox_params_N                         takes exactly N templateParams");
+        let reach = Reach::of(address);
+        if reach == Reach::Beyond {
+            say("\nother computers can reach it; messages that it shows hold names and numbers");
+        }
+        let router = Sandbox::new(Clock::system()).guarded(reach);
         let stop = CancellationToken::new();
         let told = stop.clone();
         tokio::select! {
-            () = listen::serve(listener, Sandbox::new(Clock::system()).router(), Duration::from_secs(30), stop) => {}
+            () = listen::serve(listener, router, Duration::from_secs(30), stop) => {}
             _ = tokio::signal::ctrl_c() => told.cancel(),
         }
         Ok(ExitCode::SUCCESS)

@@ -8,7 +8,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -16,7 +17,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Clock;
-use crate::listen::HangUp;
+use crate::listen::{HangUp, Reach};
 
 /// The path of the campaign API, as at Serri.
 pub const PATH: &str = "/campaign/t1/api/v2";
@@ -174,6 +175,11 @@ impl Sandbox {
             .with_state(self.clone())
     }
 
+    /// The same for a listener of its own: no page of another site gets an answer.
+    pub fn guarded(&self, reach: Reach) -> Router {
+        self.router().layer(from_fn_with_state(reach, guard))
+    }
+
     /// The accepted messages, oldest first.
     pub fn messages(&self) -> Vec<Value> {
         self.inbox_now().messages.iter().cloned().collect()
@@ -204,6 +210,15 @@ impl Sandbox {
         }
         list.push_back(Value::Object(kept));
     }
+}
+
+async fn guard(State(reach): State<Reach>, request: Request, next: Next) -> Response {
+    let (call, body) = request.into_parts();
+    if reach.allows(&call) {
+        return next.run(Request::from_parts(call, body)).await;
+    }
+    let refusal = "the sandbox answers to no other name than localhost, and to no page of another site\n";
+    (StatusCode::FORBIDDEN, refusal).into_response()
 }
 
 async fn messages(State(sandbox): State<Sandbox>) -> Json<Value> {

@@ -12,7 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["event"]),
     ("telemetry", &["config"]),
     ("listen", &[]),
-    ("outbound", &["clock", "secret"]),
+    ("outbound", &["clock", "secret", "listen"]),
     ("call", &[]),
     ("handshake", &["secret", "config", "call"]),
     ("body", &["config"]),
@@ -44,7 +44,23 @@ const LAYERS: &[(&str, &[&str])] = &[
         "deliver",
         &["alert", "clock", "secret", "event", "config", "telemetry", "outbound", "serri", "source", "route", "store"],
     ),
-    ("admin", &["alert", "clock", "secret", "event", "telemetry", "call", "serri", "map", "route", "store", "receive"]),
+    (
+        "admin",
+        &[
+            "alert",
+            "clock",
+            "secret",
+            "event",
+            "telemetry",
+            "listen",
+            "call",
+            "serri",
+            "map",
+            "route",
+            "store",
+            "receive",
+        ],
+    ),
     (
         "relay",
         &[

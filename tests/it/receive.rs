@@ -10,7 +10,9 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use serri_relay::clock::Clock;
 use serri_relay::event::{Kept, NewEvent};
+use serri_relay::listen::Reach;
 use serri_relay::receive::{Bounds, Receiver, router};
+use serri_relay::serri::sandbox::Sandbox;
 use serri_relay::store::{Intake, StoreError};
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
@@ -232,25 +234,73 @@ async fn ready_and_healthy_say_so() {
     world.stop().await;
 }
 
+/// A header that a browser sends for a page, or for a name, and what comes of it.
+const PAGES_AND_NAMES: [(&str, &str, u16); 9] = [
+    ("host", "localhost:8081", 200),
+    ("host", "127.0.0.1", 200),
+    ("host", "[::1]:8081", 200),
+    ("host", "evil.example", 403),
+    ("host", "localhost.evil.example:8081", 403),
+    ("origin", "http://localhost:8081", 200),
+    ("origin", "https://evil.example", 403),
+    ("origin", "null", 403),
+    ("sec-fetch-site", "cross-site", 403),
+];
+
 #[tokio::test]
-async fn without_a_token_the_admin_listener_answers_to_this_computers_names_alone() {
-    let world = World::hello().await;
-    let asked = async |header: &str, value: &str| {
-        let request = world.http.get(format!("{}/metrics", world.admin)).header(header, value);
-        request.send().await.unwrap().status().as_u16()
-    };
-    for (header, value, status) in [
-        ("host", "localhost:8081", 200),
-        ("host", "127.0.0.1", 200),
-        ("host", "[::1]:8081", 200),
-        ("host", "evil.example", 403),
-        ("host", "localhost.evil.example:8081", 403),
-        ("origin", "http://localhost:8081", 200),
-        ("origin", "https://evil.example", 403),
-        ("origin", "null", 403),
-    ] {
-        assert_eq!(asked(header, value).await, status, "{header}: {value}");
+async fn on_loopback_the_admin_listener_answers_to_this_computers_names_alone_with_a_token_as_without() {
+    for token in ["", "t0ken"] {
+        let world = World::start(Setup::new().route("hello", ROUTE).set(&format!("admin.token={token}"))).await;
+        for (header, value, status) in PAGES_AND_NAMES {
+            let request = world.http.get(format!("{}/metrics", world.admin)).header(header, value);
+            let answered = request.bearer_auth(token).send().await.unwrap().status();
+            assert_eq!(answered.as_u16(), status, "{header}: {value}, token `{token}`");
+        }
+        world.stop().await;
     }
+}
+
+#[tokio::test]
+async fn the_sandbox_on_a_port_of_its_own_answers_to_no_other_name_and_no_foreign_page() {
+    let sandbox = Sandbox::new(Clock::system());
+    let served = crate::world::serve(sandbox.guarded(Reach::Loopback)).await;
+    let http = reqwest::Client::new();
+    for (header, value, status) in PAGES_AND_NAMES {
+        for request in [http.get(format!("{}/messages", served.base)), http.delete(format!("{}/messages", served.base))]
+        {
+            let answered = request.header(header, value).send().await.unwrap().status().as_u16();
+            assert_eq!(if answered == 204 { 200 } else { answered }, status, "{header}: {value}");
+        }
+    }
+    // other computers call it by a name of their own, and their pages still get nothing
+    let served = crate::world::serve(sandbox.guarded(Reach::Beyond)).await;
+    let asked = http.get(format!("{}/messages", served.base)).header("host", "sandbox.internal:8090");
+    assert_eq!(asked.send().await.unwrap().status(), 200);
+    let asked = http.get(format!("{}/messages", served.base)).header("origin", "https://evil.example");
+    assert_eq!(asked.send().await.unwrap().status(), 403);
+}
+
+#[tokio::test]
+async fn a_secret_in_the_path_may_have_a_plus_and_a_slash_behind_it() {
+    let route = ROUTE.replace("auth: bearer", "auth: path").replace("s3cret-for-tests", "abc+def0123456789012345");
+    let world = World::start(Setup::new().route("hello", &route)).await;
+    for (index, (step, status)) in [
+        ("abc+def0123456789012345", 200),
+        ("abc+def0123456789012345/", 200),
+        ("abc%2Bdef0123456789012345/?a=1", 200),
+        ("abc%20def0123456789012345", 401),
+        ("abc+def0123456789012345=", 401),
+        ("abc+def0123456789012345//", 404),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = format!(r#"{{"id":"{index}","phone":"9812345670"}}"#);
+        let request =
+            world.http.post(format!("{}/{step}", world.url("hello"))).header("content-type", "application/json");
+        assert_eq!(request.body(body).send().await.unwrap().status().as_u16(), status, "{step}");
+    }
+    world.delivered(3).await;
     world.stop().await;
 }
 
