@@ -3,21 +3,28 @@
 //! A call that certainly never reached its server is repeated at once, twice; everything else is for the durable schedule
 //! of [`crate::deliver`]. What an answer *means* is for whoever knows that server.
 
-use std::future::{Ready, ready};
+mod allowance;
+
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use reqwest::{Request, Response};
 use serde_json::Value;
 use thiserror::Error;
-use tower::retry::Policy;
-use tower::{Service as _, ServiceBuilder, ServiceExt as _};
 
 use crate::clock::{Clock, Timestamp};
 use crate::secret::Secret;
 
+pub use allowance::Allowance;
+
 /// How often a call that never reached the server is repeated at once.
 const IMMEDIATE_RETRIES: u8 = 2;
+
+/// The most of a call's time that connecting may take.
+const CONNECT_SHARE: f64 = 0.8;
+
+/// What is said of a call that took too long.
+const TOO_LATE: &str = "no answer in time";
 
 /// How much of an answer is kept.
 const KEPT_LIMIT: usize = 2 * 1_024;
@@ -28,9 +35,10 @@ const REASON_LIMIT: usize = 200;
 /// The bounds of calls.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How long a call may take in all.
+    /// How long a call may take in all, counted while this process runs.
     pub timeout: Duration,
-    /// How long connecting may take.
+    /// How long connecting may take; always less than the call as a whole, so that a call that never connected is known
+    /// as such.
     pub connect_timeout: Duration,
     /// How many connections are kept open.
     pub connections: usize,
@@ -40,6 +48,7 @@ pub struct Limits {
 #[derive(Debug, Clone)]
 pub struct Outbound {
     http: reqwest::Client,
+    timeout: Duration,
     clock: Clock,
 }
 
@@ -90,15 +99,15 @@ impl Outbound {
         let http = reqwest::Client::builder()
             .user_agent(concat!("serri-relay/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(limits.timeout)
-            .connect_timeout(limits.connect_timeout)
+            // the time of the call as a whole is an `Allowance`: a timer of the client's would expire before an answer is read
+            .connect_timeout(limits.connect_timeout.min(limits.timeout.mul_f64(CONNECT_SHARE)))
             .pool_max_idle_per_host(limits.connections)
             // shorter than any server's keep-alive we know of, so that a closing connection is not reused
             .pool_idle_timeout(Duration::from_secs(30))
             .tcp_nodelay(true)
             .build()
             .map_err(ClientError)?;
-        Ok(Self { http, clock })
+        Ok(Self { http, timeout: limits.timeout, clock })
     }
 
     /// Makes a call, and reads at most `limit` bytes of the answer: a page of a proxy may be long.
@@ -107,32 +116,44 @@ impl Outbound {
     ///
     /// [`Unanswered`] if no answer came.
     pub async fn call(&self, request: Request, limit: usize) -> Result<Answered, Unanswered> {
-        let http = self.http.clone();
-        let mut stack =
-            ServiceBuilder::new().retry(Unreached(IMMEDIATE_RETRIES)).service_fn(move |request| http.execute(request));
-        let answered = match stack.ready().await {
-            Ok(ready) => ready.call(request).await,
-            Err(error) => Err(error),
-        };
-        let response = answered.map_err(|error| unanswered(&error))?;
+        let (response, allowance) = self.answered(request).await?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| wait_of(text, self.clock.now()));
-        let (bytes, broken) = read(response, limit).await;
+        let (bytes, broken) = read(response, allowance, limit).await;
         let cut = bytes.len() > limit;
         let body = String::from_utf8_lossy(&bytes).into_owned();
         Ok(Answered { status, retry_after, body, broken, cut })
     }
+
+    /// Waits for the head of an answer. What certainly never reached the server is repeated at once.
+    async fn answered(&self, mut request: Request) -> Result<(Response, Allowance), Unanswered> {
+        let mut retries = IMMEDIATE_RETRIES;
+        loop {
+            let again = request.try_clone();
+            let mut allowance = Allowance::new(self.timeout);
+            match (allowance.wait(self.http.execute(request)).await, again) {
+                (None, _) => return Err(Unanswered::Lost(TOO_LATE.to_owned())),
+                (Some(Ok(response)), _) => return Ok((response, allowance)),
+                (Some(Err(error)), Some(again)) if error.is_connect() && retries > 0 => {
+                    retries -= 1;
+                    request = again;
+                }
+                (Some(Err(error)), _) => return Err(unanswered(&error)),
+            }
+        }
+    }
 }
 
 /// Reads until there is more than `limit`.
-async fn read(mut response: Response, limit: usize) -> (Vec<u8>, Option<String>) {
+async fn read(mut response: Response, mut allowance: Allowance, limit: usize) -> (Vec<u8>, Option<String>) {
     let mut bytes = Vec::new();
     let broken = loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if bytes.len() <= limit => bytes.extend_from_slice(&chunk),
-            Ok(_) => break None,
-            Err(error) => break Some(root_cause(&error)),
+        match allowance.wait(response.chunk()).await {
+            Some(Ok(Some(chunk))) if bytes.len() <= limit => bytes.extend_from_slice(&chunk),
+            Some(Ok(_)) => break None,
+            Some(Err(error)) => break Some(root_cause(&error)),
+            None => break Some(TOO_LATE.to_owned()),
         }
     };
     (bytes, broken)
@@ -148,28 +169,6 @@ fn wait_of(text: &str, now: Timestamp) -> Option<Duration> {
     Some(Timestamp(at.timestamp().as_millisecond()).since(now))
 }
 
-/// Repeats at once what certainly never reached the server.
-#[derive(Debug, Clone)]
-struct Unreached(u8);
-
-impl Policy<Request, Response, reqwest::Error> for Unreached {
-    type Future = Ready<()>;
-
-    fn retry(&mut self, _: &mut Request, result: &mut Result<Response, reqwest::Error>) -> Option<Self::Future> {
-        match result {
-            Err(error) if error.is_connect() && self.0 > 0 => {
-                self.0 -= 1;
-                Some(ready(()))
-            }
-            _ => None,
-        }
-    }
-
-    fn clone_request(&mut self, request: &Request) -> Option<Request> {
-        request.try_clone()
-    }
-}
-
 /// What a missing answer means: only a connection that never stood proves that nothing was sent.
 fn unanswered(error: &reqwest::Error) -> Unanswered {
     let cause = root_cause(error);
@@ -180,7 +179,7 @@ fn unanswered(error: &reqwest::Error) -> Unanswered {
         return Unanswered::Unmade(cause);
     }
     Unanswered::Lost(if error.is_timeout() {
-        "no answer in time".to_owned()
+        TOO_LATE.to_owned()
     } else {
         format!("the connection broke before the answer: {cause}")
     })

@@ -1,7 +1,9 @@
 //! Tells one of those who want to know, in their own time: nobody waits for another who does not answer.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
 use super::target::Target;
@@ -74,7 +76,9 @@ impl Teller {
         let to = self.target.shown();
         let (most, initial) = TRIES;
         waiting.tries += 1;
-        match self.target.tell(&waiting.change, means).await {
+        // a panic must not keep everybody else from being told, at this start and the next
+        let told = AssertUnwindSafe(self.target.tell(&waiting.change, means)).catch_unwind().await;
+        match told.unwrap_or_else(|_| Err("the relay failed internally".to_owned())) {
             Ok(()) => self.done(&waiting.change, means).await,
             Err(reason) if waiting.tries >= most => {
                 tracing::error!(to, reason, "somebody could not be told of a hold; the next reminder tries again");

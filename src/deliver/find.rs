@@ -1,13 +1,16 @@
 //! One attempt at a lookup: the call, what it means, and of what it finds the whole event and its sends.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use serde_json::Value as Json;
 
 use super::answers::{Answers, Question};
 use super::lookup::Lookups;
 use super::schedule::Tried;
-use crate::clock::Stopwatch;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::event::lookup::{Lookup, LookupFate, LookupSettlement};
 use crate::event::{Attempt, Fate, OnUncertain, Outcome, without_numbers};
 use crate::outbound::kept;
@@ -51,22 +54,39 @@ impl Finder {
         Self { lookups, route, answers: Answers::default() }
     }
 
-    /// Makes one attempt.
-    pub async fn attempt(self: Arc<Self>, lookup: Lookup) -> LookupSettlement {
+    /// Makes one attempt. A panic on the way ends this attempt alone; the schedule says when the next is made.
+    pub async fn find(self: Arc<Self>, lookup: Lookup) -> LookupSettlement {
         let (at, watch) = (self.lookups.clock.now(), Stopwatch::start());
-        let Exchange { status, answer, found } = self.look_up(&lookup).await;
-        let took = watch.elapsed();
+        match AssertUnwindSafe(self.attempt(&lookup, at, watch)).catch_unwind().await {
+            Ok(settlement) => settlement,
+            Err(_) => {
+                let next = "please report this as a bug, with the panic message from the log";
+                tracing::error!(route = lookup.route, next, "a lookup panicked; it is made again");
+                let reason = "the relay failed internally while it looked this up".to_owned();
+                let exchange = Exchange::without_call(Err(Outcome::Transient { reason, retry_after: None }));
+                self.settlement(&lookup, (at, watch.elapsed()), exchange)
+            }
+        }
+    }
+
+    async fn attempt(&self, lookup: &Lookup, at: Timestamp, watch: Stopwatch) -> LookupSettlement {
+        let exchange = self.look_up(lookup).await;
+        let settlement = self.settlement(lookup, (at, watch.elapsed()), exchange);
+        self.report(lookup, &settlement);
+        settlement
+    }
+
+    /// What follows from an attempt.
+    fn settlement(&self, lookup: &Lookup, (at, took): (Timestamp, Duration), exchange: Exchange) -> LookupSettlement {
+        let Exchange { status, answer, found } = exchange;
         let (outcome, fate) = match found {
             Ok(found) => ("found", self.route.complete(&lookup.event, found)),
             Err(outcome) => {
                 let name = outcome.name();
-                (name, self.next(&lookup, &Attempt { at, took, status, answer: String::new(), outcome }))
+                (name, self.next(lookup, &Attempt { at, took, status, answer: String::new(), outcome }))
             }
         };
-        let number = lookup.attempts + 1;
-        let settlement = LookupSettlement { seq: lookup.seq, number, at, took, status, outcome, answer, fate };
-        self.report(&lookup, &settlement);
-        settlement
+        LookupSettlement { seq: lookup.seq, number: lookup.attempts + 1, at, took, status, outcome, answer, fate }
     }
 
     /// Makes the call, unless one that was made since the event came has its answer.

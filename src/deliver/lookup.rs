@@ -11,10 +11,11 @@ use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::clocks::Clocks;
 use super::find::Finder;
 use super::pace::Pace;
 use super::{LEASE_MARGIN, NET, STORE_PAUSE, Settings};
-use crate::clock::{Clock, Stopwatch, Timestamp};
+use crate::clock::{Clock, Timestamp};
 use crate::config::unit::Rate;
 use crate::event::lookup::{LookupFate, LookupSettlement};
 use crate::outbound::Outbound;
@@ -85,7 +86,7 @@ struct Run {
     lookups: Arc<Lookups>,
     finder: Arc<Finder>,
     route: String,
-    started: Stopwatch,
+    clocks: Clocks,
     pace: Pace,
     under_way: JoinSet<LookupSettlement>,
     settled: Vec<LookupSettlement>,
@@ -103,9 +104,9 @@ impl Run {
         let rate = route.knowledge.enrichment.as_ref().map_or(Rate(None), |call| call.rate);
         Self {
             finder: Arc::new(Finder::new(Arc::clone(&lookups), Arc::clone(route))),
+            clocks: Clocks::start(lookups.clock.clone()),
             lookups,
             route: route.name.clone(),
-            started: Stopwatch::start(),
             pace: Pace::new(rate),
             under_way: JoinSet::new(),
             settled: Vec::new(),
@@ -122,9 +123,13 @@ impl Run {
         while !stop.is_cancelled() {
             // registered before looking, so that nothing stored in between is missed
             let woken = due.notified();
+            if self.clocks.look().lost_time() {
+                self.look_again();
+            }
             self.settle().await;
             self.claim().await;
             let pause = self.pause();
+            self.clocks.will_pause(pause);
             tokio::select! {
                 biased;
                 Some(done) = self.under_way.join_next() => self.collect(done),
@@ -149,7 +154,8 @@ impl Run {
         while let Some(done) = next {
             match done {
                 Ok(settlement) => self.settled.push(settlement),
-                Err(error) => tracing::error!(%error, "a lookup broke off; it is made again when its lease ends"),
+                // a panic is caught where the lookup is made
+                Err(error) => tracing::error!(%error, "a lookup was aborted; it is made again when its lease ends"),
             }
             next = self.under_way.try_join_next();
         }
@@ -182,7 +188,7 @@ impl Run {
         if !self.hungry || self.is_paused() || count == 0 {
             return;
         }
-        let lease_now = Timestamp(0).after(self.started.elapsed());
+        let lease_now = self.clocks.ran();
         let lease_until = lease_now.after(self.lookups.settings.timeout.saturating_mul(4).saturating_add(LEASE_MARGIN));
         let (route, retries_first) = (self.route.clone(), self.retries_first);
         let request = LookupRequest { now, lease_now, lease_until, route, count, retries_first };
@@ -196,7 +202,7 @@ impl Run {
         self.pace.take(claims.lookups.len(), now);
         self.hungry = claims.lookups.len() == count;
         for lookup in claims.lookups {
-            self.under_way.spawn(Arc::clone(&self.finder).attempt(lookup));
+            self.under_way.spawn(Arc::clone(&self.finder).find(lookup));
         }
     }
 

@@ -4,10 +4,13 @@
 //! outcome waits to be written: what was sent must be known as sent before anything else goes.
 
 mod answers;
+mod attempt;
 mod breaker;
+mod clocks;
 mod find;
 mod lookup;
 mod pace;
+mod queue;
 mod remap;
 mod report;
 mod run;
@@ -23,16 +26,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Notices;
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::Clock;
 use crate::config::unit::Rate;
-use crate::event::{Attempt, Claimed, Probed, Settlement};
 use crate::route::{Detour, Routes};
 use crate::secret::Secret;
-use crate::serri::{Caller, Exchange, payload};
+use crate::serri::Caller;
 use crate::store::Store;
 use crate::telemetry::Metrics;
-use run::{Done, Run};
-use schedule::Tried;
+use run::Run;
 
 pub use lookup::Lookups;
 pub use schedule::Policy;
@@ -122,58 +123,6 @@ impl Deliverer {
                 Ok(()) => return,
                 Err(_) => drop(tokio::time::timeout(STORE_PAUSE, stop.cancelled()).await),
             }
-        }
-    }
-
-    /// Makes one call and decides what follows.
-    async fn attempt(self: Arc<Self>, send: Claimed) -> Done {
-        let number = send.attempts + 1;
-        let (at, watch) = (self.clock.now(), Stopwatch::start());
-        let way = self.way(&send);
-        let exchange = self.call(&send, &way).await;
-        let attempt = Attempt {
-            at,
-            took: watch.elapsed(),
-            status: exchange.status,
-            answer: exchange.answer,
-            outcome: exchange.outcome,
-        };
-        let policy = self.settings.policy;
-        let tried = Tried {
-            used: send.used,
-            since: send.since,
-            probe: send.probe,
-            on_uncertain: send.terms.on_uncertain.unwrap_or(policy.on_uncertain),
-        };
-        let fate = policy.fate(tried, &attempt, fastrand::f64());
-        let probed = send.probe.map(|probe| Probed { hold: probe.hold, verdict: policy.verdict(probe, &attempt) });
-        self.report_attempt(&send, number, &attempt, &fate);
-        let reached = way == Detour::default();
-        let settlement = Settlement { id: send.id, number, attempt, fate, probed, reached };
-        Done { account: send.account, campaign: send.campaign, settlement }
-    }
-
-    /// Where a send goes: as its rule said when it was made, or as its route or account says now.
-    fn way(&self, send: &Claimed) -> Detour {
-        let account = self.accounts.get(&send.account).map(|account| account.detour.clone()).unwrap_or_default();
-        let route = self.routes.get(&send.route).map(|route| route.detour().clone()).unwrap_or_default();
-        Detour {
-            redirect_to: route.redirect_to.or(account.redirect_to).or_else(|| send.terms.redirect_to.clone()),
-            dry_run: send.terms.dry_run || route.dry_run || account.dry_run,
-        }
-    }
-
-    async fn call(&self, send: &Claimed, way: &Detour) -> Exchange {
-        let Some(account) = self.accounts.get(&send.account) else {
-            return Exchange::without_account(&send.account);
-        };
-        match way {
-            Detour { dry_run: true, .. } => Exchange::dry_run(),
-            Detour { redirect_to: Some(number), .. } => {
-                let payload = payload::redirected(&send.payload, number);
-                self.caller.call(&account.endpoint, &account.key, &payload).await
-            }
-            Detour { .. } => self.caller.call(&account.endpoint, &account.key, &send.payload).await,
         }
     }
 }

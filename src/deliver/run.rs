@@ -1,6 +1,5 @@
 //! The loop of the deliverer: what is claimed, under way, done, and written down.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,65 +7,28 @@ use futures_util::future::{BoxFuture, Fuse, FutureExt as _};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::attempt::Done;
+use super::breaker::Turn;
+use super::clocks::Clocks;
+use super::queue::{Queue, Scope};
 use super::throttle::{Throttle, Throttles};
 use super::{Deliverer, LEASE_MARGIN, STORE_PAUSE};
-use crate::clock::{Stopwatch, Timestamp};
+use crate::clock::Timestamp;
 use crate::event::{Claimed, Fate, HoldScope, Returned, Settlement, Start, Why};
 use crate::store::{ClaimRequest, Claims, Latest, Report, Reported, StoreError, Want};
-
-/// A wall clock that differs by more than this from what has passed was set.
-const JUMP: Duration = Duration::from_secs(1);
-
-/// How long a claimed send may stand in the queue: what was cancelled, suppressed or stopped by hand meanwhile must not
-/// go, and only a claim sees that. As long as calls are quick it costs nothing; when they are slow, the disk does not count.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// What was to be written down, and what followed from it.
 type Written = (Arc<Report>, Result<Reported, StoreError>);
 
-/// An attempt that ended.
-pub struct Done {
-    pub account: String,
-    pub campaign: String,
-    pub settlement: Settlement,
-}
-
-/// A lane that stands still, before the store knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stop {
-    account: String,
-    /// `None`: all of the account.
-    campaign: Option<String>,
-}
-
-impl Stop {
-    fn reaches(&self, send: &Claimed) -> bool {
-        self.account == send.account && self.campaign.as_ref().is_none_or(|campaign| *campaign == send.campaign)
-    }
-}
-
-/// A send that was claimed and is not yet under way.
-struct Queued {
-    send: Claimed,
-    /// Since when, by the run's own clock.
-    since: Duration,
-}
-
 /// The state of a run.
 pub struct Run {
     deliverer: Arc<Deliverer>,
-    /// Leases run by this, and not by the wall clock, which may jump.
-    started: Stopwatch,
-    /// How far the wall clock is ahead of what has passed.
-    ahead: i64,
+    clocks: Clocks,
     throttles: Throttles,
-    /// The oldest first.
-    queue: VecDeque<Queued>,
+    queue: Queue,
     under_way: JoinSet<Done>,
     /// Done, or claimed and not to be sent now, and not yet written down.
     unwritten: Report,
-    /// What stands still and is not yet written down as such, or only since the claim under way was begun.
-    stops: Vec<Stop>,
     writing: Fuse<BoxFuture<'static, Written>>,
     claiming: Fuse<BoxFuture<'static, Result<Claims, StoreError>>>,
     is_writing: bool,
@@ -85,16 +47,14 @@ impl Run {
         let throttle = |account: &super::Account| Throttle::new(account.rate, &account.campaign_rates, &policy);
         let accounts = deliverer.accounts.iter().map(|(name, account)| (name.clone(), throttle(account)));
         let throttles = Throttles::new(accounts.collect());
-        let ahead = deliverer.clock.now().0;
+        let clocks = Clocks::start(deliverer.clock.clone());
         Self {
             deliverer,
-            started: Stopwatch::start(),
-            ahead,
+            clocks,
             throttles,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             under_way: JoinSet::new(),
             unwritten: Report::default(),
-            stops: Vec::new(),
             writing: Fuse::terminated(),
             claiming: Fuse::terminated(),
             is_writing: false,
@@ -116,6 +76,7 @@ impl Run {
             self.start_writing();
             self.start_claiming();
             let pause = self.pause();
+            self.clocks.will_pause(pause);
             tokio::select! {
                 biased;
                 Some(done) = self.under_way.join_next() => self.collect(done),
@@ -128,19 +89,23 @@ impl Run {
         }
     }
 
-    /// Where the wall clock was set back, nothing must wait for as long as it was ahead.
+    /// Where the wall clock was set back, nothing must wait for as long as it was ahead. Where time passed without this
+    /// process, what was claimed before it is looked at anew.
     fn mind_the_clock(&mut self) {
-        let now = self.deliverer.clock.now();
-        let ahead = now.before(self.started.elapsed()).0;
-        if ahead < self.ahead.saturating_sub(i64::try_from(JUMP.as_millis()).unwrap_or(0)) {
+        let (jump, now) = (self.clocks.look(), self.deliverer.clock.now());
+        if let Some(by_ms) = jump.back_ms {
             let next = "see to the machine's time service, if nobody did it by hand";
-            tracing::warn!(now = %now, by_ms = self.ahead - ahead, next, "the clock was set back; what waits is looked at anew");
+            tracing::warn!(now = %now, by_ms, next, "the clock was set back; what waits is looked at anew");
             self.is_set_back = true;
             self.throttles.forgive(now, self.deliverer.settings.policy.max);
+        }
+        if jump.lost_time() {
+            self.call_off(Scope::Everything);
+        }
+        if jump.back_ms.is_some() || jump.lost_time() {
             self.throttles.look_for_all();
             (self.next_due, self.pause_until) = (None, None);
         }
-        self.ahead = ahead;
     }
 
     /// Everything that finished meanwhile is written down together.
@@ -149,9 +114,8 @@ impl Run {
         while let Some(done) = next {
             match done {
                 Ok(Done { account, campaign, settlement }) => self.ended(&account, campaign, settlement),
-                Err(error) => {
-                    tracing::error!(%error, "a delivery broke off; the send is treated as uncertain when its lease ends");
-                }
+                // a panic is caught where the call is made
+                Err(error) => tracing::error!(%error, "a delivery was aborted; the send counts as uncertain"),
             }
             next = self.under_way.try_join_next();
         }
@@ -163,18 +127,23 @@ impl Run {
         if let Some(turn) = turn {
             self.deliverer.report_breaker(account, turn);
         }
+        if turn == Some(Turn::Opened) {
+            // what was claimed before must not go to a server that is down
+            self.call_off(Scope::Account(account.to_owned()));
+        }
         if let Fate::Stopped { scope, .. } = settlement.fate {
-            let campaign = (scope == HoldScope::Campaign).then_some(campaign);
-            let stop = Stop { account: account.to_owned(), campaign };
-            if !self.stops.contains(&stop) {
-                let (stopped, goes): (VecDeque<Queued>, _) =
-                    std::mem::take(&mut self.queue).into_iter().partition(|queued| stop.reaches(&queued.send));
-                self.queue = goes;
-                stopped.iter().for_each(|queued| self.give_back(&queued.send, None));
-                self.stops.push(stop);
-            }
+            let held = self.queue.hold(match scope {
+                HoldScope::Account => Scope::Account(account.to_owned()),
+                HoldScope::Campaign => Scope::Campaign(account.to_owned(), campaign),
+            });
+            held.iter().for_each(|send| self.give_back(send, None));
         }
         self.unwritten.settlements.push(settlement);
+    }
+
+    fn call_off(&mut self, scope: Scope) {
+        let taken = self.queue.call_off(scope);
+        taken.iter().for_each(|send| self.give_back(send, None));
     }
 
     fn give_back(&mut self, send: &Claimed, start: Option<Start>) {
@@ -185,16 +154,15 @@ impl Run {
     fn start_calls(&mut self) {
         let now = self.deliverer.clock.now();
         while self.under_way.len() < self.deliverer.settings.concurrency
-            && let Some(Queued { send, since }) = self.queue.pop_front()
+            && let Some((send, is_fresh)) = self.queue.pop(self.clocks.elapsed())
         {
             let opening = send.terms.hours.as_ref().and_then(|hours| hours.opening(now));
-            let is_stale = self.started.elapsed().saturating_sub(since) > FRESH;
             if let Some(at) = opening {
                 self.give_back(&send, Some(Start { at, why: Why::Hours }));
-            } else if is_stale || send.expires_at.is_some_and(|at| at <= now) {
+            } else if !is_fresh || send.expires_at.is_some_and(|at| at <= now) {
                 self.give_back(&send, None);
             } else {
-                self.under_way.spawn(Arc::clone(&self.deliverer).attempt(send));
+                self.under_way.spawn(Arc::clone(&self.deliverer).deliver(send));
             }
         }
     }
@@ -229,7 +197,7 @@ impl Run {
                 let parked = report.returned.iter().filter_map(|returned| returned.start.map(|start| start.at));
                 self.next_due = self.next_due.into_iter().chain(retries).chain(parked).min();
                 if self.asked.is_none() && self.unwritten.settlements.is_empty() {
-                    self.stops.clear();
+                    self.queue.holds_are_known();
                 }
             }
             Err(_) => {
@@ -260,7 +228,7 @@ impl Run {
             return;
         }
         let eager = wants.iter().map(|want| want.count).sum::<usize>() == room;
-        let lease_now = Timestamp(0).after(self.started.elapsed());
+        let lease_now = self.clocks.ran();
         let lease_until = lease_now.after(settings.timeout.saturating_mul(4).saturating_add(LEASE_MARGIN));
         let policy = settings.policy;
         let latest = Latest { retry: now.after(policy.max), probe: now.after(policy.probe_max) };
@@ -275,6 +243,7 @@ impl Run {
         };
         let store = Arc::clone(&self.deliverer.store);
         self.throttles.asked(&wants);
+        self.queue.claim_begins();
         self.asked = Some(wants);
         self.claiming = async move { store.claim(request).await }.boxed().fuse();
     }
@@ -289,7 +258,7 @@ impl Run {
         let now = self.deliverer.clock.now();
         let Ok(claims) = claims else {
             self.throttles.look_for_all();
-            // whether it was heard of is not known
+            // whether the store got to know of that is unknown
             self.is_set_back = true;
             self.pause_until = Some(now.after(STORE_PAUSE));
             return;
@@ -304,7 +273,7 @@ impl Run {
         }
         self.accept(claims.sends, now);
         if !self.is_writing && self.unwritten.settlements.is_empty() {
-            self.stops.clear();
+            self.queue.holds_are_known();
         }
     }
 
@@ -314,11 +283,11 @@ impl Run {
             let opening = send.terms.hours.as_ref().and_then(|hours| hours.opening(now));
             if let Some(at) = opening {
                 self.unwritten.returned.push(Returned { id: send.id, start: Some(Start { at, why: Why::Hours }) });
-            } else if self.stops.iter().any(|stop| stop.reaches(&send)) {
+            } else if !self.queue.takes(&send) {
                 self.unwritten.returned.push(Returned { id: send.id, start: None });
             } else {
                 self.throttles.take(&send.account, &send.campaign, now);
-                self.queue.push_back(Queued { send, since: self.started.elapsed() });
+                self.queue.push(send, self.clocks.elapsed());
             }
         }
     }
@@ -345,8 +314,7 @@ impl Run {
         {
             self.unwritten.returned.extend(claims.sends.iter().map(|send| Returned { id: send.id, start: None }));
         }
-        let unbegun = std::mem::take(&mut self.queue);
-        self.unwritten.returned.extend(unbegun.iter().map(|queued| Returned { id: queued.send.id, start: None }));
+        self.call_off(Scope::Everything);
         if self.is_writing {
             let (report, result) = std::mem::replace(&mut self.writing, Fuse::terminated()).await;
             self.writing_ended(report, result);

@@ -24,6 +24,7 @@ pub fn claim(db: &Connection, request: &ClaimRequest, direct: Direct) -> Result<
     let direct = if direct.lease_until.is_some() { direct } else { Direct::of(db, request)? };
     let holds = holds::active(db)?;
     let mut claim = Claim { db, request, holds, sends: direct.sends, looked: 0 };
+    let is_unfinished = direct.more;
     for want in &request.wants {
         let got = claim.sends.iter().filter(|send| send.account == want.account);
         claim.of(&want.less(got.map(|send| send.campaign.as_str())))?;
@@ -36,7 +37,7 @@ pub fn claim(db: &Connection, request: &ClaimRequest, direct: Direct) -> Result<
         .query_row([], |row| row.get(0))?;
     let probes = holds.iter().filter_map(|hold| hold.probe_at).filter(|at| *at > request.now);
     let next_due = next.into_iter().chain(expiry).map(Timestamp).chain(probes).min();
-    Ok(Claims { sends, next_due, more: looked >= LOOK_LIMIT })
+    Ok(Claims { sends, next_due, more: is_unfinished || looked >= LOOK_LIMIT })
 }
 
 /// What becomes of a send that is looked at.

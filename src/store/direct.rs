@@ -23,12 +23,14 @@ pub struct Direct {
     now: Timestamp,
     pub sends: Vec<Claimed>,
     is_anybody_suppressed: Cell<Option<bool>>,
+    /// Whether there is more that time has done than one transaction takes on.
+    pub more: bool,
 }
 
 impl Direct {
     /// The room of a request; what is due is made ready first.
     pub fn of(db: &Connection, request: &ClaimRequest) -> Result<Self> {
-        passing::prepare(db, request)?;
+        let more = passing::prepare(db, request)?;
         let holds = holds::active(db)?;
         let mut room = Vec::new();
         for want in &request.wants {
@@ -38,7 +40,7 @@ impl Direct {
             }
         }
         let closed = holds.into_iter().map(|hold| (hold.account, hold.campaign)).collect();
-        Ok(Self { room, closed, lease_until: Some(request.lease_until), now: request.now, ..Self::default() })
+        Ok(Self { room, closed, lease_until: Some(request.lease_until), now: request.now, more, ..Self::default() })
     }
 
     /// Keeps what the rules made of an event.

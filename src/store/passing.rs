@@ -8,31 +8,34 @@ use super::{ClaimRequest, Latest, holds, lost};
 use crate::clock::Timestamp;
 
 /// How many waiting sends become ready in one transaction: the rest follow in the next.
-const PROMOTE_LIMIT: i64 = 5_000;
+const PROMOTE_LIMIT: usize = 5_000;
 
 /// How many of the newest are looked at to find out whether the clock was ahead of what it shows now.
 const NEWEST: i64 = 10_000;
 
-/// What time has done since the last claim: leases that ran out, sends that are due, sends whose time is over.
-pub fn prepare(db: &Connection, request: &ClaimRequest) -> Result<()> {
+/// What time has done since the last claim: leases that ran out, sends that are due, sends whose time is over. Returns
+/// whether there is more of that to do: one transaction takes so many steps at most.
+pub fn prepare(db: &Connection, request: &ClaimRequest) -> Result<bool> {
     lost::expire_leases(db, request)?;
     if let Some(latest) = request.latest {
         pull_in(db, latest, request.now)?;
     }
-    db.prepare_cached(
-        "UPDATE sends SET state = 0, why = NULL WHERE id IN
+    let limit = i64::try_from(PROMOTE_LIMIT).unwrap_or(i64::MAX);
+    let promoted = db
+        .prepare_cached(
+            "UPDATE sends SET state = 0, why = NULL WHERE id IN
            (SELECT id FROM sends WHERE state = 1 AND due_at <= ?1 ORDER BY due_at LIMIT ?2)",
-    )?
-    .execute(params![request.now.0, PROMOTE_LIMIT])?;
+        )?
+        .execute(params![request.now.0, limit])?;
     let mut over = db.prepare_cached(
         "SELECT id FROM sends INDEXED BY sends_expiring WHERE expires_at IS NOT NULL AND state IN (0, 1, 3) AND expires_at <= ?1 LIMIT ?2",
     )?;
-    let ids: Vec<i64> =
-        over.query_map(params![request.now.0, PROMOTE_LIMIT], |row| row.get(0))?.collect::<Result<_>>()?;
+    let ids: Vec<i64> = over.query_map(params![request.now.0, limit], |row| row.get(0))?.collect::<Result<_>>()?;
+    let expired = ids.len();
     for id in ids {
         turns::turn(db, id, request.now, Turn::end(EXPIRED, "its time was over before it could be sent"))?;
     }
-    Ok(())
+    Ok(promoted >= PROMOTE_LIMIT || expired >= PROMOTE_LIMIT)
 }
 
 /// After the clock was set back nothing is tried later than it could have been without that.

@@ -6,16 +6,18 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
-use serri_relay::clock::Clock;
+use serri_relay::clock::{Clock, Stopwatch};
 use serri_relay::listen;
 use serri_relay::serri::sandbox::{PATH, Sandbox};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{PATIENCE, ROUTE, Setup, eventually, proven, query};
+use crate::world::{PATIENCE, ROUTE, Setup, eventually, proven, query, scripted, serve};
 
 /// A relay in a process of its own.
 pub struct Process {
@@ -263,4 +265,45 @@ async fn a_disk_that_is_full_is_told_and_recovers_without_a_restart() {
     eventually("it takes webhooks again", async || post(accepted).await.0 == 200).await;
     assert_eq!(ready().await, 200);
     assert_eq!(query(&setup.database(), "SELECT count(*) FROM events"), [[(accepted + 1).to_string()]]);
+}
+
+/// A relay that is stopped for longer than its calls may take, while their answers arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_longer_than_the_timeout_doubles_nothing() {
+    const EVENTS: usize = 200;
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let (calls, pass) = (Arc::new(Mutex::new(Vec::new())), CancellationToken::new());
+    let far = {
+        let (calls, pass) = (Arc::clone(&calls), pass.clone());
+        scripted(move |payload: Value| {
+            let (calls, pass) = (Arc::clone(&calls), pass.clone());
+            async move {
+                calls.lock().unwrap().push(payload["destination"].as_str().unwrap().to_owned());
+                pass.cancelled().await;
+                json!({"success": "true", "submitted_message_id": "m"}).to_string().into_response()
+            }
+        })
+    };
+    let far = serve(far).await;
+    let setup = Setup::new().route("hello", ROUTE).set("delivery.timeout=2s").set("delivery.retry.initial=10ms");
+    setup.write(&format!("{}{PATH}", far.base));
+    let process = Process::serve(&setup);
+    let events: Vec<Value> =
+        (0..EVENTS).map(|n| json!({"id": n.to_string(), "phone": format!("+9198{n:08}")})).collect();
+    let sent =
+        proven(&reqwest::Client::new(), &format!("{}/webhooks/hello", process.base), Value::from(events).to_string());
+    assert_eq!(sent.send().await.unwrap().status(), 200);
+    eventually("all places are taken", async || calls.lock().unwrap().len() == 64).await;
+    process.signal("STOP");
+    pass.cancel();
+    let stopped = Stopwatch::start();
+    eventually("the pause is twice as long as a call may take", async || stopped.elapsed() > TIMEOUT * 2).await;
+    process.signal("CONT");
+    eventually("everybody is sent to", async || calls.lock().unwrap().iter().collect::<BTreeSet<_>>().len() == EVENTS)
+        .await;
+    eventually("all of it is written down", async || {
+        query(&setup.database(), "SELECT count(*) FROM sends WHERE state = 10") == [[EVENTS.to_string()]]
+    })
+    .await;
+    assert_eq!(calls.lock().unwrap().len(), EVENTS, "each once");
 }

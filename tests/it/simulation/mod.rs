@@ -3,6 +3,7 @@
 //!
 //! `SERRI_RELAY_SEED=7 cargo test --test it simulation` replays one; `scripts/soak` runs many.
 
+mod backlog;
 mod model;
 mod script;
 mod serri;

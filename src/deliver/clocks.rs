@@ -1,0 +1,112 @@
+//! What the clocks of a loop show: whether this process was stopped, the machine suspended, or the wall clock set.
+
+use std::time::Duration;
+
+use crate::clock::{Clock, Stopwatch, Timestamp};
+
+/// A wall clock that differs by more than this from what has passed was set, and a loop that comes back by more than this
+/// too late did not run.
+const JUMP: Duration = Duration::from_secs(1);
+
+/// What happened to the clocks since they were last looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Jump {
+    /// Milliseconds by which the wall clock was set back.
+    pub back_ms: Option<i64>,
+    /// Milliseconds by which the wall clock was set ahead, or by which time passed without this machine.
+    pub ahead_ms: Option<i64>,
+    /// This process did not run for a while: it was stopped, or starved.
+    pub was_stopped: bool,
+}
+
+impl Jump {
+    /// Whether more time may have passed than the loop knows of.
+    pub fn lost_time(&self) -> bool {
+        self.was_stopped || self.ahead_ms.is_some()
+    }
+}
+
+/// The clocks of one loop.
+#[derive(Debug)]
+pub struct Clocks {
+    wall: Clock,
+    started: Stopwatch,
+    /// How far the wall clock is ahead of what has passed, in milliseconds.
+    ahead_ms: i64,
+    /// What had passed when they were last looked at.
+    looked: Duration,
+    /// How long the loop was going to wait then.
+    pause: Duration,
+    /// How long this process has run in all, without the times in which it was stopped.
+    ran: Duration,
+}
+
+impl Clocks {
+    /// They begin to run.
+    pub fn start(wall: Clock) -> Self {
+        let ahead_ms = wall.now().0;
+        let zero = Duration::ZERO;
+        Self { wall, started: Stopwatch::start(), ahead_ms, looked: zero, pause: zero, ran: zero }
+    }
+
+    /// Since the start, by the clock that is never set.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Now, by the time that this process has run: leases count by it. Neither a wall clock that jumps nor a pause ends
+    /// them while a call is still under way.
+    pub fn ran(&self) -> Timestamp {
+        Timestamp(0).after(self.ran)
+    }
+
+    /// The loop is going to wait, and no longer than this.
+    pub fn will_pause(&mut self, pause: Duration) {
+        self.pause = pause;
+    }
+
+    /// Looks what happened since the last time.
+    pub fn look(&mut self) -> Jump {
+        let elapsed = self.started.elapsed();
+        let (passed, expected) = (elapsed.saturating_sub(self.looked), self.pause.saturating_add(JUMP));
+        self.looked = elapsed;
+        self.pause = Duration::ZERO;
+        self.ran = self.ran.saturating_add(passed.min(expected));
+        let ahead_ms = self.wall.now().before(elapsed).0;
+        let by_ms = ahead_ms.saturating_sub(self.ahead_ms);
+        self.ahead_ms = ahead_ms;
+        let least = i64::try_from(JUMP.as_millis()).unwrap_or(0);
+        Jump {
+            back_ms: (by_ms < -least).then_some(-by_ms),
+            ahead_ms: (by_ms > least).then_some(by_ms),
+            was_stopped: passed > expected,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_a_suspension_and_a_set_clock_are_told_apart() {
+        let wall = Clock::running_from(Timestamp(1_000_000));
+        let mut clocks = Clocks::start(wall.clone());
+        clocks.will_pause(SECOND * 5);
+        advance(SECOND * 5).await;
+        assert_eq!(clocks.look(), Jump::default(), "it waited as long as it was going to");
+        clocks.will_pause(SECOND * 5);
+        advance(SECOND * 600).await;
+        assert_eq!(clocks.look(), Jump { was_stopped: true, ..Jump::default() });
+        assert_eq!(clocks.ran(), Timestamp(11_000), "leases stood still meanwhile");
+        wall.advance(SECOND * 600);
+        assert_eq!(clocks.look(), Jump { ahead_ms: Some(600_000), ..Jump::default() });
+        wall.set_back(SECOND * 60);
+        assert_eq!(clocks.look(), Jump { back_ms: Some(60_000), ..Jump::default() });
+        assert_eq!(clocks.look(), Jump::default(), "each is told once");
+    }
+}
