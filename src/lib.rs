@@ -10,6 +10,7 @@ pub mod secret;
 pub mod event;
 pub mod config;
 pub mod telemetry;
+pub mod bulkhead;
 pub mod listen;
 pub mod outbound;
 

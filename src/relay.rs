@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::{Access, Desk};
 use crate::alert::{Alerter, Means, Notices, Target};
+use crate::bulkhead::Bulkhead;
 use crate::clock::Clock;
 use crate::config::relay::{AccountSpec, AlertSpec, RelayFile};
 use crate::config::wishes::CampaignSpec;
@@ -59,6 +60,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Deliveries have threads of their own.
+    #[error("cannot start threads for deliveries: {0}; raise the limit of processes (ulimit -u, pids_limit)")]
+    Threads(std::io::Error),
     /// The HTTP client.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -102,6 +106,7 @@ pub async fn serve(
     let routes = Arc::new(checked.routes);
     let due = Arc::new(Wakes::new(&routes));
     let tasks = TaskTracker::new();
+    let deliveries = Bulkhead::new("deliveries").map_err(StartError::Threads)?;
     let (notices, told) = Notices::new(Arc::clone(&metrics));
     tell_of_holds(&*store, &notices).await;
     let sandbox = if settings.accounts.values().any(AccountSpec::uses_sandbox) {
@@ -177,7 +182,7 @@ pub async fn serve(
     let admin = admin::router(desk, metrics, sandbox.as_ref().map(|(sandbox, _)| sandbox), access);
     tasks.spawn(listen::serve(listeners.webhooks, receive::router(&receiver, bounds), header_timeout, stop.clone()));
     tasks.spawn(listen::serve(listeners.admin, admin, header_timeout, stop.clone()));
-    tasks.spawn(deliver::run(deliverer, lookups, stop.clone()));
+    tasks.spawn_on(deliver::run(deliverer, lookups, stop.clone()), deliveries.handle());
     tasks.spawn(alerter.run(stop.clone()));
     tasks.close();
     stop.cancelled().await;

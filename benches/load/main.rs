@@ -15,14 +15,20 @@ mod large;
 mod peers;
 mod requests;
 mod run;
+mod slow;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // cargo adds one of its own
     let words: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| *word != "--bench").collect();
     match words.as_slice() {
-        ["sink", address] => peers::serve(address, peers::sink(), peers::Threads::One),
+        ["sink", address] => peers::serve(address, peers::sink(peers::Latency::None), peers::Threads::One),
+        ["sink", address, least, most] => {
+            let ms = |text: &str| text.parse().expect("milliseconds");
+            peers::serve(address, peers::sink(peers::Latency::Between(ms(least), ms(most))), peers::Threads::One);
+        }
         ["bare", address, sink] => peers::serve(address, peers::bare(sink), peers::Threads::All),
+        ["slow", relay, rest @ ..] => slow::run(relay, rest),
         ["large", relay] => large::run(relay),
         ["run", relay, rest @ ..] => run::run(relay, rest),
         _ => eprintln!("run scripts/bench"),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -26,14 +27,31 @@ pub enum Threads {
     One,
 }
 
+/// How long the sink takes to answer a call.
+#[derive(Clone, Copy)]
+pub enum Latency {
+    None,
+    /// Anything in between, in milliseconds.
+    Between(u64, u64),
+}
+
+impl Latency {
+    async fn pass(self) {
+        if let Self::Between(least, most) = self {
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(least..=most))).await;
+        }
+    }
+}
+
 /// Answers as Serri does, and counts: `GET /count`.
-pub fn sink() -> Router {
+pub fn sink(latency: Latency) -> Router {
     let count = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&count);
     Router::new()
         .route(
             "/campaign/t1/api/v2",
             post(move |_: bytes::Bytes| async move {
+                latency.pass().await;
                 counted.fetch_add(1, Ordering::Relaxed);
                 ([("content-type", "application/json")], ANSWER)
             }),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ pub const RELAY: &str = "127.0.0.1:19102";
 const ADMIN: &str = "127.0.0.1:19103";
 
 /// What one round gave.
-struct Round {
-    accepted: f64,
-    delivered: f64,
+pub struct Round {
+    pub accepted: f64,
+    pub delivered: f64,
     cpu_us: f64,
     p50_ms: f64,
     p99_ms: f64,
@@ -34,18 +34,39 @@ impl Drop for Peer {
     }
 }
 
-/// `run RELAY_BINARY [SECONDS [ROUNDS [CONNECTIONS...]]]`
-pub fn run(relay: &str, rest: &[&str]) {
-    let number = |index: usize, default: u64| rest.get(index).and_then(|text| text.parse().ok()).unwrap_or(default);
-    let (seconds, rounds) = (number(0, 5), number(1, 3));
-    let mut connections: Vec<u64> = rest.iter().skip(2).filter_map(|text| text.parse().ok()).collect();
-    if connections.is_empty() {
-        connections = vec![1, 16, 64, 256];
+/// How much is measured: `[SECONDS [ROUNDS [CONNECTIONS...]]]`.
+pub struct Plan {
+    pub seconds: u64,
+    pub rounds: u64,
+    pub connections: Vec<u64>,
+}
+
+impl Plan {
+    pub fn of(words: &[&str], connections: &[u64]) -> Self {
+        let number =
+            |index: usize, default: u64| words.get(index).and_then(|text| text.parse().ok()).unwrap_or(default);
+        let asked: Vec<u64> = words.iter().skip(2).filter_map(|text| text.parse().ok()).collect();
+        Self {
+            seconds: number(0, 5),
+            rounds: number(1, 3),
+            connections: if asked.is_empty() { connections.to_vec() } else { asked },
+        }
     }
+}
+
+/// A directory of this run's own, with the load's script in it.
+pub fn home() -> PathBuf {
     let dir = std::env::temp_dir().join(format!("serri-relay-bench-{}", std::process::id()));
     fs::create_dir_all(&dir).expect("a directory");
+    fs::write(dir.join("load.lua"), requests::script()).expect("the script");
+    dir
+}
+
+/// `run RELAY_BINARY [SECONDS [ROUNDS [CONNECTIONS...]]]`
+pub fn run(relay: &str, rest: &[&str]) {
+    let Plan { seconds, rounds, connections } = Plan::of(rest, &[1, 16, 64, 256]);
+    let dir = home();
     let script = dir.join("load.lua");
-    fs::write(&script, requests::script()).expect("the script");
     println!("{}\n{seconds} s a round, {rounds} rounds, medians; wrk, sink and peer share the machine\n", machine());
     println!(
         "| connections | peer | accepted/s | delivered/s | of bare | delivered/accepted | CPU us/event | p50 ms | p99 ms | peak MB |"
@@ -89,7 +110,7 @@ fn print_row(count: u64, name: &str, rounds: &[Round], base: f64) {
     );
 }
 
-fn median(rounds: &[Round], pick: impl Fn(&Round) -> f64) -> f64 {
+pub fn median(rounds: &[Round], pick: impl Fn(&Round) -> f64) -> f64 {
     let mut values: Vec<f64> = rounds.iter().map(pick).collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
@@ -103,7 +124,7 @@ pub struct Load<'a> {
     pub seconds: u64,
 }
 
-fn measure(peer: &Peer, address: &str, load: Load<'_>, round: u64) -> Round {
+pub fn measure(peer: &Peer, address: &str, load: Load<'_>, round: u64) -> Round {
     wrk(address, Load { seconds: 1, ..load }, &format!("warm{round}"));
     let (cpu, sunk) = (cpu_us(peer), count());
     let watch = Instant::now();

@@ -227,7 +227,6 @@ impl Run {
         if wants.is_empty() {
             return;
         }
-        let eager = wants.iter().map(|want| want.count).sum::<usize>() == room;
         let lease_now = self.clocks.ran();
         let lease_until = lease_now.after(settings.timeout.saturating_mul(4).saturating_add(LEASE_MARGIN));
         let policy = settings.policy;
@@ -237,7 +236,6 @@ impl Run {
             lease_now,
             lease_until,
             wants: wants.clone(),
-            eager,
             on_uncertain: policy.on_uncertain,
             latest: std::mem::take(&mut self.is_set_back).then_some(latest),
         };

@@ -3,17 +3,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::job::{Job, Reply};
 use super::{ClaimRequest, Claims};
 use crate::event::{Kept, NewEvent};
-
-/// How long appends wait for a deliverer that cannot keep up: senders wait some seconds at most.
-const PATIENCE: Duration = Duration::from_millis(20);
-
-/// How many events are taken when it took longer.
-const LEAST: usize = 16;
 
 /// Events to be kept.
 pub struct Append {
@@ -74,18 +67,8 @@ impl Inbox {
     }
 
     /// Waits for work and takes it: all requests, and appends of at most `events` events. `None` once closed and empty.
-    ///
-    /// With 0 events appends wait for the next request, but no longer than [`PATIENCE`]: then a few are taken.
     pub fn take(&self, events: usize) -> Option<Batch> {
         let mut queues = self.lock();
-        let mut most = events;
-        if most == 0 {
-            let idle = |queues: &mut Queues| queues.requests.is_empty() && !queues.closed;
-            let (waited, timeout) =
-                self.filled.wait_timeout_while(queues, PATIENCE, idle).unwrap_or_else(PoisonError::into_inner);
-            queues = waited;
-            most = if timeout.timed_out() || queues.closed { LEAST } else { 0 };
-        }
         while queues.requests.is_empty() && queues.appends.is_empty() {
             if queues.closed {
                 return None;
@@ -94,7 +77,7 @@ impl Inbox {
         }
         let mut batch = Batch { appends: Vec::new(), requests: queues.requests.drain(..).collect() };
         let mut taken = 0;
-        while taken < most
+        while taken < events
             && let Some(append) = queues.appends.pop_front()
         {
             taken += append.events.len();

@@ -71,9 +71,6 @@ pub struct ClaimRequest {
     pub lease_until: Timestamp,
     /// How many of which account.
     pub wants: Vec<Want>,
-    /// Whether it asks for as many as it has room for: no account's rate holds it back. Then, if it gets them all, there
-    /// is more than it can keep up with, and the store takes new events no faster than it hands out sends.
-    pub eager: bool,
     /// What happens to sends whose lease ran out.
     pub on_uncertain: OnUncertain,
     /// Up to when anything may have to wait, where the clock was set back since the last claim.

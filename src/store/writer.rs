@@ -68,32 +68,23 @@ impl Writer {
 
     /// Works until the inbox is closed and empty.
     pub fn run(mut self) {
-        // while the deliverer cannot keep up, as many events are taken as sends were handed out
-        let mut credit: Option<usize> = None;
         let mut shared = 0;
         loop {
             if shared >= BUSY {
                 gather();
             }
-            let Some(batch) = self.inbox.take(credit.unwrap_or(BATCH).min(BATCH)) else { return };
+            let Some(batch) = self.inbox.take(BATCH) else { return };
             shared = batch.appends.len();
-            let taken: usize = batch.appends.iter().map(|append| append.events.len()).sum();
-            let left = credit.map(|credit| credit.saturating_sub(taken));
-            credit = match self.serve(batch) {
-                Some(Handed { all: true, count }) => Some(left.unwrap_or(0).saturating_add(count)),
-                Some(Handed { all: false, .. }) => None,
-                None => left,
-            };
+            self.serve(batch);
         }
     }
 
-    /// Carries a batch out; tells what was handed out in it, if anybody asked.
-    fn serve(&mut self, mut batch: Batch) -> Option<Handed> {
+    /// Carries a batch out.
+    fn serve(&mut self, mut batch: Batch) {
         if let Err(error) = self.make_ready() {
-            refuse(batch, &error);
-            return None;
+            return refuse(batch, &error);
         }
-        let open = self.open.as_mut()?;
+        let Some(open) = self.open.as_mut() else { return };
         let done = transact(&open.db, &mut batch);
         let still_there = open.is_at(&self.location);
         open.identity = self.location.identity();
@@ -104,15 +95,12 @@ impl Writer {
                 let error = StoreError::Unavailable(Problem::Gone.to_string());
                 self.failed(&error);
                 refuse(batch, &error);
-                None
             }
             Ok(results) => {
                 if !self.healthy.swap(true, Ordering::Relaxed) {
                     tracing::info!(file = %self.location.path.display(), "the store works again");
                 }
-                let handed = results.handed(&batch);
                 results.give(batch);
-                handed
             }
             Err(error) => {
                 if !is_passing(&error) {
@@ -121,7 +109,6 @@ impl Writer {
                 let error = unavailable(&error);
                 self.failed(&error);
                 refuse(batch, &error);
-                None
             }
         }
     }
@@ -172,25 +159,7 @@ struct Results {
     claims: Vec<Claims>,
 }
 
-/// What the deliverer got.
-struct Handed {
-    /// All it had room for.
-    all: bool,
-    count: usize,
-}
-
 impl Results {
-    fn handed(&self, batch: &Batch) -> Option<Handed> {
-        let (wanted, eager) = batch.requests.iter().find_map(|request| match request {
-            Request::Claim(request, _) => {
-                Some((request.wants.iter().map(|want| want.count).sum::<usize>(), request.eager))
-            }
-            Request::Job(_) => None,
-        })?;
-        let count = self.claims.iter().map(|claims| claims.sends.len()).sum();
-        Some(Handed { all: eager && count >= wanted, count })
-    }
-
     /// Answers whoever asked. They may have gone; that is theirs to decide.
     fn give(self, batch: Batch) {
         let mut claims = self.claims.into_iter();

@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use serri_relay::serri::sandbox::PATH;
 use tokio::sync::Semaphore;
 
-use crate::world::{ROUTE, Setup, World, eventually, scripted};
+use crate::world::{PATIENCE, ROUTE, Setup, World, eventually, scripted};
 
 fn hello() -> Setup {
     Setup::new().route("hello", ROUTE).set("delivery.retry.initial=10ms").set("delivery.retry.max=50ms")
@@ -315,4 +316,44 @@ async fn a_person_is_one_person_whatever_the_account() {
     gate.add_permits(10);
     world.settles("SELECT state FROM sends WHERE id = 1", "10").await;
     drop(world);
+}
+
+/// A Serri on a thread of its own: says when a call comes, and answers it when it is told to.
+fn serri_elsewhere(came: mpsc::Sender<()>, go: mpsc::Receiver<()>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}{PATH}", listener.local_addr().unwrap());
+    listener.set_nonblocking(true).unwrap();
+    let go = Arc::new(Mutex::new(go));
+    let router = scripted(move |_| {
+        let (came, go) = (came.clone(), Arc::clone(&go));
+        async move {
+            came.send(()).unwrap();
+            // false: the test is over
+            let _ = tokio::task::spawn_blocking(move || go.lock().unwrap().recv().is_ok()).await;
+            ok()
+        }
+    });
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            axum::serve(tokio::net::TcpListener::from_std(listener).unwrap(), router).await.unwrap();
+        });
+    });
+    endpoint
+}
+
+#[tokio::test]
+async fn deliveries_go_on_while_the_threads_that_take_webhooks_are_busy() {
+    let ((came, calls), (go, told)) = (mpsc::channel(), mpsc::channel());
+    let world = World::start_towards(hello(), &serri_elsewhere(came, told)).await;
+    for id in ["first", "second"] {
+        // to one person: the second is claimed when the first is known to have gone
+        post_to(&world, id, "welcome", "+919812345670").await;
+    }
+    // webhooks are taken on this very thread, which is blocked from here on
+    calls.recv_timeout(PATIENCE).expect("the first call comes");
+    go.send(()).unwrap();
+    calls.recv_timeout(PATIENCE).expect("the second call comes, although this thread does nothing");
+    go.send(()).unwrap();
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
 }

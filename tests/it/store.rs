@@ -63,7 +63,6 @@ fn request(now: i64, count: usize) -> ClaimRequest {
         lease_now: Timestamp(now),
         lease_until: Timestamp(now + 1_000),
         wants: vec![Want { account: "default".into(), count, limits: Vec::new() }],
-        eager: false,
         on_uncertain: OnUncertain::Retry,
         latest: None,
     }

@@ -190,19 +190,28 @@ impl World {
         Self::start_with(setup, Sandbox::new(Clock::system()), serri).await
     }
 
+    /// A relay that delivers to a Serri that is served elsewhere.
+    pub async fn start_towards(setup: Setup, endpoint: &str) -> Self {
+        Self::start_served(setup, Sandbox::new(Clock::system()), endpoint, JoinSet::new()).await
+    }
+
     async fn start_with(setup: Setup, sandbox: Sandbox, serri: Router) -> Self {
-        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        let mut tasks = JoinSet::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}{PATH}", listener.local_addr().unwrap());
         tasks.spawn(listen::serve(listener, serri, PATIENCE, CancellationToken::new()));
-        setup.write(&endpoint);
+        Self::start_served(setup, sandbox, &endpoint, tasks).await
+    }
+
+    async fn start_served(setup: Setup, sandbox: Sandbox, endpoint: &str, tasks: JoinSet<()>) -> Self {
+        setup.write(endpoint);
         let mut world = Self {
             setup,
             sandbox,
             http: reqwest::Client::new(),
             base: String::new(),
             admin: String::new(),
-            stop,
+            stop: CancellationToken::new(),
             tasks,
             relay: JoinSet::new(),
         };
