@@ -9,10 +9,10 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::{Answer, Desk, LONGEST, problem, unusable};
+use super::desk::{Answer, Desk, LONGEST, half_done, page, problem, unusable};
 use super::input::{Body, Params};
-use super::selection::Selection;
-use super::{replay, suppressions};
+use super::selection::{FIRST_PAGE, Selection};
+use super::{import, replay, suppressions};
 use crate::event::act::Action;
 use crate::event::view::{Filter, SendView};
 use crate::event::{BY_HAND, SendId, State as SendState};
@@ -31,12 +31,12 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/holds/lift", post(lift_hold))
         .route("/suppressions", get(suppressions::list).post(suppressions::change))
         .route("/suppressions/{number}", get(suppressions::story))
-        .route("/suppressions.csv", get(suppressions::export).post(suppressions::import))
+        .route("/suppressions.csv", get(suppressions::export).post(import::import))
         .with_state(desk)
 }
 
 async fn sends(State(desk): State<Arc<Desk>>, Params(filter): Params<Filter>) -> Answer<Json<Value>> {
-    let page = desk.archive.sends(desk.filter(filter)?).await.map_err(unusable)?;
+    let page = page(desk.filter(filter)?, |part| desk.archive.sends(part)).await?;
     Ok(Json(json!({ "sends": page.items, "next": page.next })))
 }
 
@@ -48,7 +48,7 @@ async fn send(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<J
 }
 
 async fn events(State(desk): State<Arc<Desk>>, Params(filter): Params<Filter>) -> Answer<Json<Value>> {
-    let page = desk.archive.events(desk.filter(filter)?).await.map_err(unusable)?;
+    let page = page(desk.filter(filter)?, |part| desk.archive.events(part)).await?;
     Ok(Json(json!({ "events": page.items, "next": page.next })))
 }
 
@@ -59,15 +59,25 @@ async fn event(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<
 }
 
 async fn cancel(State(desk): State<Arc<Desk>>, Body(selection): Body<Selection>) -> Answer<Json<Value>> {
-    let found = selection.find(&desk, Some(SendState::Waiting)).await?;
-    let waiting: Vec<&SendView> = found.iter().filter(|send| send.state == SendState::Waiting).collect();
-    let mut cancelled = 0;
-    if selection.yes {
-        let reason = selection.reason.clone().unwrap_or_else(|| "cancelled by hand".into());
-        let ids = waiting.iter().map(|send| send.id).collect();
-        cancelled = desk.act(Action::Cancel { ids, reason }).await?.changed;
+    let mut selected = selection.select(&desk, Some(SendState::Waiting)).await?;
+    let reason = selection.reason.unwrap_or_else(|| "cancelled by hand".into());
+    let (mut shown, mut cancelled) = (Vec::<SendView>::new(), 0);
+    while let Some(mut sends) = selected.next(&desk).await? {
+        sends.retain(|send| send.state == SendState::Waiting);
+        if selection.yes && !sends.is_empty() {
+            let ids = sends.iter().map(|send| send.id).collect();
+            let cancel = Action::Cancel { ids, filter: selected.filter.clone(), reason: reason.clone() };
+            let acted = desk.act(cancel).await.map_err(|wrong| half_done(wrong, cancelled, "cancelled"))?;
+            cancelled += acted.changed;
+        }
+        sends.truncate(FIRST_PAGE.saturating_sub(shown.len()));
+        shown.extend(sends);
+        if !selection.yes && shown.len() >= FIRST_PAGE {
+            break;
+        }
     }
-    Ok(Json(json!({ "sends": waiting, "not_waiting": found.len() - waiting.len(), "cancelled": cancelled })))
+    let not_waiting = selected.found.saturating_sub(selected.waiting);
+    Ok(Json(json!({ "count": selected.waiting, "sends": shown, "not_waiting": not_waiting, "cancelled": cancelled })))
 }
 
 async fn holds(State(desk): State<Arc<Desk>>) -> Answer<Json<Value>> {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use http::StatusCode;
 use tokio::sync::Notify;
 
 use crate::alert::Notices;
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::event::act::{Acted, Action};
 use crate::event::plain_account;
-use crate::event::view::{Filter, SendView};
+use crate::event::view::{Filter, Page};
 use crate::map::phone;
 use crate::receive::Problem;
 use crate::route::Routes;
@@ -40,6 +42,13 @@ pub struct Desk {
 /// The longest name or reason that is taken, in characters.
 pub const LONGEST: usize = 500;
 
+/// How many entries a page has, unless somebody says otherwise; and at most.
+const PAGE: usize = 50;
+const LONGEST_PAGE: usize = 1_000;
+
+/// How long a page is read.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What comes of a request.
 pub type Answer<T> = Result<T, Problem>;
 
@@ -51,6 +60,15 @@ pub fn problem(status: StatusCode, detail: impl Into<String>) -> Problem {
 /// The store could not be used.
 pub fn unusable(error: StoreError) -> Problem {
     problem(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+}
+
+/// The store could not be used any more when a part was done already.
+pub fn half_done(wrong: Problem, done: usize, what: &str) -> Problem {
+    if done == 0 {
+        return wrong;
+    }
+    let detail = format!("{}; {done} were {what} before: ask for the same again to go on", wrong.detail);
+    Problem { detail, ..wrong }
 }
 
 impl Desk {
@@ -104,19 +122,24 @@ impl Desk {
         }
         Ok(filter)
     }
+}
 
-    /// All sends that a filter finds, the newest first; at most as many as its limit says.
-    pub async fn all(&self, mut filter: Filter) -> Answer<Vec<SendView>> {
-        let most = filter.limit.unwrap_or(usize::MAX);
-        let mut found = Vec::new();
-        loop {
-            filter.limit = Some(most.saturating_sub(found.len()).min(1_000));
-            let page = self.archive.sends(filter.clone()).await.map_err(unusable)?;
-            found.extend(page.items);
-            match page.next {
-                Some(next) if found.len() < most => filter.cursor = Some(next),
-                _ => return Ok(found),
-            }
+/// A page of a list, read part by part until it is full, there is no more, or it takes too long: then the page says where
+/// to go on.
+pub async fn page<'a, T>(
+    mut filter: Filter,
+    read: impl Fn(Filter) -> BoxFuture<'a, Result<Page<T>, StoreError>>,
+) -> Answer<Page<T>> {
+    let watch = Stopwatch::start();
+    let limit = filter.limit.unwrap_or(PAGE).min(LONGEST_PAGE);
+    let mut items = Vec::new();
+    loop {
+        filter.limit = Some(limit.saturating_sub(items.len()));
+        let part = read(filter.clone()).await.map_err(unusable)?;
+        items.extend(part.items);
+        if part.next.is_none() || items.len() >= limit || watch.elapsed() > PATIENCE {
+            return Ok(Page { items, next: part.next });
         }
+        filter.cursor = part.next;
     }
 }

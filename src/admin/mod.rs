@@ -5,8 +5,11 @@
 
 mod api;
 mod desk;
+mod import;
 mod input;
+mod plan;
 mod replay;
+mod rows;
 mod selection;
 mod suppressions;
 

@@ -1,10 +1,12 @@
-//! The list of numbers that must not be messaged: read, changed, and moved in and out as CSV.
+//! The list of numbers that must not be messaged: read, changed, and printed as CSV.
 
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body as Stream;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::stream;
 use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,12 +17,10 @@ use crate::clock::Timestamp;
 use crate::event::act::Action;
 use crate::event::view::{SuppressionStory, SuppressionView};
 use crate::event::{BY_HAND, Suppression};
+use crate::store::StoreError;
 
 /// How many are on a page.
 const PAGE: usize = 1_000;
-
-/// How many are changed in one transaction.
-const CHUNK: usize = 1_000;
 
 /// Which page.
 #[derive(Debug, Default, Deserialize)]
@@ -34,19 +34,19 @@ pub struct Asked {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
-    number: String,
+    pub number: String,
     /// By which account it must not be messaged; all if left out.
     #[serde(default)]
-    account: Option<String>,
+    pub account: Option<String>,
     /// Why.
     #[serde(default)]
-    reason: Option<String>,
+    pub reason: Option<String>,
     /// Since when; now if left out. It stays as it was for one that is on the list already.
     #[serde(default)]
-    since: Option<String>,
+    pub since: Option<String>,
     /// Takes it off the list.
     #[serde(default)]
-    remove: bool,
+    pub remove: bool,
 }
 
 /// `GET /api/v1/suppressions`
@@ -75,7 +75,8 @@ pub async fn change(State(desk): State<Arc<Desk>>, Body(change): Body<Change>) -
     Ok(Json(json!({ "number": number, "changed": changed })))
 }
 
-fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
+/// A change as the store takes it.
+pub fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
     let account = match change.account.as_deref().map(str::trim).filter(|account| !account.is_empty()) {
         // where there is one account, all are that one
         None if desk.accounts.len() == 1 && !change.remove => desk.accounts.keys().next().cloned().unwrap_or_default(),
@@ -104,69 +105,31 @@ fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
     })
 }
 
-/// `GET /api/v1/suppressions.csv`
+/// `GET /api/v1/suppressions.csv`, page by page: the list may be long.
 pub async fn export(State(desk): State<Arc<Desk>>) -> Answer<Response> {
+    let first = desk.archive.suppressions((String::new(), String::new()), PAGE).await.map_err(unusable)?;
+    let head = written(&[["number", "account", "reason", "since"]]);
+    let rest = stream::try_unfold(Some((head, first)), move |state| {
+        let desk = Arc::clone(&desk);
+        async move {
+            let Some((before, page)) = state else { return Ok::<_, StoreError>(None) };
+            let cells = |entry: &SuppressionView| {
+                let SuppressionView { number, account, reason, since } = entry.clone();
+                [number, account, reason, since]
+            };
+            let text = before + &written(&page.iter().map(cells).collect::<Vec<_>>());
+            let Some(last) = page.last() else { return Ok(Some((text, None))) };
+            let next = desk.archive.suppressions((last.number.clone(), last.account.clone()), PAGE).await?;
+            Ok(Some((text, Some((String::new(), next)))))
+        }
+    });
+    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], Stream::from_stream(rest)).into_response())
+}
+
+/// Rows as CSV.
+fn written<T: AsRef<[u8]>>(rows: &[[T; 4]]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let failed = |error: csv::Error| problem(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
-    writer.write_record(["number", "account", "reason", "since"]).map_err(failed)?;
-    let mut after = (String::new(), String::new());
-    loop {
-        let page = desk.archive.suppressions(after.clone(), PAGE).await.map_err(unusable)?;
-        let Some(last) = page.last() else { break };
-        after = (last.number.clone(), last.account.clone());
-        for SuppressionView { number, account, reason, since } in &page {
-            writer.write_record([number, account, reason, since]).map_err(failed)?;
-        }
-    }
-    let text = writer.into_inner().unwrap_or_default();
-    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
-}
-
-/// `POST /api/v1/suppressions.csv`: numbers in the first column or in one called `number`; all or none.
-pub async fn import(State(desk): State<Arc<Desk>>, body: String) -> Answer<Json<Value>> {
-    let rows = rows(body.trim_start_matches('\u{FEFF}')).map_err(|detail| problem(StatusCode::BAD_REQUEST, detail))?;
-    let mut changes = Vec::with_capacity(rows.len());
-    for (line, change) in rows {
-        let change = read(&desk, change)
-            .map_err(|wrong| problem(wrong.status, format!("line {line}: {}; nothing was imported", wrong.detail)))?;
-        changes.push(change);
-    }
-    let mut imported = 0;
-    for chunk in changes.chunks(CHUNK) {
-        imported += desk.act(Action::Suppress(chunk.to_vec())).await?.changed;
-    }
-    Ok(Json(json!({ "imported": imported })))
-}
-
-/// The rows of a list, each with its line.
-fn rows(text: &str) -> Result<Vec<(u64, Change)>, String> {
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let mut columns = (0, Some(1), Some(2), None);
-    let mut rows = Vec::new();
-    for (index, record) in reader.records().enumerate() {
-        let record = record.map_err(|error| error.to_string())?;
-        let line = record.position().map_or(0, csv::Position::line);
-        if record.iter().any(|cell| cell.contains(['\n', '\r'])) {
-            return Err(format!("line {line}: a quote is not closed; nothing was imported"));
-        }
-        let place = |name: &str| record.iter().position(|cell| cell.eq_ignore_ascii_case(name));
-        if index == 0
-            && let Some(number) = place("number").or_else(|| place("phone"))
-        {
-            columns = (number, place("account"), place("reason"), place("since"));
-            continue;
-        }
-        let cell = |column: Option<usize>| column.and_then(|column| record.get(column)).filter(|cell| !cell.is_empty());
-        let Some(number) = cell(Some(columns.0)) else { continue };
-        let change = Change {
-            number: number.to_owned(),
-            account: cell(columns.1).map(ToOwned::to_owned),
-            reason: cell(columns.2).map(ToOwned::to_owned),
-            since: cell(columns.3).map(ToOwned::to_owned),
-            remove: false,
-        };
-        rows.push((line, change));
-    }
-    Ok(rows)
+    // into memory, and each row has four cells: neither can fail
+    let _ = rows.iter().try_for_each(|row| writer.write_record(row));
+    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }

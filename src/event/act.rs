@@ -1,10 +1,14 @@
 //! What people do with what is kept.
 
 use super::lookup::EventSeq;
-use super::{HoldChange, NewSend, SendId, State, Suppression};
+use super::view::Filter;
+use super::{HoldChange, NewEvent, NewSend, SendId, State, Suppression};
+
+/// How many sends one action changes at most: accepting waits for its transaction, which takes some milliseconds.
+pub const STEP: usize = 500;
 
 /// Something that a person decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Action {
     /// An account or a campaign stands still until the hold is lifted.
     SetHold {
@@ -24,17 +28,29 @@ pub enum Action {
     },
     /// Waiting sends are not wanted any more.
     Cancel {
-        /// Which.
+        /// Which: at most [`STEP`].
         ids: Vec<SendId>,
+        /// What must still be true of each; one that was changed meanwhile is left alone.
+        filter: Filter,
         /// Why.
         reason: String,
     },
-    /// Sends go again, or for the first time.
+    /// Sends go again, or for the first time: at most [`STEP`].
     Revive(Vec<Revival>),
     /// What was never read of an event is read.
     LookUpAgain(EventSeq),
+    /// A call that could not be decoded is kept as the events it turned out to hold; those that are kept already are not
+    /// kept twice.
+    ReadAgain {
+        /// The event that was kept in their place.
+        undecoded: EventSeq,
+        /// What it holds.
+        events: Vec<NewEvent>,
+    },
     /// Numbers must not be messaged, or may be again.
     Suppress(Vec<Suppression>),
+    /// The same from a list: numbers that are on it for that reason already are left alone.
+    Import(Vec<Suppression>),
 }
 
 /// A send that goes again.
@@ -62,10 +78,32 @@ pub enum Revival {
     },
 }
 
+/// A send that may begin, or begin anew.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// What.
+    pub send: &'a NewSend,
+    /// The route of its event.
+    pub route: &'a str,
+    /// Its event; `None`: one that is still to be kept.
+    pub event: Option<EventSeq>,
+    /// The send that begins anew, if one does.
+    pub old: Option<SendId>,
+}
+
+impl Revival {
+    /// What goes.
+    pub fn send(&self) -> &NewSend {
+        match self {
+            Self::Again { send, .. } | Self::New { send, .. } => send,
+        }
+    }
+}
+
 /// What came of an action.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Acted {
-    /// How many sends, holds or numbers were changed.
+    /// How many sends, holds or numbers were changed. Of sends that go again, only those that really wait to go.
     pub changed: usize,
     /// The holds that began or ended.
     pub holds: Vec<HoldChange>,

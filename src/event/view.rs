@@ -55,6 +55,21 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+/// How many sends a filter finds among those that one reading looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All of them.
+    pub found: u64,
+    /// Those that wait.
+    pub waiting: u64,
+    /// The oldest of them.
+    pub oldest: Option<SendId>,
+    /// The first send, by number, that is newer than all that were looked at.
+    pub before: i64,
+    /// Where to go on; `None`: that was all.
+    pub next: Option<i64>,
+}
+
 /// A send in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SendView {
@@ -263,8 +278,19 @@ pub struct KeptWhole {
     pub route: String,
     /// Why it could not be decoded; then its body is as it was sent.
     pub fault: Option<String>,
-    /// Whether a part of it was never read.
-    pub is_unread: bool,
+    /// What has become of reading the rest of it, where a rest has to be read.
+    pub rest: Option<Rest>,
+}
+
+/// What has become of the part of an event that has to be read from its sender's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// It is still to be read.
+    Waiting,
+    /// It was read.
+    Found,
+    /// It could not be read.
+    Failed,
 }
 
 /// What was accepted of a campaign so far.

@@ -2,14 +2,18 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::barrier::barrier;
+use super::direct::Direct;
 use super::insert::insert_send;
 use super::origin::Origin;
 use super::states::{CANCELLED, FAILED, READY, WAITING};
 use super::turns::{self, Turn};
-use super::{holds, people, remap, states};
+use super::{append, archive, holds, people, remap, states};
 use crate::clock::Timestamp;
-use crate::event::act::{Acted, Action, Revival};
-use crate::event::{NewSend, SendId};
+use crate::event::act::{Acted, Action, Candidate, Revival};
+use crate::event::lookup::EventSeq;
+use crate::event::view::Filter;
+use crate::event::{Kept, NewEvent, NewSend, SendId};
 
 /// Carries out what a person decided.
 pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
@@ -27,15 +31,7 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
                 acted.changed += 1;
             }
         }
-        Action::Cancel { ids, reason } => {
-            let mut waits = db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND state IN (0, 1, 3)")?;
-            for id in ids {
-                if waits.exists([id.0])? {
-                    turns::turn(db, id.0, now, Turn::end(CANCELLED, reason))?;
-                    acted.changed += 1;
-                }
-            }
-        }
+        Action::Cancel { ids, filter, reason } => acted.changed = cancel(db, (ids, filter), reason, now)?,
         Action::Revive(revivals) => {
             for revival in revivals {
                 acted.changed += usize::from(revive(db, revival, now)?);
@@ -48,13 +44,63 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
                 )?
                 .execute(params![event.0, now.0])?;
         }
+        Action::ReadAgain { undecoded, events } => acted.changed = read_again(db, *undecoded, events, now)?,
         Action::Suppress(changes) => {
             for change in changes {
                 acted.changed += people::suppress(db, change, None, now)?;
             }
         }
+        Action::Import(changes) => {
+            for change in changes {
+                if !people::is_listed(db, change)? {
+                    acted.changed += people::suppress(db, change, None, now)?;
+                }
+            }
+        }
     }
     Ok(acted)
+}
+
+/// Cancels those that still wait, and of which the filter still holds.
+fn cancel(db: &Connection, (ids, filter): (&[SendId], &Filter), reason: &str, now: Timestamp) -> Result<usize> {
+    let mut waits = db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND state IN (0, 1, 3)")?;
+    let mut cancelled = 0;
+    for id in ids {
+        if waits.exists([id.0])? && archive::is_found(db, filter, *id)? {
+            turns::turn(db, id.0, now, Turn::end(CANCELLED, reason))?;
+            cancelled += 1;
+        }
+    }
+    Ok(cancelled)
+}
+
+/// Keeps what an undecoded call turned out to hold. Returns how many sends that makes that go when their turn comes: what
+/// was kept before, however long ago, is not made again.
+fn read_again(db: &Connection, undecoded: EventSeq, events: &[NewEvent], now: Timestamp) -> Result<usize> {
+    // the call itself, where its sender gives no ids, counted as seen by the hash of its body: so would its event
+    db.prepare_cached("DELETE FROM seen WHERE fingerprint = ?1 AND event = ?2").and_then(|mut forget| {
+        events.iter().try_for_each(|event| forget.execute(params![event.fingerprint, undecoded.0]).map(drop))
+    })?;
+    let mut direct = Direct::default();
+    let mut going = 0;
+    for event in events {
+        if archive::seen(db, event.fingerprint)?.is_some()
+            || append::append(db, std::slice::from_ref(event), &mut direct)? != [Kept::New]
+        {
+            continue;
+        }
+        let seq: i64 = db
+            .prepare_cached("SELECT event FROM seen WHERE fingerprint = ?1")?
+            .query_row([event.fingerprint], |row| row.get(0))?;
+        let mut made =
+            db.prepare_cached("SELECT id, state FROM sends INDEXED BY sends_of_event WHERE event = ?1 ORDER BY id")?;
+        let made = made.query_map([seq], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(i64, i64)>>>()?;
+        for ((id, state), send) in made.into_iter().zip(&event.made.sends) {
+            let candidate = Candidate { send, route: &event.route, event: Some(EventSeq(seq)), old: Some(SendId(id)) };
+            going += usize::from(state < states::SENT && barrier(db, candidate, now)?.is_none());
+        }
+    }
+    Ok(going)
 }
 
 fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
@@ -65,6 +111,13 @@ fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
                 db.prepare_cached("SELECT state FROM sends WHERE id = ?1 AND attempts = ?2 AND state >= 10")?;
             let found: Option<i64> = same.query_row(params![id.0, attempts], |row| row.get(0)).optional()?;
             if found.is_none_or(|found| states::shown(found) != *state) {
+                return Ok(false);
+            }
+            let (event, route): (i64, String) = db
+                .prepare_cached("SELECT event, route FROM sends WHERE id = ?1")?
+                .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let candidate = Candidate { send, route: &route, event: Some(EventSeq(event)), old: Some(*id) };
+            if send.content.is_ok() && barrier(db, candidate, now)?.is_some() {
                 return Ok(false);
             }
             again(db, *id, send, now)
@@ -80,8 +133,11 @@ fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
             let found: Option<(String, String)> =
                 select.query_row([event.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
             let Some((id, route)) = found else { return Ok(false) };
-            insert_send(db, Origin { seq: event.0, id: &id, route: &route, at: now }, send, None)?;
-            Ok(true)
+            if barrier(db, Candidate { send, route: &route, event: Some(*event), old: None }, now)?.is_some() {
+                return Ok(false);
+            }
+            let state = insert_send(db, Origin { seq: event.0, id: &id, route: &route, at: now }, send, None)?;
+            Ok(state < states::SENT)
         }
     }
 }

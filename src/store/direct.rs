@@ -62,19 +62,19 @@ impl Direct {
     /// Keeps a send, and hands it over if it may go.
     fn insert(&mut self, db: &Connection, origin: Origin<'_>, send: &NewSend) -> Result<()> {
         let (Ok(content), Some(until)) = (&send.content, self.lease_until) else {
-            return insert_send(db, origin, send, None);
+            return insert_send(db, origin, send, None).map(drop);
         };
         if self.closed.iter().any(|(account, campaign)| *account == send.account && *campaign == content.campaign) {
-            return insert_send(db, origin, send, None);
+            return insert_send(db, origin, send, None).map(drop);
         }
         let Some(position) = self.room.iter().position(|want| want.account == send.account) else {
-            return insert_send(db, origin, send, None);
+            return insert_send(db, origin, send, None).map(drop);
         };
         let goes = self.room.get_mut(position).is_some_and(|want| want.take(&content.campaign));
         if !goes || !is_plain(&content.wishes) || !self.is_open_to(db, send, content)? {
             // what comes later must not overtake it
             self.room.swap_remove(position);
-            return insert_send(db, origin, send, None);
+            return insert_send(db, origin, send, None).map(drop);
         }
         insert_send(db, origin, send, Some(until))?;
         self.sends.push(Claimed {

@@ -26,8 +26,9 @@ impl Beginning {
     }
 }
 
-/// Keeps a send as it begins: ready, waiting for its time, being sent (with the end of the lease), or at its end.
-pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: Option<Timestamp>) -> Result<()> {
+/// Keeps a send as it begins: ready, waiting for its time, being sent (with the end of the lease), or at its end. Returns
+/// its state.
+pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: Option<Timestamp>) -> Result<i64> {
     let begins = match (&send.content, lease) {
         (Err(reason), _) => Beginning::ended(FAILED, origin.at, reason.clone()),
         (Ok(_), Some(until)) => Beginning { state: SENDING, due: until, why: None, reason: None },
@@ -69,7 +70,7 @@ pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: O
         wishes.marketing.then_some(1),
         wishes.terms.written()
     ])?;
-    Ok(())
+    Ok(begins.state)
 }
 
 fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, wishes: &Wishes) -> Result<Beginning> {

@@ -6,6 +6,7 @@
 mod act;
 mod append;
 mod archive;
+mod barrier;
 mod claim;
 mod direct;
 mod holds;
@@ -37,11 +38,12 @@ use futures_util::future::BoxFuture;
 use thiserror::Error;
 
 use crate::clock::Timestamp;
-use crate::event::act::{Acted, Action};
+use crate::event::act::{Acted, Action, Candidate};
 use crate::event::lookup::{Lookup, LookupSettlement};
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
 use crate::event::view::{
     EventStory, EventView, Filter, HoldView, KeptWhole, Page, SendStory, SendView, SuppressionStory, SuppressionView,
+    Tally,
 };
 use crate::event::{Claimed, HoldChange, Kept, NewEvent, NoticeId, OnUncertain, Returned, SendId, Settlement, Told};
 
@@ -257,10 +259,19 @@ pub trait Operate: Intake {
     fn act(&self, action: Action, now: Timestamp) -> BoxFuture<'_, Result<Acted, StoreError>>;
 }
 
-/// What people ask for.
+/// What people ask for. Each reading is short: a list that is not full may go on, from where its page says.
 pub trait Archive: Send + Sync + 'static {
     /// Sends, newest first.
     fn sends(&self, filter: Filter) -> BoxFuture<'_, Result<Page<SendView>, StoreError>>;
+
+    /// How many sends a filter finds, as far as one reading looks.
+    fn tally(&self, filter: Filter) -> BoxFuture<'_, Result<Tally, StoreError>>;
+
+    /// Why a send would come to its end at once if it began now; `None`: it goes when its turn comes.
+    fn barrier(&self, candidate: Candidate<'_>, now: Timestamp) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
+
+    /// The number of the event that was last kept by this fingerprint.
+    fn seen(&self, fingerprint: [u8; 16]) -> BoxFuture<'_, Result<Option<i64>, StoreError>>;
 
     /// A send, whole.
     fn send(&self, id: SendId) -> BoxFuture<'_, Result<Option<SendStory>, StoreError>>;

@@ -31,6 +31,13 @@ pub fn suppress(db: &Connection, change: &Suppression, event: Option<i64>, at: T
     Ok(changed)
 }
 
+/// Whether a number is on the list already, and for this reason if one was given.
+pub fn is_listed(db: &Connection, change: &Suppression) -> Result<bool> {
+    let Suppression { account, number, reason, .. } = change;
+    db.prepare_cached("SELECT 1 FROM suppressions WHERE number = ?1 AND account = ?2 AND ?3 IN (reason, ?4)")?
+        .exists(params![number, plain_account(account), reason, BY_HAND])
+}
+
 /// Whether there are any.
 pub fn is_anybody_suppressed(db: &Connection) -> Result<bool> {
     db.prepare_cached("SELECT 1 FROM suppressions")?.exists([])

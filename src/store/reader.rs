@@ -4,11 +4,13 @@ use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags};
 
 use super::sqlite::{Location, SqliteStore};
-use super::{Archive, StoreError, archive};
+use super::{Archive, StoreError, archive, barrier};
+use crate::clock::Timestamp;
 use crate::event::SendId;
+use crate::event::act::Candidate;
 use crate::event::view::{
     EventStory, EventView, Filter, HoldView, KeptWhole, LearnedCampaign, Page, SendStory, SendView, SuppressionStory,
-    SuppressionView,
+    SuppressionView, Tally,
 };
 
 /// Reads a store of which the relay may be running or not.
@@ -47,6 +49,20 @@ impl SqliteStore {
 impl Archive for SqliteStore {
     fn sends(&self, filter: Filter) -> BoxFuture<'_, Result<Page<SendView>, StoreError>> {
         self.read(move |db| archive::sends(db, &filter))
+    }
+
+    fn tally(&self, filter: Filter) -> BoxFuture<'_, Result<Tally, StoreError>> {
+        self.read(move |db| archive::tally(db, &filter))
+    }
+
+    fn barrier(&self, candidate: Candidate<'_>, now: Timestamp) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        let Candidate { send, route, event, old } = candidate;
+        let (send, route) = (send.clone(), route.to_owned());
+        self.read(move |db| barrier::barrier(db, Candidate { send: &send, route: &route, event, old }, now))
+    }
+
+    fn seen(&self, fingerprint: [u8; 16]) -> BoxFuture<'_, Result<Option<i64>, StoreError>> {
+        self.read(move |db| archive::seen(db, fingerprint))
     }
 
     fn send(&self, id: SendId) -> BoxFuture<'_, Result<Option<SendStory>, StoreError>> {

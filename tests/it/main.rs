@@ -17,6 +17,7 @@
 
 mod alerts;
 mod authenticate;
+mod bulk;
 mod cli;
 mod crash;
 mod deliver;

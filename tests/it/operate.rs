@@ -1,5 +1,6 @@
 //! What people ask of a running relay and do with it: by the admin API, and by the commands that use it.
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::world::{ROUTE, Setup, World, eventually};
@@ -145,6 +146,99 @@ async fn what_could_not_be_decoded_is_replayed_when_it_can() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replay_counts_what_really_goes() {
+    let once = ROUTE.replace("    when: not event.skip\n", "    when: not event.skip\n    once: { within: 30d }\n");
+    let world = World::start(Setup::new().route("hello", &format!("body: form{once}"))).await;
+    let batch = |names: &[(&str, &str)]| {
+        let events: Vec<Value> = names.iter().map(|(id, phone)| json!({"id": id, "phone": phone})).collect();
+        Value::from(events).to_string()
+    };
+    let replay = async |world: &World, ids: &str, yes: bool| {
+        world.admin("POST", "/events/replay", Some(json!({"ids": [ids], "yes": yes}))).await.1
+    };
+    // two bodies that cannot be decoded; then the route is corrected
+    world.post("hello", &batch(&[("e1", "9812345671"), ("e2", "9812345672"), ("e2", "9812345672")])).await;
+    world.post("hello", &json!({"phone": "9812345673"}).to_string()).await;
+    let world = World::start(world.stop().await.route("hello", &format!("body: json{once}"))).await;
+    // e1 came again by itself, the second person is suppressed
+    posted(&world, "e1", "welcome", "9812345671").await;
+    world.delivered(1).await;
+    world.admin("POST", "/suppressions", Some(json!({"number": "9812345672"}))).await;
+    let told = replay(&world, "#1", false).await;
+    assert_eq!((&told["does"]["send"], &told["does"]["skip"]), (&json!(0), &json!(3)), "{told}");
+    let whys = told["steps"].to_string();
+    for why in ["`e1` is kept already as #3", "must not be messaged", "stands in the body twice"] {
+        assert!(whys.contains(why), "{why}: {whys}");
+    }
+    assert_eq!(replay(&world, "#1", true).await["replayed"], 0);
+    // without ids the body's hash is the event's id, and was seen with the call that could not be decoded
+    assert_eq!(replay(&world, "#2", true).await["replayed"], 1);
+    world.delivered(2).await;
+    let told = replay(&world, "#2", true).await;
+    assert_eq!((&told["replayed"], &told["does"]["skip"]), (&json!(0), &json!(1)), "{told}");
+    // and not again when the repetition of an id would count as a new event
+    Connection::open(world.setup.database()).unwrap().execute("UPDATE seen SET expires_at = 0", []).unwrap();
+    assert_eq!(replay(&world, "#2", true).await["replayed"], 0);
+    // the same person had the same: neither a new send nor one that is asked for once more goes
+    posted(&world, "e5", "welcome", "9812345671").await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 16", "1").await;
+    let again = world.query("SELECT id FROM sends WHERE state IN (10, 16)");
+    for id in again.iter().map(|row| row[0].parse::<i64>().unwrap()).take(2) {
+        for yes in [false, true] {
+            let ask = json!({"ids": [id], "again": true, "yes": yes});
+            let (_, told) = world.admin("POST", "/sends/replay", Some(ask)).await;
+            assert_eq!((&told["replayed"], &told["does"]["send"]), (&json!(0), &json!(0)), "{id}: {told}");
+        }
+    }
+    assert_eq!(world.sandbox.messages().len(), 2);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_wrong_name_replays_nothing() {
+    let wrong = ROUTE.replace("contact.first_name | default('there')", "event.first");
+    let world = World::start(Setup::new().route("hello", &wrong)).await;
+    posted(&world, "e1", "welcome", "9812345670").await;
+    let world = World::start(world.stop().await.route("hello", ROUTE)).await;
+    let (status, _) = world.admin("POST", "/events/replay", Some(json!({"ids": ["e1", "nobody"], "yes": true}))).await;
+    assert_eq!((status, world.query("SELECT state FROM sends")), (404, vec![vec!["11".to_owned()]]));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_read_as_spreadsheets_write_them() {
+    let world = World::hello().await;
+    let list = world.setup.dir.path().join("list.csv");
+    for (ending, mark, separator) in [("\n", "", ","), ("\r\n", "\u{FEFF}", ";"), ("\r", "", "\t"), ("\r\n", "", ",")] {
+        let rows = [
+            "Name,Number,Reason",
+            "Asha,'+91 98123 45601,\"asked;\n by phone\"",
+            ",,",
+            "Ravi, 098123-45602 ,",
+            ",,no number",
+        ];
+        let text = rows.join("\n").replace(',', separator).replace('\n', ending);
+        std::fs::write(&list, format!("{mark}{text}{ending}")).unwrap();
+        let (well, said) = command(&world, &["suppress", "import", list.to_str().unwrap()]);
+        assert!(well && said.contains("2 number(s) imported") && said.contains("1 row(s) without a number"), "{said}");
+        let reason = world.query("SELECT reason FROM suppressions WHERE number = '+919812345601'");
+        assert_eq!(reason, [["asked;\n by phone"]], "{separator:?}");
+        // the line of what is wrong is the file's, after a cell of two lines too
+        std::fs::write(&list, format!("{mark}{text}{ending}x{separator}9.19812E+11{ending}")).unwrap();
+        let (well, said) = command(&world, &["suppress", "import", list.to_str().unwrap()]);
+        assert!(
+            !well && said.contains(&format!("{}:7: ", list.display())) && said.contains("format its column as text"),
+            "{said}"
+        );
+    }
+    std::fs::write(&list, b"number\n9812345603\n\xff\xfe\n").unwrap();
+    let (well, said) = command(&world, &["suppress", "import", list.to_str().unwrap()]);
+    assert!(!well && said.contains(":3: the list is not UTF-8 text"), "{said}");
+    assert_eq!(world.query("SELECT count(*) FROM suppressions"), [["2"]]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn holds_are_set_and_lifted_by_hand() {
     let world = World::hello().await;
     let (well, said) =
@@ -224,7 +318,11 @@ async fn suppressed_numbers_move_in_and_out_as_csv() {
     );
     std::fs::write(&list, "9812345678\nnobody\n").unwrap();
     let (well, said) = command(&world, &["suppress", "import", list.to_str().unwrap()]);
-    assert!(!well && said.contains("line 2") && said.contains("nobody"), "{said}");
+    let place = format!("{}:2: ", list.display());
+    assert!(
+        !well && said.contains(&place) && said.contains("nobody") && said.contains("nothing was imported"),
+        "{said}"
+    );
     assert_eq!(world.query("SELECT count(*) FROM suppressions WHERE number = '+919812345678'"), [["0"]]);
     let (well, said) =
         command(&world, &["suppress", "add", "9812345678", "--account", "default", "--reason", "by phone"]);

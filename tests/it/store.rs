@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use serri_relay::clock::Timestamp;
+use serri_relay::event::act::Action;
+use serri_relay::event::view::Filter;
 use serri_relay::event::{
-    Attempt, Claimed, Content, Fate, HoldScope, Kept, Made, NewEvent, NewSend, OnUncertain, Outcome, Returned,
+    Attempt, Claimed, Content, Fate, HoldScope, Kept, Made, NewEvent, NewSend, OnUncertain, Outcome, Returned, SendId,
     Settlement, Wishes,
 };
 use serri_relay::store::{
-    ClaimRequest, Intake as _, OpenError, Recovered, Report, SqliteStore, Store, StoreError, Want,
+    Archive as _, ClaimRequest, Intake as _, OpenError, Operate as _, Recovered, Report, SqliteStore, Store,
+    StoreError, Want,
 };
 use tempfile::TempDir;
 
@@ -181,6 +184,26 @@ async fn what_was_in_flight_when_the_process_died_is_recovered() {
         query(&dir.path().join("relay.db"), "SELECT count(*) FROM attempts WHERE outcome = 'uncertain'"),
         [["2"]]
     );
+}
+
+#[tokio::test]
+async fn only_what_still_waits_and_is_still_meant_is_cancelled() {
+    let (dir, store) = store();
+    store.append(vec![event(1, 0, &["+1"]), event(2, 0, &["+2"]), event(3, 0, &["+3"])]).await.unwrap();
+    let first = claim(&store, 0, 1).await;
+    let cancel = |campaign: &str| Action::Cancel {
+        ids: (0..5).map(SendId).collect(),
+        filter: Filter { campaign: Some(campaign.into()), ..Filter::default() },
+        reason: "wrong price".into(),
+    };
+    assert_eq!(store.act(cancel("other"), Timestamp(1)).await.unwrap().changed, 0);
+    assert_eq!(store.act(cancel("c"), Timestamp(1)).await.unwrap().changed, 2, "one is being sent");
+    assert_eq!(store.act(cancel("c"), Timestamp(1)).await.unwrap().changed, 0);
+    settle(&store, &first[0], sent()).await;
+    let tally = store.tally(Filter { limit: Some(2), ..Filter::default() }).await.unwrap();
+    assert_eq!((tally.found, tally.waiting, tally.oldest, tally.before), (2, 0, Some(SendId(2)), 4));
+    store.close();
+    assert_eq!(query(&dir.path().join("relay.db"), "SELECT state FROM sends ORDER BY id"), [["10"], ["15"], ["15"]]);
 }
 
 #[tokio::test]

@@ -53,8 +53,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let admin = arguments.relay.connect(setting)?;
     match &arguments.command {
         Command::List { which, paging } => {
-            let query = [which.pairs(), paging.pairs()].concat();
-            if let Some(json) = admin.json(Method::GET, "/events", &query, Sent::Nothing)? {
+            if let Some(json) = admin.list("events", which, paging)? {
                 let row = |event: &Value| {
                     ["number", "id", "route", "type", "received_at", "sends", "fault"]
                         .map(|key| field(event, key))

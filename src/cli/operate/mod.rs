@@ -92,12 +92,8 @@ pub struct Paging {
     cursor: Option<String>,
 }
 
-impl Paging {
-    fn pairs(&self) -> Vec<(&'static str, String)> {
-        let limit = ("limit", self.limit.to_string());
-        std::iter::once(limit).chain(self.cursor.clone().map(|cursor| ("cursor", cursor))).collect()
-    }
-}
+/// How many entries one page has at most.
+const PAGE: usize = 1_000;
 
 /// A running relay.
 pub struct Admin {
@@ -139,7 +135,7 @@ fn admin_url(settings: &RelayFile) -> String {
 pub enum Sent {
     Nothing,
     Json(Value),
-    Csv(String),
+    Csv(Vec<u8>),
 }
 
 impl Admin {
@@ -195,6 +191,38 @@ impl Admin {
         sent: Sent,
     ) -> anyhow::Result<Option<Value>> {
         let json: Value = serde_json::from_str(&self.ask(method, path, query, sent)?).context("the relay's answer")?;
+        if self.is_json {
+            say(&serde_json::to_string_pretty(&json)?);
+            return Ok(None);
+        }
+        Ok(Some(json))
+    }
+}
+
+impl Admin {
+    /// A page of a list. The relay answers before it is full if it would take long: then it is asked for the rest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::ask`].
+    pub fn list(&self, key: &str, which: &Which, paging: &Paging) -> anyhow::Result<Option<Value>> {
+        let (mut entries, mut next) = (Vec::new(), paging.cursor.clone());
+        loop {
+            let limit = paging.limit.min(PAGE).saturating_sub(entries.len());
+            let mut query = which.pairs();
+            query.push(("limit", limit.to_string()));
+            query.extend(next.map(|cursor| ("cursor", cursor)));
+            let text = self.ask(Method::GET, &format!("/{key}"), &query, Sent::Nothing)?;
+            let mut page: Value = serde_json::from_str(&text).context("the relay's answer")?;
+            if let Some(Value::Array(more)) = page.get_mut(key).map(Value::take) {
+                entries.extend(more);
+            }
+            next = page.get("next").and_then(Value::as_str).map(ToOwned::to_owned);
+            if next.is_none() || entries.len() >= paging.limit.min(PAGE) {
+                break;
+            }
+        }
+        let json = json!({ key: entries, "next": next });
         if self.is_json {
             say(&serde_json::to_string_pretty(&json)?);
             return Ok(None);

@@ -65,12 +65,10 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let admin = arguments.relay.connect(setting)?;
     match &arguments.command {
         Command::List { which, paging } => {
-            let query = [which.pairs(), paging.pairs()].concat();
-            let Some(json) = admin.json(Method::GET, "/sends", &query, Sent::Nothing)? else {
-                return Ok(ExitCode::SUCCESS);
-            };
-            show_sends(entries(&json, "sends"));
-            more(&json);
+            if let Some(json) = admin.list("sends", which, paging)? {
+                show_sends(entries(&json, "sends"));
+                more(&json);
+            }
         }
         Command::Show { id } => {
             if let Some(json) = admin.json(Method::GET, &format!("/sends/{id}"), &[], Sent::Nothing)? {
@@ -88,12 +86,13 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
             if let Some(json) = admin.json(Method::POST, "/sends/cancel", &[], Sent::Json(body))? {
                 let sends = entries(&json, "sends");
                 show_sends(sends);
+                say_rest(sends.len(), number(&json, "count"));
                 if *yes {
                     say(&format!("{} send(s) cancelled", field(&json, "cancelled")));
                 } else {
                     say(&format!(
                         "{} send(s) would be cancelled; nothing was changed: add --yes to do it",
-                        sends.len()
+                        field(&json, "count")
                     ));
                 }
             }
@@ -107,11 +106,24 @@ pub fn show_steps(json: &Value, yes: bool) {
     let steps = entries(json, "steps");
     let row = |step: &Value| ["does", "event", "rule", "destination", "why"].map(|key| field(step, key)).to_vec();
     super::table(&["does", "event", "rule", "number", "why"], &steps.iter().map(row).collect::<Vec<_>>());
+    let does = |what: &str| json.get("does").map_or(0, |does| number(does, what));
+    say_rest(steps.len(), ["send", "change", "skip", "fail"].map(does).iter().sum());
     if yes {
         say(&format!("{} send(s) replayed", field(json, "replayed")));
     } else {
-        let count = steps.iter().filter(|step| field(step, "does") == "send").count();
+        let count = does("send");
         say(&format!("{count} send(s) would be replayed; nothing was changed: add --yes to do it"));
+    }
+}
+
+fn number(json: &Value, key: &str) -> usize {
+    json.get(key).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
+}
+
+/// The relay shows the first of many.
+fn say_rest(shown: usize, all: usize) {
+    if all > shown {
+        say(&format!("... and {} more", all - shown));
     }
 }
 

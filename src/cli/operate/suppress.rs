@@ -1,6 +1,6 @@
 //! `serri-relay suppress`: numbers that must not be messaged.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -120,9 +120,17 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
             }
         }
         Command::Import { file } => {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
-            if let Some(json) = admin.json(Method::POST, "/suppressions.csv", &[], Sent::Csv(text))? {
-                say(&format!("{} number(s) imported", field(&json, "imported")));
+            let text = std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            let answered = admin.json(Method::POST, "/suppressions.csv", &[], Sent::Csv(text));
+            if let Some(json) = answered.map_err(|error| in_file(file, &error))? {
+                say(&format!(
+                    "{} number(s) imported, {} of them new or with a new reason",
+                    field(&json, "imported"),
+                    field(&json, "changed")
+                ));
+                if field(&json, "skipped") != "0" {
+                    say(&format!("{} row(s) without a number were left out", field(&json, "skipped")));
+                }
             }
         }
         Command::Export => {
@@ -131,6 +139,16 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A fault of a line says which file it is in, so that editors find it.
+fn in_file(file: &Path, error: &anyhow::Error) -> anyhow::Error {
+    let text = format!("{error:#}");
+    let placed = text.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+    match placed.filter(|(line, _)| line.parse::<u64>().is_ok()) {
+        Some((line, what)) => anyhow::anyhow!("{}:{line}: {what}", file.display()),
+        None => anyhow::anyhow!("{}: {text}; importing the same file again is safe", file.display()),
+    }
 }
 
 /// What was decided about numbers, if anything was.

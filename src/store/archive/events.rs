@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
-use super::filter::{self, Where};
+use super::filter::{self, Numbered, Where};
 use super::sends::{SEND, send};
 use super::suppressions;
 use crate::clock::Timestamp;
 use crate::event::lookup::KeptEvent;
-use crate::event::view::{EventStory, EventView, Filter, KeptWhole, Page, shown};
+use crate::event::view::{EventStory, EventView, Filter, KeptWhole, Page, Rest, shown};
 use crate::store::states;
 
 const EVENT: &str = "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault,
@@ -26,19 +26,24 @@ fn event(row: &Row<'_>) -> Result<EventView> {
     })
 }
 
-/// Events, newest first.
+/// How events are numbered.
+const NUMBERED: Numbered = Numbered { column: "e.seq", table: "events", key: "seq" };
+
+/// Events, newest first: those of which a filter holds, or that made a send of which it does.
 pub fn events(db: &Connection, filter: &Filter) -> Result<Page<EventView>> {
     let mut conditions = Where::default();
     conditions.text("e.route = ?", filter.route.as_ref());
     conditions.text("e.id = ?", filter.event.as_ref());
     conditions.time("e.received_at >= ?", filter.since.as_ref());
     conditions.time("e.received_at < ?", filter.until.as_ref());
-    conditions.text("e.seq IN (SELECT event FROM sends WHERE destination = ?)", filter.number.as_ref());
-    conditions.text("e.seq IN (SELECT event FROM sends WHERE rule = ?)", filter.rule.as_ref());
-    conditions.text("e.seq IN (SELECT event FROM sends WHERE campaign = ?)", filter.campaign.as_ref());
-    conditions.text("e.seq IN (SELECT event FROM sends WHERE account = ?)", filter.account.as_ref());
-    conditions.states("e.seq IN (SELECT event FROM sends WHERE state IN", filter, "))");
-    filter::list(db, (EVENT, conditions), (filter, "e.seq"), event, |event: &EventView| event.number)
+    // each looks at the sends of one event: what it costs does not depend on how many sends there are
+    let of_event = "EXISTS (SELECT 1 FROM sends s WHERE s.event = e.seq AND";
+    conditions.text(&format!("{of_event} s.destination = ?)"), filter.number.as_ref());
+    conditions.text(&format!("{of_event} s.rule = ?)"), filter.rule.as_ref());
+    conditions.text(&format!("{of_event} s.campaign = ?)"), filter.campaign.as_ref());
+    conditions.text(&format!("{of_event} s.account = ?)"), filter.account.as_ref());
+    conditions.states(&format!("{of_event} s.state IN"), filter, "))");
+    filter::list(db, (EVENT, conditions), (filter, NUMBERED), event, |event: &EventView| event.number)
 }
 
 /// An event, whole: by the sender's id (the newest of that id), or by its number, which `#` makes sure of.
@@ -83,6 +88,11 @@ pub fn event_story(db: &Connection, name: &str) -> Result<Option<EventStory>> {
     Ok(Some(story))
 }
 
+/// The number of the event that was last kept by this fingerprint.
+pub fn seen(db: &Connection, fingerprint: [u8; 16]) -> Result<Option<i64>> {
+    db.query_row("SELECT event FROM seen WHERE fingerprint = ?1", [fingerprint], |row| row.get(0)).optional()
+}
+
 /// An event as it was kept, with its route and why it could not be decoded.
 pub fn kept(db: &Connection, number: i64) -> Result<Option<KeptWhole>> {
     let read = |row: &Row<'_>| {
@@ -99,7 +109,11 @@ pub fn kept(db: &Connection, number: i64) -> Result<Option<KeptWhole>> {
             event,
             route: row.get(5)?,
             fault: row.get(6)?,
-            is_unread: lookup.is_some_and(|state| state != 10),
+            rest: lookup.map(|state| match state {
+                states::SENT => Rest::Found,
+                states::FAILED => Rest::Failed,
+                _ => Rest::Waiting,
+            }),
         })
     };
     db.query_row(

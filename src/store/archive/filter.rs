@@ -1,13 +1,19 @@
 //! The conditions of lists, and their pages.
+//!
+//! One reading looks at a bounded part of history, whatever the filter finds in it: a long one would keep the log from
+//! being worked into the file.
 
 use rusqlite::types::Value as Bound;
-use rusqlite::{Connection, Result, Row, params_from_iter};
+use rusqlite::{Connection, Params, Result, Row, params_from_iter};
 
 use crate::event::view::{Filter, Page};
 use crate::store::states;
 
 /// How many are on a page, unless somebody says otherwise; and at most.
 const PAGE: (usize, usize) = (50, 1_000);
+
+/// How many rows one reading looks at, at most: some tenths of a second.
+const SPAN: i64 = 50_000;
 
 /// The conditions of a filter with what they are bound to.
 #[derive(Default)]
@@ -23,8 +29,8 @@ impl Where {
         self.sql += &condition.replace('?', &format!("?{}", self.bound.len()));
     }
 
-    /// A name, if one is asked for.
-    pub fn text(&mut self, condition: &str, value: Option<&String>) {
+    /// A name or a number, if one is asked for.
+    pub fn text<T: Clone + Into<Bound>>(&mut self, condition: &str, value: Option<&T>) {
         if let Some(value) = value {
             self.and(condition, value.clone());
         }
@@ -45,25 +51,77 @@ impl Where {
         let states: Vec<String> = states::kept(state).iter().map(ToString::to_string).collect();
         self.sql.extend([before, " (", &states.join(", "), after]);
     }
+
+    /// Only a part of history.
+    pub fn within(&mut self, numbered: Numbered, span: Span) {
+        self.and(&format!("{} < ?", numbered.column), span.before);
+        self.and(&format!("{} >= ?", numbered.column), span.from);
+    }
+
+    /// The conditions as SQL.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// What they are bound to.
+    pub fn bound(&self) -> impl Params {
+        params_from_iter(self.bound.iter())
+    }
 }
 
-/// What a filter finds, newest first, from where the last page ended. `number` is the column that numbers them.
+/// What numbers the rows of a list: the column as the list calls it, and the table's key.
+#[derive(Debug, Clone, Copy)]
+pub struct Numbered {
+    pub column: &'static str,
+    pub table: &'static str,
+    pub key: &'static str,
+}
+
+impl Numbered {
+    /// The part of history that comes next: from where the last one ended, or from the newest row on.
+    pub fn span(self, db: &Connection, filter: &Filter) -> Result<Span> {
+        let given = filter.cursor.as_ref().and_then(|cursor| cursor.parse::<i64>().ok());
+        let newest = || {
+            let sql = format!("SELECT coalesce(max({}), 0) + 1 FROM {}", self.key, self.table);
+            db.prepare_cached(&sql)?.query_row([], |row| row.get::<_, i64>(0))
+        };
+        let newest = newest()?;
+        let before = given.map_or(newest, |given| given.min(newest));
+        Ok(Span { before, from: before.saturating_sub(SPAN).max(0) })
+    }
+}
+
+/// A part of history: the numbers from `from` to just below `before`.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    pub before: i64,
+    pub from: i64,
+}
+
+impl Span {
+    /// Where the next one begins; `None`: there is nothing older.
+    pub fn next(self) -> Option<i64> {
+        // the first row has number 1
+        Some(self.from).filter(|from| *from > 1)
+    }
+}
+
+/// What a filter finds, newest first, from where the last page ended. There may be more after a page that is not full.
 pub fn list<T>(
     db: &Connection,
     (select, mut conditions): (&str, Where),
-    (filter, number): (&Filter, &str),
+    (filter, numbered): (&Filter, Numbered),
     read: impl FnMut(&Row<'_>) -> Result<T>,
     number_of: impl Fn(&T) -> i64,
 ) -> Result<Page<T>> {
     let limit = filter.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
-    if let Some(before) = filter.cursor.as_ref().and_then(|cursor| cursor.parse::<i64>().ok()) {
-        conditions.and(&format!("{number} < ?"), before);
-    }
-    let sql = format!("{select}{} ORDER BY {number} DESC LIMIT {}", conditions.sql, limit + 1);
-    let mut items =
-        db.prepare(&sql)?.query_map(params_from_iter(conditions.bound), read)?.collect::<Result<Vec<_>>>()?;
+    let span = numbered.span(db, filter)?;
+    conditions.within(numbered, span);
+    let sql = format!("{select}{} ORDER BY {} DESC LIMIT {}", conditions.sql(), numbered.column, limit + 1);
+    let mut items = db.prepare(&sql)?.query_map(conditions.bound(), read)?.collect::<Result<Vec<_>>>()?;
     let more = items.len() > limit;
     items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|last| number_of(last).to_string());
+    let last = items.last().filter(|_| more).map(number_of);
+    let next = last.or_else(|| span.next()).map(|number| number.to_string());
     Ok(Page { items, next })
 }

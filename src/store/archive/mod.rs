@@ -11,8 +11,8 @@ use super::holds::waiting;
 use crate::clock::Timestamp;
 use crate::event::view::{HoldView, LearnedCampaign, shown};
 
-pub use events::{event_story, events, kept};
-pub use sends::{send_story, sends};
+pub use events::{event_story, events, kept, seen};
+pub use sends::{is_found, send_story, sends, tally};
 pub use suppressions::{suppression_story, suppressions};
 
 /// The holds that last.

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
 use super::filled;
-use super::filter::{self, Where};
+use super::filter::{self, Numbered, Where};
 use crate::clock::Timestamp;
-use crate::event::view::{Filter, Page, SendStory, SendView, Step, shown};
+use crate::event::view::{Filter, Page, SendStory, SendView, Step, Tally, shown};
 use crate::event::{Priority, SendId, Terms};
 use crate::store::states;
 
@@ -61,19 +61,58 @@ fn detour_of(terms: &Terms) -> Option<String> {
     if terms.dry_run { Some("dry_run".into()) } else { terms.redirect_to.clone() }
 }
 
+/// How sends are numbered.
+const NUMBERED: Numbered = Numbered { column: "s.id", table: "sends", key: "id" };
+
 /// Sends, newest first.
 pub fn sends(db: &Connection, filter: &Filter) -> Result<Page<SendView>> {
+    filter::list(db, (SEND, conditions(filter)), (filter, NUMBERED), send, |send: &SendView| send.id.0)
+}
+
+/// How many a filter finds in the part of history that one reading looks at; no more than its limit says.
+pub fn tally(db: &Connection, filter: &Filter) -> Result<Tally> {
+    let span = NUMBERED.span(db, filter)?;
+    let mut conditions = conditions(filter);
+    conditions.within(NUMBERED, span);
+    let limit = filter.limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(i64::MAX);
+    let sql = format!(
+        "SELECT count(*), coalesce(sum(state IN (0, 1, 3)), 0), min(id) FROM
+           (SELECT s.id, s.state FROM sends s{} ORDER BY s.id DESC LIMIT {limit})",
+        conditions.sql()
+    );
+    let count = |row: &Row<'_>, column| row.get(column).map(|count: i64| u64::try_from(count).unwrap_or(0));
+    db.query_row(&sql, conditions.bound(), |row| {
+        Ok(Tally {
+            found: count(row, 0)?,
+            waiting: count(row, 1)?,
+            oldest: row.get::<_, Option<i64>>(2)?.map(SendId),
+            before: span.before,
+            next: span.next(),
+        })
+    })
+}
+
+/// Whether a filter holds of a send. Where a page begins and how long it is does not matter.
+pub fn is_found(db: &Connection, filter: &Filter, id: SendId) -> Result<bool> {
+    let mut conditions = conditions(filter);
+    conditions.text("s.id = ?", Some(&id.0));
+    let sql = format!("SELECT 1 FROM sends s{}", conditions.sql());
+    db.prepare_cached(&sql)?.exists(conditions.bound())
+}
+
+fn conditions(filter: &Filter) -> Where {
     let mut conditions = Where::default();
     conditions.text("s.route = ?", filter.route.as_ref());
     conditions.text("s.rule = ?", filter.rule.as_ref());
     conditions.text("s.campaign = ?", filter.campaign.as_ref());
     conditions.text("s.account = ?", filter.account.as_ref());
     conditions.text("s.destination = ?", filter.number.as_ref());
-    conditions.text("s.event IN (SELECT seq FROM events WHERE id = ?)", filter.event.as_ref());
+    // asked of each send: there is no index of the senders' ids
+    conditions.text("EXISTS (SELECT 1 FROM events e WHERE e.seq = s.event AND e.id = ?)", filter.event.as_ref());
     conditions.time("s.created_at >= ?", filter.since.as_ref());
     conditions.time("s.created_at < ?", filter.until.as_ref());
     conditions.states("s.state IN", filter, ")");
-    filter::list(db, (SEND, conditions), (filter, "s.id"), send, |send: &SendView| send.id.0)
+    conditions
 }
 
 /// A send, whole.

@@ -1,0 +1,294 @@
+//! What a replay of one event does, by the rules of now: nobody gets a second message unless somebody says so.
+
+use std::collections::BTreeSet;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use serde::Serialize;
+
+use super::desk::{Answer, Desk, problem, unusable};
+use crate::call::Call;
+use crate::event::act::{Action, Candidate, Revival};
+use crate::event::lookup::EventSeq;
+use crate::event::view::{KeptWhole, Rest, SendView};
+use crate::event::{Envelope, Made, NewEvent, NewSend, State as SendState, Suppression};
+use crate::route::Route;
+
+/// What a replay does for one send.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    event: String,
+    rule: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<String>,
+    pub does: Does,
+    why: String,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Does {
+    /// A send goes, or what is missing of an event is read.
+    Send,
+    /// A number is suppressed, or not any more.
+    Change,
+    /// Nothing, for a good reason.
+    Skip,
+    /// Nothing, since something is wrong.
+    Fail,
+}
+
+impl Does {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Send, Self::Change, Self::Skip, Self::Fail];
+
+    /// One word for the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Change => "change",
+            Self::Skip => "skip",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// All that a replay of one event does.
+#[derive(Default)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    /// Sends that go.
+    pub revivals: Vec<Revival>,
+    /// Lookups that are made again, and calls that are read again.
+    pub readings: Vec<Action>,
+    /// Numbers that are suppressed, or not any more.
+    pub changes: Vec<Suppression>,
+    /// The route whose lookups are due.
+    pub route: Option<String>,
+    /// Whether what went goes once more.
+    again: bool,
+}
+
+/// Which of the sends that the rules make now are wanted, and the kept ones they stand for.
+pub struct Wanted<'a> {
+    pub made: &'a [SendView],
+    /// Only those, or all of the event.
+    pub scope: Scope,
+    /// Whether what went goes once more.
+    pub again: bool,
+}
+
+/// How much of an event is replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All that the rules make of it.
+    Event,
+    /// The kept sends.
+    Sends,
+}
+
+/// What a replay of a kept event does.
+pub async fn plan(desk: &Desk, number: i64, wanted: Wanted<'_>) -> Answer<Plan> {
+    let missing = || problem(StatusCode::NOT_FOUND, format!("there is no event #{number}"));
+    let kept = desk.archive.kept(number).await.map_err(unusable)?.ok_or_else(missing)?;
+    let mut plan = Plan { route: Some(kept.route.clone()), again: wanted.again, ..Plan::default() };
+    let Some(route) = desk.routes.get(&kept.route) else {
+        let why = format!("it came by route `{}`, which does not exist any more", kept.route);
+        plan.steps.push(step(&kept, "", None, Does::Fail, &why));
+        return Ok(plan);
+    };
+    if kept.fault.is_some() {
+        return read_again(route, &kept, plan, desk).await;
+    }
+    match kept.rest {
+        Some(Rest::Failed) => {
+            let why = "what was not read of the event is read; its sends come of that";
+            plan.steps.push(step(&kept, "", None, Does::Send, why));
+            plan.readings.push(Action::LookUpAgain(EventSeq(number)));
+            return Ok(plan);
+        }
+        Some(Rest::Waiting) => {
+            let why = "the rest of the event is still being read; its sends come of that";
+            plan.steps.push(step(&kept, "", None, Does::Skip, why));
+            return Ok(plan);
+        }
+        Some(Rest::Found) | None => {}
+    }
+    let Made { sends, suppressions, .. } = route.map_again(&kept.event);
+    plan.suppress(&kept, wanted.made, suppressions);
+    let mut old: Vec<&SendView> = wanted.made.iter().collect();
+    for send in sends {
+        let same = old.iter().position(|old| is_of(old, &send)).map(|position| old.remove(position));
+        if same.is_none() && wanted.scope == Scope::Sends {
+            continue;
+        }
+        // what went and goes once more is a new send beside the old one
+        let old = same.filter(|old| !(wanted.again && old.state == SendState::Sent && old.gone_at.is_some()));
+        let (event, old) = (Some(EventSeq(number)), old.map(|old| old.id));
+        let candidate = Candidate { send: &send, route: &kept.route, event, old };
+        let barrier = desk.archive.barrier(candidate, desk.clock.now()).await.map_err(unusable)?;
+        plan.add(&kept, send, same, barrier);
+    }
+    for gone in old {
+        let why = "its rule does not apply to the event now";
+        plan.steps.push(step(&kept, &gone.rule, Some(&gone.destination), Does::Skip, why));
+    }
+    Ok(plan)
+}
+
+/// Whether a new send is what a kept one would be now.
+fn is_of(send: &SendView, new: &NewSend) -> bool {
+    let same_person = new
+        .content
+        .as_ref()
+        .map_or(true, |content| send.destination.is_empty() || content.destination == send.destination);
+    send.rule == new.rule && same_person
+}
+
+fn step(kept: &KeptWhole, rule: &str, destination: Option<&str>, does: Does, why: &str) -> Step {
+    Step {
+        event: kept.event.id.clone(),
+        rule: rule.to_owned(),
+        destination: destination.map(ToOwned::to_owned),
+        does,
+        why: why.to_owned(),
+    }
+}
+
+impl Plan {
+    /// What becomes of an event that could not be decoded before.
+    async fn tell_of(&mut self, kept: &KeptWhole, event: &NewEvent, desk: &Desk) -> Answer<()> {
+        for send in &event.made.sends {
+            let destination = send.content.as_ref().ok().map(|content| content.destination.as_str());
+            let candidate = Candidate { send, route: &event.route, event: None, old: None };
+            let barrier = desk.archive.barrier(candidate, event.received_at).await.map_err(unusable)?;
+            let (does, why) = match (&send.content, &barrier) {
+                (Err(reason), _) => (Does::Fail, reason.as_str()),
+                (Ok(_), Some(barrier)) => (Does::Skip, barrier.as_str()),
+                (Ok(_), None) => (Does::Send, "the body can be decoded now"),
+            };
+            self.steps.push(step(kept, &send.rule, destination, does, why));
+        }
+        if event.lookup {
+            let why = "the body can be decoded now; the rest of the event is read, and its sends come of that";
+            self.steps.push(step(kept, "", None, Does::Skip, why));
+        }
+        Ok(())
+    }
+
+    /// What a rule did with a number it does not do once more: the person may have thought otherwise since.
+    fn suppress(&mut self, kept: &KeptWhole, made: &[SendView], changes: Vec<Suppression>) {
+        for change in changes {
+            let rule = change.reason.trim_start_matches("rule `").trim_end_matches('`');
+            let failed = made.iter().any(|send| send.rule == rule && send.state == SendState::Failed);
+            let what = if change.add {
+                "the number must not be messaged from then on"
+            } else {
+                "the number may be messaged again"
+            };
+            if failed || self.again {
+                self.steps.push(step(kept, rule, Some(&change.number), Does::Change, what));
+                self.changes.push(change);
+            } else {
+                let why = format!("{what}: it was done, and may have been changed since; --again does it once more");
+                self.steps.push(step(kept, rule, Some(&change.number), Does::Skip, &why));
+            }
+        }
+    }
+
+    fn add(&mut self, kept: &KeptWhole, send: NewSend, old: Option<&SendView>, barrier: Option<String>) {
+        let again = self.again;
+        let destination = send.content.as_ref().ok().map(|content| content.destination.clone());
+        let rule = send.rule.clone();
+        let mut say = |does, why: String| self.steps.push(step(kept, &rule, destination.as_deref(), does, &why));
+        if let Err(reason) = &send.content {
+            return say(Does::Fail, reason.clone());
+        }
+        let event = EventSeq(kept.number);
+        let goes_on = old.is_some_and(|old| matches!(old.state, SendState::Waiting | SendState::Sending));
+        if let Some(barrier) = barrier.filter(|_| !goes_on) {
+            return say(Does::Skip, barrier);
+        }
+        let Some(old) = old else {
+            say(Does::Send, "it was never made".into());
+            return self.revivals.push(Revival::New { event, send, again: false });
+        };
+        let id = old.id;
+        match old.state {
+            SendState::Waiting | SendState::Sending => say(Does::Skip, format!("send {id} is on its way")),
+            SendState::Sent if old.gone_at.is_none() => {
+                say(Does::Send, format!("send {id} reached nobody: a dry run, or a detour"));
+                self.revivals.push(Revival::Again { id, attempts: old.attempts, state: old.state, send });
+            }
+            SendState::Sent if again => {
+                say(Does::Send, format!("send {id} went at {}, and goes once more", old.changed_at));
+                self.revivals.push(Revival::New { event, send, again: true });
+            }
+            SendState::Sent => {
+                say(Does::Skip, format!("send {id} went at {}; --again sends it once more", old.changed_at));
+            }
+            _ if old.gone_at.is_some() && !again => {
+                say(Does::Skip, format!("send {id} may have gone; --again sends it once more"));
+            }
+            state => {
+                let was = serde_json::to_value(state).ok().and_then(|name| name.as_str().map(ToOwned::to_owned));
+                say(Does::Send, format!("send {id} was {}", was.unwrap_or_default()));
+                self.revivals.push(Revival::Again { id, attempts: old.attempts, state: old.state, send });
+            }
+        }
+    }
+}
+
+/// A body that could not be decoded is decoded by the source as it is now. What it holds may be kept already: an earlier
+/// replay did that, or the sender repeated it.
+async fn read_again(route: &Route, kept: &KeptWhole, mut plan: Plan, desk: &Desk) -> Answer<Plan> {
+    if kept.event.body.is_empty() {
+        plan.steps.push(step(kept, "", None, Does::Fail, "the body of the event was not kept"));
+        return Ok(plan);
+    }
+    let authentic = route.authentication.assume(call_of(kept, &route.name));
+    let events = match route.read(&authentic, desk.clock.now()) {
+        Ok(events) => events,
+        Err(error) => {
+            plan.steps.push(step(kept, "", None, Does::Fail, &error.to_string()));
+            return Ok(plan);
+        }
+    };
+    let (mut fresh, mut fingerprints) = (Vec::with_capacity(events.len()), BTreeSet::new());
+    for event in events {
+        if !fingerprints.insert(event.fingerprint) {
+            let why = format!("event `{}` stands in the body twice", event.id);
+            plan.steps.push(step(kept, "", None, Does::Skip, &why));
+            continue;
+        }
+        let seen = desk.archive.seen(event.fingerprint).await.map_err(unusable)?;
+        if let Some(seen) = seen.filter(|seen| *seen != kept.number) {
+            let why = format!("event `{}` is kept already as #{seen}; replay that one", event.id);
+            plan.steps.push(step(kept, "", None, Does::Skip, &why));
+            continue;
+        }
+        plan.tell_of(kept, &event, desk).await?;
+        fresh.push(event);
+    }
+    if !fresh.is_empty() {
+        plan.readings.push(Action::ReadAgain { undecoded: EventSeq(kept.number), events: fresh });
+    }
+    Ok(plan)
+}
+
+/// The call as it came, without what only its sender should know.
+fn call_of(kept: &KeptWhole, route: &str) -> Call {
+    let envelope: Envelope = serde_json::from_str(&kept.event.envelope).unwrap_or_default();
+    let mut headers = HeaderMap::new();
+    for (name, value) in &envelope.headers {
+        let name = name.parse::<HeaderName>().ok();
+        let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
+        headers.extend(name.zip(value));
+    }
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in &envelope.query {
+        query.append_pair(name, value.as_str().unwrap_or(""));
+    }
+    let uri = format!("/webhooks/{route}?{}", query.finish()).parse().unwrap_or_default();
+    Call { method: Method::POST, uri, headers, body: kept.event.body.clone().into(), packed: None }
+}
