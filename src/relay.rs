@@ -139,6 +139,7 @@ pub async fn serve(
     let alerter = Alerter {
         targets: targets(&settings, sandbox.as_ref().map(|(_, address)| *address)),
         remind: settings.delivery.remind.0,
+        unreachable_after: settings.delivery.unreachable_after.0,
         means: Means {
             outbound,
             caller: Arc::clone(&caller),

@@ -1,11 +1,12 @@
-//! Tells people that an account or a campaign stands still: each turn of a hold is one log line, one count, and one
-//! notification to each of those who want to know. It knows nothing of why; that is the deliverer's.
+//! Notifies people of accounts and campaigns on hold, of accounts that cannot be reached, and of sends left uncertain: each
+//! turn is one log line, one count where there is one, and one notification to each of those who want to know. It knows nothing of why; that is the deliverer's.
 //!
 //! The store keeps what is to be told and to whom it was: a restart loses none, and repeats none that was taken.
 
 mod notice;
 mod target;
 mod teller;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +16,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::event::{HoldChange, HoldTurn, NoticeId, Told, without_numbers};
+use crate::event::{AccountChange, AccountTurn, HoldChange, HoldTurn, Notification, Reach, without_numbers};
 use crate::outbound::Outbound;
 use crate::serri::Caller;
 use crate::store::Store;
 use crate::telemetry::{HoldLabels, HoldTurnLabels, Metrics};
 use teller::Teller;
+use watch::{Outbox, Watch};
 
 pub use target::Target;
-
-/// How often it is looked whether somebody is to be reminded.
-const LOOK: Duration = Duration::from_secs(30);
 
 /// For how long somebody is still told of what happened: longer than repetitions take.
 const KEPT: Duration = Duration::from_secs(2 * 3_600);
@@ -34,7 +33,18 @@ const KEPT: Duration = Duration::from_secs(2 * 3_600);
 #[derive(Debug)]
 pub struct Notices {
     metrics: Arc<Metrics>,
-    outbox: mpsc::UnboundedSender<HoldChange>,
+    outbox: mpsc::UnboundedSender<Message>,
+}
+
+/// What the alerter hears of.
+#[derive(Debug)]
+pub enum Message {
+    /// People are to be notified of this.
+    Notify(Notification),
+    /// Whether an account can be reached changed.
+    Reach(String, Reach),
+    /// There may be something to notify people of.
+    Look,
 }
 
 /// What tells those who want to know.
@@ -43,10 +53,12 @@ pub struct Alerter {
     pub targets: Vec<Target>,
     /// How often somebody is reminded.
     pub remind: Duration,
+    /// How long an account cannot be reached before somebody is notified.
+    pub unreachable_after: Duration,
     /// With what.
     pub means: Means,
-    /// What happens to holds.
-    pub inbox: mpsc::UnboundedReceiver<HoldChange>,
+    /// What happens.
+    pub inbox: mpsc::UnboundedReceiver<Message>,
     /// Where reminders are told.
     pub notices: Arc<Notices>,
 }
@@ -65,19 +77,41 @@ pub struct Means {
 
 impl Notices {
     /// Where turns are told, and where those who tell others take them from.
-    pub fn new(metrics: Arc<Metrics>) -> (Arc<Self>, mpsc::UnboundedReceiver<HoldChange>) {
+    pub fn new(metrics: Arc<Metrics>) -> (Arc<Self>, mpsc::UnboundedReceiver<Message>) {
         let (outbox, inbox) = mpsc::unbounded_channel();
         (Arc::new(Self { metrics, outbox }), inbox)
     }
 
     /// Tells of holds that began, last or ended.
     pub fn tell(&self, changes: Vec<HoldChange>) {
-        for change in changes {
-            log(&change);
-            self.count(&change);
-            // nobody may be there to tell others; the log has it
-            let _ = self.outbox.send(change);
+        changes.into_iter().for_each(|change| self.notify(Notification::Hold(change)));
+    }
+
+    /// Notifies people of something.
+    pub fn notify(&self, notification: Notification) {
+        match &notification {
+            Notification::Hold(change) => {
+                log(change);
+                self.count(change);
+            }
+            Notification::Account(change) => log_account(change),
         }
+        self.put(Message::Notify(notification));
+    }
+
+    /// An account can no longer be reached, or can be again.
+    pub fn reach(&self, account: &str, reach: Reach) {
+        self.put(Message::Reach(account.to_owned(), reach));
+    }
+
+    /// Sends were left uncertain: people may have to be notified.
+    pub fn look(&self) {
+        self.put(Message::Look);
+    }
+
+    fn put(&self, message: Message) {
+        // nobody may be there to tell others; the log has it
+        let _ = self.outbox.send(message);
     }
 
     /// Counts what lasts since an earlier process.
@@ -96,7 +130,7 @@ impl Notices {
                 "began"
             }
             HoldTurn::Lasts { .. } => "lasts",
-            HoldTurn::Ended { .. } => {
+            HoldTurn::Ended { .. } | HoldTurn::Emptied => {
                 lasts.set(0);
                 "ended"
             }
@@ -126,13 +160,40 @@ fn log(change: &HoldChange) {
         HoldTurn::Ended { waited } => {
             tracing::info!(account, campaign, reason, since = %since, waited, "hold ended");
         }
+        HoldTurn::Emptied => {
+            tracing::info!(account, campaign, reason, since = %since, waited = 0, "hold ended: nothing waits for it any more");
+        }
+    }
+}
+
+fn log_account(change: &AccountChange) {
+    let AccountChange { account, since, turn, .. } = change;
+    match turn {
+        AccountTurn::OutageBegan { waiting } | AccountTurn::OutageLasts { waiting } => {
+            let next = "check the provider's status, accounts.<name>.endpoint, and this machine's network; the relay tries by itself";
+            tracing::error!(account, since = %since, waiting, next, "the account has been unreachable for a while");
+        }
+        AccountTurn::OutageEnded { waited } => {
+            tracing::info!(account, since = %since, waited, "the account is reachable again after a long outage");
+        }
+        AccountTurn::Uncertain { recent, waiting } => {
+            let next =
+                "`serri-relay sends list --state uncertain` shows them; replay with --again those that did not arrive";
+            tracing::error!(
+                account,
+                recent,
+                waiting,
+                next,
+                "nobody knows whether some sends went; they wait for a person to decide"
+            );
+        }
     }
 }
 
 impl Alerter {
     /// Tells until told to stop. What was not told then is told after the next start.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { targets, remind, means, inbox, notices } = self;
+        let Self { targets, remind, unreachable_after, means, inbox, notices } = self;
         let (outboxes, tellers): (Vec<_>, Vec<_>) = targets
             .into_iter()
             .map(|target| {
@@ -141,73 +202,11 @@ impl Alerter {
                 (Outbox { to: teller.name.clone(), outbox }, teller.run(&means))
             })
             .unzip();
-        let watch = Watch { means: &means, notices: &notices, remind, outboxes: &outboxes };
+        let watch = Watch::new((&means, &notices), (remind, unreachable_after), &outboxes);
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
             _ = join(watch.run(inbox), join_all(tellers)) => {}
-        }
-    }
-}
-
-/// Where one of those who want to know hears.
-struct Outbox {
-    to: String,
-    outbox: mpsc::UnboundedSender<HoldChange>,
-}
-
-impl Outbox {
-    fn put(&self, change: &HoldChange) {
-        // it is there as long as the watch is
-        let _ = self.outbox.send(change.clone());
-    }
-}
-
-/// Hands on what happens to holds.
-struct Watch<'a> {
-    means: &'a Means,
-    notices: &'a Notices,
-    remind: Duration,
-    outboxes: &'a [Outbox],
-}
-
-impl Watch<'_> {
-    async fn run(&self, mut inbox: mpsc::UnboundedReceiver<HoldChange>) {
-        let look = LOOK.min(self.remind);
-        let last = loop {
-            match self.tell_what_was_left().await {
-                Some(last) => break last,
-                None => tokio::time::sleep(look).await,
-            }
-        };
-        loop {
-            tokio::select! {
-                biased;
-                change = inbox.recv() => match change {
-                    Some(change) if change.notice > last => self.outboxes.iter().for_each(|outbox| outbox.put(&change)),
-                    Some(_) => {}
-                    None => return,
-                },
-                () = tokio::time::sleep(look) => self.remind().await,
-            }
-        }
-    }
-
-    /// What an earlier process could not tell any more. Returns the last that is known; `None` if the store cannot be used.
-    async fn tell_what_was_left(&self) -> Option<NoticeId> {
-        let since = self.means.clock.now().before(KEPT);
-        let left = self.means.store.notices(since).await.ok()?;
-        for Told { change, to } in &left {
-            self.outboxes.iter().filter(|outbox| !to.contains(&outbox.to)).for_each(|outbox| outbox.put(change));
-        }
-        Some(left.last().map_or(NoticeId(0), |last| last.change.notice))
-    }
-
-    async fn remind(&self) {
-        let now = self.means.clock.now();
-        // a store that cannot be used is told elsewhere
-        if let Ok(changes) = self.means.store.remind(now, now.before(self.remind)).await {
-            self.notices.tell(changes);
         }
     }
 }

@@ -5,71 +5,142 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::event::{HoldChange, HoldTurn, without_numbers};
+use crate::event::{AccountChange, AccountTurn, HoldChange, HoldTurn, Notification, without_numbers};
 use crate::secret::Secret;
 
-/// What is told of a turn of a hold.
-pub struct Notice<'a>(pub &'a HoldChange);
+/// A notification as it is delivered.
+pub struct Notice<'a>(pub &'a Notification);
 
 impl Notice<'_> {
     /// Equal for repetitions of the same: whoever gets it can tell them apart from news.
     pub fn id(&self) -> String {
-        format!("hold_{}_{}_{}", self.0.hold.0, self.turn(), self.0.notice.0)
-    }
-
-    fn turn(&self) -> &'static str {
-        match self.0.turn {
-            HoldTurn::Began => "began",
-            HoldTurn::Lasts { .. } => "lasts",
-            HoldTurn::Ended { .. } => "ended",
-        }
-    }
-
-    fn waiting(&self) -> Option<u64> {
-        match self.0.turn {
-            HoldTurn::Began => None,
-            HoldTurn::Lasts { waiting } => Some(waiting),
-            HoldTurn::Ended { waited } => Some(waited),
+        match self.0 {
+            Notification::Hold(change) => {
+                format!("hold_{}_{}_{}", change.hold.0, hold_turn(change.turn), change.notice.0)
+            }
+            Notification::Account(change) => {
+                format!("account_{}_{}_{}", account_turn(change.turn).replace('.', "_"), change.at.0, change.notice.0)
+            }
         }
     }
 
     /// As JSON: `type`, `timestamp` and `data`, as Standard Webhooks recommends.
     pub fn json(&self) -> String {
-        let HoldChange { account, campaign, reason, since, .. } = self.0;
-        let mut data = json!({
-            "account": account,
-            "campaign": campaign,
-            "reason": without_numbers(reason),
-            "since": since.to_string(),
-        });
-        if let (Some(waiting), Value::Object(data)) = (self.waiting(), &mut data) {
-            data.insert("waiting".into(), Value::from(waiting));
-        }
-        json!({ "type": format!("hold.{}", self.turn()), "timestamp": self.0.at.to_string(), "data": data }).to_string()
+        let (kind, at, data) = match self.0 {
+            Notification::Hold(change) => (format!("hold.{}", hold_turn(change.turn)), change.at, of_hold(change)),
+            Notification::Account(change) => (account_turn(change.turn).to_owned(), change.at, of_account(change)),
+        };
+        json!({ "type": kind, "timestamp": at.to_string(), "data": data }).to_string()
     }
 
     /// As a sentence, in one line.
     pub fn text(&self) -> String {
-        let HoldChange { account, campaign, reason, since, .. } = self.0;
-        let whose = match campaign {
-            Some(campaign) => format!("campaign {campaign} of account {account}"),
-            None => format!("account {account}"),
-        };
-        let reason = without_numbers(reason);
-        match self.0.turn {
-            HoldTurn::Began => {
-                format!("serri-relay: {whose} stands still: {}. Its messages wait, none is lost.", sentence(&reason))
-            }
-            HoldTurn::Lasts { waiting } => {
-                format!(
-                    "serri-relay: {whose} still stands still, since {since}: {}. Messages that wait: {waiting}.",
-                    sentence(&reason)
-                )
-            }
-            HoldTurn::Ended { waited } => {
-                format!("serri-relay: {whose} works again. Messages that waited: {waited}.")
-            }
+        match self.0 {
+            Notification::Hold(change) => hold_text(change),
+            Notification::Account(change) => account_text(change),
         }
+    }
+}
+
+fn hold_turn(turn: HoldTurn) -> &'static str {
+    match turn {
+        HoldTurn::Began => "began",
+        HoldTurn::Lasts { .. } => "lasts",
+        HoldTurn::Ended { .. } | HoldTurn::Emptied => "ended",
+    }
+}
+
+fn of_hold(change: &HoldChange) -> Value {
+    let HoldChange { account, campaign, reason, since, turn, .. } = change;
+    let mut data = json!({
+        "account": account,
+        "campaign": campaign,
+        "reason": without_numbers(reason),
+        "since": since.to_string(),
+    });
+    let waiting = match *turn {
+        HoldTurn::Began => None,
+        HoldTurn::Lasts { waiting } => Some(waiting),
+        HoldTurn::Ended { waited } => Some(waited),
+        HoldTurn::Emptied => Some(0),
+    };
+    if let (Some(waiting), Value::Object(data)) = (waiting, &mut data) {
+        data.insert("waiting".into(), Value::from(waiting));
+    }
+    data
+}
+
+fn hold_text(change: &HoldChange) -> String {
+    let HoldChange { account, campaign, reason, since, .. } = change;
+    let whose = match campaign {
+        Some(campaign) => format!("campaign {campaign} of account {account}"),
+        None => format!("account {account}"),
+    };
+    let reason = without_numbers(reason);
+    match change.turn {
+        HoldTurn::Began => {
+            format!("serri-relay: {whose} stands still: {}. Its messages wait, none is lost.", sentence(&reason))
+        }
+        HoldTurn::Lasts { waiting } => {
+            format!(
+                "serri-relay: {whose} still stands still, since {since}: {}. Messages that wait: {waiting}.",
+                sentence(&reason)
+            )
+        }
+        HoldTurn::Ended { waited } => {
+            format!("serri-relay: {whose} works again. Messages that waited: {waited}.")
+        }
+        HoldTurn::Emptied => {
+            format!(
+                "serri-relay: {whose} is no longer on hold, because none of its messages waits any more. Whether the fault is gone ({}) shows with the next message.",
+                sentence(&reason)
+            )
+        }
+    }
+}
+
+fn account_turn(turn: AccountTurn) -> &'static str {
+    match turn {
+        AccountTurn::OutageBegan { .. } => "outage.began",
+        AccountTurn::OutageLasts { .. } => "outage.lasts",
+        AccountTurn::OutageEnded { .. } => "outage.ended",
+        AccountTurn::Uncertain { .. } => "sends.uncertain",
+    }
+}
+
+fn of_account(change: &AccountChange) -> Value {
+    let AccountChange { account, since, turn, .. } = change;
+    let mut data = json!({ "account": account, "since": since.to_string() });
+    let counts = match *turn {
+        AccountTurn::OutageBegan { waiting } | AccountTurn::OutageLasts { waiting } => {
+            [Some(("waiting", waiting)), None]
+        }
+        AccountTurn::OutageEnded { waited } => [Some(("waiting", waited)), None],
+        AccountTurn::Uncertain { recent, waiting } => [Some(("waiting", waiting)), Some(("new", recent))],
+    };
+    if let Value::Object(data) = &mut data {
+        data.extend(counts.into_iter().flatten().map(|(name, count)| (name.to_owned(), Value::from(count))));
+    }
+    data
+}
+
+fn account_text(change: &AccountChange) -> String {
+    let AccountChange { account, since, turn, .. } = change;
+    match *turn {
+        AccountTurn::OutageBegan { waiting } => format!(
+            "serri-relay: account {account} cannot be reached since {since}. Messages that wait: {waiting}; none is lost. Check the provider's status, the account's endpoint and this machine's network."
+        ),
+        AccountTurn::OutageLasts { waiting } => {
+            format!(
+                "serri-relay: account {account} still cannot be reached, since {since}. Messages that wait: {waiting}."
+            )
+        }
+        AccountTurn::OutageEnded { waited } => {
+            format!("serri-relay: account {account} can be reached again. Messages that waited: {waited}.")
+        }
+        AccountTurn::Uncertain { recent, waiting } => format!(
+            "serri-relay: nobody knows whether {recent} more messages of account {account} were sent; {waiting} in all wait for your decision. `serri-relay sends list --state uncertain` shows them; `serri-relay sends replay ID --again --yes` repeats one that did not arrive."
+        ),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Means;
 use super::notice::{Notice, signature};
-use crate::event::{HoldChange, Outcome, plain_account};
+use crate::event::{AccountChange, AccountTurn, Notification, Outcome, plain_account};
 use crate::secret::Secret;
 use crate::serri::payload;
 
@@ -69,8 +69,8 @@ impl Target {
     /// # Errors
     ///
     /// Why they did not take it.
-    pub async fn tell(&self, change: &HoldChange, means: &Means) -> Result<(), String> {
-        let notice = Notice(change);
+    pub async fn tell(&self, notification: &Notification, means: &Means) -> Result<(), String> {
+        let notice = Notice(notification);
         match self {
             Self::Webhook { url, key } => {
                 let (id, body) = (notice.id(), notice.json());
@@ -87,8 +87,10 @@ impl Target {
                 means.post(request).await
             }
             Self::Slack(url) => means.post(post(url, json!({ "text": notice.text() }).to_string())).await,
-            Self::Campaign { account, .. } if plain_account(&change.account) == account => {
-                // what stands still cannot tell that it does
+            Self::Campaign { account, .. }
+                if is_silent(notification) && plain_account(notification.account()) == account =>
+            {
+                // what is on hold or cannot be reached cannot say so
                 Ok(())
             }
             Self::Campaign { endpoint, key, campaign, to, .. } => {
@@ -101,6 +103,11 @@ impl Target {
             }
         }
     }
+}
+
+/// Whether it is about an account that cannot send.
+fn is_silent(notification: &Notification) -> bool {
+    !matches!(notification, Notification::Account(AccountChange { turn: AccountTurn::Uncertain { .. }, .. }))
 }
 
 impl Means {

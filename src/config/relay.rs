@@ -131,8 +131,10 @@ pub struct DeliverySpec {
     pub on_uncertain: OnUncertain,
     /// How often it is tried whether an account or a campaign that stands still works again.
     pub hold_probe: ProbeSpec,
-    /// How often somebody is reminded that it does not.
+    /// How often somebody is reminded that it does not, and notified at most of sends of which nobody knows whether they went.
     pub remind: Span,
+    /// How long an account cannot be reached before the alerts say so.
+    pub unreachable_after: Span,
 }
 
 /// How often it is tried whether an account or a campaign that stands still works again, with one send that is due anyway.

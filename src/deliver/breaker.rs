@@ -18,6 +18,8 @@ pub struct Breaker {
     longest: Duration,
     failures: u32,
     open: Option<Open>,
+    /// Whether any call was answered in this process.
+    was_answered: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,12 +39,14 @@ pub enum Turn {
         /// Since when it was down.
         since: Timestamp,
     },
+    /// The first call of this process was answered: an outage of before is over.
+    Answered,
 }
 
 impl Breaker {
     /// A closed one; its waits begin with `first`, and are never longer than `longest`.
     pub fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest: longest.min(LONGEST).max(first), failures: 0, open: None }
+        Self { first, longest: longest.min(LONGEST).max(first), failures: 0, open: None, was_answered: false }
     }
 
     /// How many calls may be begun while `under_way` are.
@@ -84,7 +88,9 @@ impl Breaker {
     /// A call was answered.
     pub fn passed(&mut self) -> Option<Turn> {
         self.failures = 0;
-        self.open.take().map(|open| Turn::Closed { since: open.since })
+        let is_first = !std::mem::replace(&mut self.was_answered, true);
+        let closed = self.open.take().map(|open| Turn::Closed { since: open.since });
+        closed.or(is_first.then_some(Turn::Answered))
     }
 
     /// A clock that was set back must not keep it open for as long as it was ahead.
@@ -129,7 +135,7 @@ mod tests {
             for _ in 0..TRIPS - 1 {
                 assert_eq!(breaker.failed(s(1), s(1), 0.5), None);
             }
-            assert_eq!(breaker.passed(), None);
+            assert!(!matches!(breaker.passed(), Some(Turn::Closed { .. })));
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::NET;
 use crate::clock::{Clock, Stopwatch, Timestamp};
+use crate::store::Correction;
 
 /// A wall clock that differs by more than this from what has passed was set, and a loop that comes back by more than this
 /// too late did not run.
@@ -17,6 +19,8 @@ pub struct Jump {
     pub ahead_ms: Option<i64>,
     /// This process did not run for a while: it was stopped, or starved.
     pub was_stopped: bool,
+    /// The wall clock had been set back, and is set ahead again now, at least in part.
+    pub correction: Option<Correction>,
 }
 
 impl Jump {
@@ -39,6 +43,16 @@ pub struct Clocks {
     pause: Duration,
     /// How long this process has run in all, without the times in which it was stopped.
     ran: Duration,
+    /// The wall clock was set back, and not ahead again yet.
+    behind: Option<Behind>,
+}
+
+/// A wall clock that was set back.
+#[derive(Debug, Clone, Copy)]
+struct Behind {
+    /// What it showed then.
+    from: Timestamp,
+    by_ms: i64,
 }
 
 impl Clocks {
@@ -46,7 +60,7 @@ impl Clocks {
     pub fn start(wall: Clock) -> Self {
         let ahead_ms = wall.now().0;
         let zero = Duration::ZERO;
-        Self { wall, started: Stopwatch::start(), ahead_ms, looked: zero, pause: zero, ran: zero }
+        Self { wall, started: Stopwatch::start(), ahead_ms, looked: zero, pause: zero, ran: zero, behind: None }
     }
 
     /// Since the start, by the clock that is never set.
@@ -71,16 +85,31 @@ impl Clocks {
         let (passed, expected) = (elapsed.saturating_sub(self.looked), self.pause.saturating_add(JUMP));
         self.looked = elapsed;
         self.pause = Duration::ZERO;
-        self.ran = self.ran.saturating_add(passed.min(expected));
-        let ahead_ms = self.wall.now().before(elapsed).0;
+        // a loop that waits longer than this is none of a relay; its calls must not lose their leases to a stop, either
+        self.ran = self.ran.saturating_add(passed.min(expected).min(NET.saturating_add(JUMP)));
+        let now = self.wall.now();
+        let ahead_ms = now.before(elapsed).0;
         let by_ms = ahead_ms.saturating_sub(self.ahead_ms);
         self.ahead_ms = ahead_ms;
         let least = i64::try_from(JUMP.as_millis()).unwrap_or(0);
-        Jump {
-            back_ms: (by_ms < -least).then_some(-by_ms),
-            ahead_ms: (by_ms > least).then_some(by_ms),
-            was_stopped: passed > expected,
+        let back_ms = (by_ms < -least).then_some(-by_ms);
+        let ahead_ms = (by_ms > least).then_some(by_ms);
+        if let Some(by_ms) = back_ms {
+            let known = self.behind.map_or(0, |behind| behind.by_ms);
+            self.behind = Some(Behind { from: now, by_ms: by_ms.saturating_add(known) });
         }
+        let correction = ahead_ms.and_then(|by_ms| self.corrected(now, by_ms));
+        Jump { back_ms, ahead_ms, was_stopped: passed > expected, correction }
+    }
+
+    /// What a clock that is set ahead puts right of having been set back.
+    fn corrected(&mut self, now: Timestamp, ahead_ms: i64) -> Option<Correction> {
+        let Behind { from, by_ms } = self.behind?;
+        let right_ms = ahead_ms.min(by_ms);
+        let left_ms = by_ms.saturating_sub(right_ms);
+        self.behind =
+            (left_ms > 0).then_some(Behind { from: Timestamp(from.0.saturating_add(right_ms)), by_ms: left_ms });
+        Some(Correction { from, until: Timestamp(now.0.saturating_sub(ahead_ms)), by_ms: right_ms })
     }
 }
 
@@ -108,5 +137,13 @@ mod tests {
         wall.set_back(SECOND * 60);
         assert_eq!(clocks.look(), Jump { back_ms: Some(60_000), ..Jump::default() });
         assert_eq!(clocks.look(), Jump::default(), "each is told once");
+        advance(SECOND / 2).await;
+        wall.advance(SECOND * 90);
+        let shown = wall.now();
+        let correction = clocks.look().correction.expect("it was set back before");
+        assert_eq!(correction.by_ms, 60_000, "no more than it had been set back by");
+        assert_eq!(correction.until, shown.before(SECOND * 90));
+        wall.advance(SECOND * 90);
+        assert_eq!(clocks.look().correction, None, "it is right already");
     }
 }

@@ -31,7 +31,7 @@ use crate::config::unit::Rate;
 use crate::route::{Detour, Routes};
 use crate::secret::Secret;
 use crate::serri::Caller;
-use crate::store::Store;
+use crate::store::{Store, TestMode};
 use crate::telemetry::Metrics;
 use run::Run;
 
@@ -111,12 +111,27 @@ impl Deliverer {
         run.finish().await;
     }
 
+    /// What goes to nobody, or to a tester, whatever its rule says.
+    fn test_modes(&self) -> Vec<(TestMode, String)> {
+        let is_tested = |detour: &Detour| *detour != Detour::default();
+        let accounts = self.accounts.iter().filter(|(_, account)| is_tested(&account.detour));
+        let routes = self.routes.iter().filter(|(_, route)| is_tested(route.detour()));
+        accounts
+            .map(|(name, _)| (TestMode::Account, name.clone()))
+            .chain(routes.map(|(name, _)| (TestMode::Route, name.clone())))
+            .collect()
+    }
+
     /// Treats what an earlier process left behind; tries until the store can.
     async fn recover(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             let recovered = async {
                 let recovered = self.store.recover(self.clock.now(), self.settings.policy.on_uncertain).await?;
                 report::recovered(recovered);
+                if recovered.held > 0 {
+                    self.notices.look();
+                }
+                self.store.keep_test_modes(self.test_modes()).await?;
                 self.remap().await
             };
             match recovered.await {

@@ -2,8 +2,8 @@
 
 use super::Deliverer;
 use super::breaker::Turn;
-use crate::event::{Attempt, Claimed, Fate, HoldScope, Outcome, masked, without_number, without_numbers};
-use crate::store::Recovered;
+use crate::event::{Attempt, Claimed, Fate, HoldScope, Outcome, Reach, masked, without_number, without_numbers};
+use crate::store::{Recovered, Reported};
 use crate::telemetry::{AttemptLabels, HoldTurnLabels, UnknownLabels};
 
 impl Deliverer {
@@ -63,8 +63,18 @@ impl Deliverer {
         self.metrics.unknown_answers.get_or_create(&UnknownLabels { text }).inc();
     }
 
-    /// A breaker is a hold of this process alone: it has a line and a count, and nobody is woken for it.
+    /// A breaker is a hold of this process alone: it has a line and a count. Only if it lasts is anybody notified of it.
     pub(super) fn report_breaker(&self, account: &str, turn: Turn) {
+        self.notices.reach(
+            account,
+            match turn {
+                Turn::Opened => Reach::Unreachable { since: self.clock.now() },
+                Turn::Closed { .. } | Turn::Answered => Reach::Reachable,
+            },
+        );
+        if turn == Turn::Answered {
+            return;
+        }
         let labels = HoldTurnLabels {
             account: account.to_owned(),
             turn: if turn == Turn::Opened { "unreachable" } else { "reachable" },
@@ -75,9 +85,20 @@ impl Deliverer {
                 account,
                 "the account cannot be reached: one call now and then finds out when it can be again"
             ),
+            Turn::Answered => {}
             Turn::Closed { since } => {
                 tracing::info!(account, since = %since, "the account can be reached again");
             }
+        }
+    }
+}
+
+impl Deliverer {
+    /// What followed from what was written down.
+    pub(super) fn report_written(&self, reported: Reported) {
+        self.notices.tell(reported.holds);
+        if reported.left_uncertain > 0 {
+            self.notices.look();
         }
     }
 }

@@ -15,7 +15,7 @@ use super::throttle::{Throttle, Throttles};
 use super::{Deliverer, LEASE_MARGIN, STORE_PAUSE};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, Fate, HoldScope, Returned, Settlement, Start, Why};
-use crate::store::{ClaimRequest, Claims, Latest, Report, Reported, StoreError, Want};
+use crate::store::{ClaimRequest, Claims, Correction, Latest, Report, Reported, StoreError, Want};
 
 /// What was to be written down, and what followed from it.
 type Written = (Arc<Report>, Result<Reported, StoreError>);
@@ -36,6 +36,8 @@ pub struct Run {
     next_due: Option<Timestamp>,
     /// The clock was set back, or was when the relay was down.
     is_set_back: bool,
+    /// A clock that had been set back was set ahead again, and the store does not know yet.
+    correction: Option<Correction>,
     /// The store failed: not before then.
     pause_until: Option<Timestamp>,
 }
@@ -61,6 +63,7 @@ impl Run {
             asked: None,
             next_due: None,
             is_set_back: true,
+            correction: None,
             pause_until: None,
         }
     }
@@ -99,6 +102,7 @@ impl Run {
             self.is_set_back = true;
             self.throttles.forgive(now, self.deliverer.settings.policy.max);
         }
+        self.correction = jump.correction.or(self.correction);
         if jump.lost_time() {
             self.call_off(Scope::Everything);
         }
@@ -186,7 +190,7 @@ impl Run {
         self.is_writing = false;
         match result {
             Ok(reported) => {
-                self.deliverer.notices.tell(reported.holds);
+                self.deliverer.report_written(reported);
                 // somebody may have stood behind one of these, or they come again soon
                 self.throttles.look_for_all();
                 let retries = report.settlements.iter().filter_map(|settlement| match settlement.fate {
@@ -238,6 +242,7 @@ impl Run {
             wants: wants.clone(),
             on_uncertain: policy.on_uncertain,
             latest: std::mem::take(&mut self.is_set_back).then_some(latest),
+            correction: self.correction,
         };
         let store = Arc::clone(&self.deliverer.store);
         self.throttles.asked(&wants);
@@ -263,6 +268,8 @@ impl Run {
         };
         self.pause_until = None;
         self.next_due = claims.next_due;
+        self.correction = self.correction.filter(|correction| claims.correction != Some(*correction));
+        self.deliverer.notices.tell(claims.holds);
         for want in &asked {
             let got = claims.sends.iter().filter(|send| send.account == want.account).count();
             if got == want.count || claims.more {
@@ -333,7 +340,7 @@ impl Run {
         }
         let report = Arc::new(std::mem::take(&mut self.unwritten));
         match self.deliverer.store.settle(Arc::clone(&report), self.deliverer.clock.now()).await {
-            Ok(reported) => self.deliverer.notices.tell(reported.holds),
+            Ok(reported) => self.deliverer.report_written(reported),
             Err(_) => {
                 self.write_again(report);
                 tokio::time::sleep(STORE_PAUSE).await;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Notification;
 use crate::clock::Timestamp;
 
 /// A send that finds out whether a hold can end.
@@ -73,16 +74,16 @@ pub struct HoldChange {
     pub at: Timestamp,
 }
 
-/// A turn of a hold, and who knows of it.
+/// A notification, and who knows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// The turn.
-    pub change: HoldChange,
+    /// What they are notified of.
+    pub notification: Notification,
     /// The names of those who were told.
     pub to: Vec<String>,
 }
 
-/// Names a turn of a hold inside the store.
+/// Names a notification inside the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct NoticeId(pub i64);
@@ -103,4 +104,6 @@ pub enum HoldTurn {
         /// How many sends waited.
         waited: u64,
     },
+    /// It ended because nothing waits for it any more: whether its fault is gone is unknown.
+    Emptied,
 }

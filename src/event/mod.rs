@@ -5,6 +5,7 @@
 pub mod act;
 mod hold;
 pub mod lookup;
+mod notification;
 pub mod remap;
 mod send;
 pub mod view;
@@ -20,6 +21,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 
 pub use hold::{HoldChange, HoldId, HoldScope, HoldTurn, NoticeId, Probe, Probed, Told, Verdict};
+pub use notification::{AccountChange, AccountTurn, Notification, Reach};
 pub use send::{
     Attempt, Claimed, Content, Fate, NewSend, OnUncertain, Outcome, Returned, SendId, Settlement, State, Why,
 };

@@ -8,7 +8,7 @@ use super::states::{CANCELLED, DUPLICATE, EXPIRED, SENDING, SUPPRESSED};
 use super::turns::{self, Line, Turn};
 use super::{ClaimRequest, Claims, Want, lanes, people};
 use crate::clock::Timestamp;
-use crate::event::{Claimed, OverCap, SendId, Start, Terms, Why};
+use crate::event::{Claimed, HoldChange, OverCap, SendId, Start, Terms, Why};
 
 /// How many sends are looked at in one transaction, most of which may turn out not to go.
 const LOOK_LIMIT: usize = 2_000;
@@ -23,13 +23,13 @@ const ONCE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 pub fn claim(db: &Connection, request: &ClaimRequest, direct: Direct) -> Result<Claims> {
     let direct = if direct.lease_until.is_some() { direct } else { Direct::of(db, request)? };
     let holds = holds::active(db)?;
-    let mut claim = Claim { db, request, holds, sends: direct.sends, looked: 0 };
+    let mut claim = Claim { db, request, holds, sends: direct.sends, looked: 0, ended: Vec::new() };
     let is_unfinished = direct.more;
     for want in &request.wants {
         let got = claim.sends.iter().filter(|send| send.account == want.account);
         claim.of(&want.less(got.map(|send| send.campaign.as_str())))?;
     }
-    let Claim { holds, sends, looked, .. } = claim;
+    let Claim { holds, sends, looked, ended, .. } = claim;
     let next: Option<i64> =
         db.prepare_cached("SELECT min(due_at) FROM sends WHERE state = 1")?.query_row([], |row| row.get(0))?;
     let expiry: Option<i64> = db
@@ -37,7 +37,13 @@ pub fn claim(db: &Connection, request: &ClaimRequest, direct: Direct) -> Result<
         .query_row([], |row| row.get(0))?;
     let probes = holds.iter().filter_map(|hold| hold.probe_at).filter(|at| *at > request.now);
     let next_due = next.into_iter().chain(expiry).map(Timestamp).chain(probes).min();
-    Ok(Claims { sends, next_due, more: is_unfinished || looked >= LOOK_LIMIT })
+    Ok(Claims {
+        sends,
+        next_due,
+        more: is_unfinished || looked >= LOOK_LIMIT,
+        holds: ended,
+        correction: request.correction,
+    })
 }
 
 /// What becomes of a send that is looked at.
@@ -53,6 +59,8 @@ struct Claim<'a> {
     holds: Vec<Active>,
     sends: Vec<Claimed>,
     looked: usize,
+    /// Holds that ended, since nothing waits for them.
+    ended: Vec<HoldChange>,
 }
 
 impl Claim<'_> {
@@ -63,8 +71,13 @@ impl Claim<'_> {
         }
         let mut left = want.clone();
         for hold in &of_account {
-            if left.count > 0 && hold.may_be_tried(self.db, self.request.now)? && self.probe_lane(hold)? {
+            if left.count == 0 || !hold.may_be_tried(self.db, self.request.now)? {
+                continue;
+            }
+            if self.probe_lane(hold)? {
                 left.take(&hold.campaign);
+            } else {
+                holds::end_if_empty(self.db, hold, self.request.now, &mut self.ended)?;
             }
         }
         while left.count > 0 && self.looked < LOOK_LIMIT {
@@ -98,7 +111,7 @@ impl Claim<'_> {
                 return Ok(());
             }
         }
-        Ok(())
+        holds::end_if_empty(self.db, hold, self.request.now, &mut self.ended).map(drop)
     }
 
     /// The same for a campaign. Returns whether one goes.

@@ -149,8 +149,37 @@ pub fn waiting(db: &Connection, account: &str, campaign: &str) -> Result<i64> {
     db.prepare_cached(sql)?.query_row([account, campaign], |row| row.get(0))
 }
 
-/// The holds of which somebody should be reminded; they count as told.
+/// Ends a hold that nothing waits for any more: what waited was cancelled, is over, or goes another way. Returns whether it
+/// did. One that was set by hand lasts until it is lifted by hand.
+pub fn end_if_empty(db: &Connection, hold: &Active, now: Timestamp, changes: &mut Vec<HoldChange>) -> Result<bool> {
+    if hold.probe_at.is_none() || does_anything_wait(db, &hold.account, &hold.campaign)? {
+        return Ok(false);
+    }
+    db.prepare_cached("UPDATE holds SET ended_at = ?2, waited = 0, probe = NULL WHERE id = ?1 AND ended_at IS NULL")?
+        .execute([hold.id, now.0])?;
+    changes.push(notices::note(db, hold.id, HoldTurn::Emptied, now)?);
+    Ok(true)
+}
+
+/// Whether anything of an account or campaign is ready, waits for its moment or its turn, or is under way.
+fn does_anything_wait(db: &Connection, account: &str, campaign: &str) -> Result<bool> {
+    let of_campaign = if campaign.is_empty() { "campaign >= ?2" } else { "campaign = ?2" };
+    for (index, states) in
+        [("sends_ready", "state = 0"), ("sends_parked", "state IN (1, 3)"), ("sends_sending", "state = 2")]
+    {
+        let sql = format!("SELECT 1 FROM sends INDEXED BY {index} WHERE {states} AND account = ?1 AND {of_campaign}");
+        if db.prepare_cached(&sql)?.exists([account, campaign])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The holds of which somebody should be reminded; they count as told. Those that nothing waits for end.
 pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut Vec<HoldChange>) -> Result<()> {
+    for hold in active(db)? {
+        end_if_empty(db, &hold, now, changes)?;
+    }
     let mut select =
         db.prepare_cached("SELECT id, account, campaign FROM holds WHERE ended_at IS NULL AND told_at <= ?1")?;
     let due: Vec<(i64, String, String)> =

@@ -1,9 +1,9 @@
 //! The SQL of claimed sends whose caller died: nobody knows whether they went.
 
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, Result, Row, params};
 
 use super::states::{READY, UNCERTAIN};
-use super::{ClaimRequest, Recovered, turns};
+use super::{ClaimRequest, Recovered, TestMode, notices, turns};
 use crate::clock::Timestamp;
 use crate::event::{OnUncertain, Terms};
 
@@ -38,11 +38,22 @@ pub fn expire_leases(db: &Connection, request: &ClaimRequest) -> Result<()> {
     Ok(())
 }
 
-/// A send whose caller died: nobody knows whether it went.
+/// A send whose caller died: nobody knows whether it went, unless it was not to go to the customer at all.
 fn lose(db: &Connection, id: i64, now: Timestamp, policy: OnUncertain) -> Result<OnUncertain> {
-    let terms: Option<String> =
-        db.prepare_cached("SELECT terms FROM sends WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
-    let policy = Terms::read(terms.as_deref()).on_uncertain.unwrap_or(policy);
+    let mut select = db.prepare_cached(
+        "SELECT terms, account, EXISTS (SELECT 1 FROM test_modes WHERE scope = 'account' AND name = account
+                                        OR scope = 'route' AND name = route) FROM sends WHERE id = ?1",
+    )?;
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let (terms, account, is_tested): (Option<String>, String, bool) = select.query_row([id], read)?;
+    let terms = Terms::read(terms.as_deref());
+    if is_tested || terms.dry_run || terms.redirect_to.is_some() {
+        return repeat_test(db, id, now).map(|()| OnUncertain::Retry);
+    }
+    let policy = terms.on_uncertain.unwrap_or(policy);
+    if policy == OnUncertain::Hold {
+        notices::left_uncertain(db, &account, now)?;
+    }
     let state = match policy {
         OnUncertain::Retry => READY,
         OnUncertain::Hold => UNCERTAIN,
@@ -55,4 +66,30 @@ fn lose(db: &Connection, id: i64, now: Timestamp, policy: OnUncertain) -> Result
     )?
     .execute(params![id, state, now.0, reason])?;
     Ok(policy)
+}
+
+/// A send in a dry run, or to a tester: it reached no customer, so it may be repeated, and counts for nothing.
+fn repeat_test(db: &Connection, id: i64, now: Timestamp) -> Result<()> {
+    let reason = "the relay stopped during a test; no customer was messaged";
+    db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) SELECT id, attempts + 1, ?2, 0, NULL, 'transient', ?3, '' FROM sends WHERE id = ?1")?
+        .execute(params![id, now.0, reason])?;
+    db.prepare_cached(
+        "UPDATE sends SET state = ?2, attempts = attempts + 1, changed_at = ?3, reason = ?4 WHERE id = ?1",
+    )?
+    .execute(params![id, READY, now.0, reason])
+    .map(drop)
+}
+
+/// Remembers what is in test mode from now on, for whoever recovers what this process leaves behind.
+pub fn keep_test_modes(db: &Connection, modes: &[(TestMode, String)]) -> Result<()> {
+    db.execute("DELETE FROM test_modes", [])?;
+    let mut insert = db.prepare_cached("INSERT OR IGNORE INTO test_modes (scope, name) VALUES (?1, ?2)")?;
+    for (mode, name) in modes {
+        let scope = match mode {
+            TestMode::Account => "account",
+            TestMode::Route => "route",
+        };
+        insert.execute([scope, name])?;
+    }
+    Ok(())
 }

@@ -45,7 +45,10 @@ use crate::event::view::{
     EventStory, EventView, Filter, HoldView, KeptWhole, Page, SendStory, SendView, SuppressionStory, SuppressionView,
     Tally,
 };
-use crate::event::{Claimed, HoldChange, Kept, NewEvent, NoticeId, OnUncertain, Returned, SendId, Settlement, Told};
+use crate::event::{
+    AccountChange, Claimed, HoldChange, Kept, NewEvent, NoticeId, Notification, OnUncertain, Reach, Returned, SendId,
+    Settlement, Told,
+};
 
 pub use memory::MemoryStore;
 pub use reader::learned;
@@ -77,6 +80,8 @@ pub struct ClaimRequest {
     pub on_uncertain: OnUncertain,
     /// Up to when anything may have to wait, where the clock was set back since the last claim.
     pub latest: Option<Latest>,
+    /// Where a clock that had been set back was set ahead again since the last claim.
+    pub correction: Option<Correction>,
 }
 
 /// How many sends of an account are asked for.
@@ -146,6 +151,10 @@ pub struct Claims {
     pub next_due: Option<Timestamp>,
     /// Whether there is more to look at now.
     pub more: bool,
+    /// The holds that ended, since nothing waits for them any more.
+    pub holds: Vec<HoldChange>,
+    /// What was put right of a clock that had been wrong.
+    pub correction: Option<Correction>,
 }
 
 /// What became of claimed sends.
@@ -169,6 +178,28 @@ impl Report {
 pub struct Reported {
     /// The holds that began or ended.
     pub holds: Vec<HoldChange>,
+    /// How many sends were left for a person to decide about.
+    pub left_uncertain: usize,
+}
+
+/// What goes to nobody, or to a tester, as it is configured now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestMode {
+    /// Everything of an account.
+    Account,
+    /// Everything of a route.
+    Route,
+}
+
+/// A wall clock that was set back and then ahead again: what was dated in between was dated wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Correction {
+    /// What it showed first after it was set back.
+    pub from: Timestamp,
+    /// What it showed last before it was set ahead again.
+    pub until: Timestamp,
+    /// By how much it was wrong meanwhile, in milliseconds.
+    pub by_ms: i64,
 }
 
 /// What the deliverer asks for of the events that wait for a lookup.
@@ -243,14 +274,29 @@ pub trait Store: Intake {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>>;
 
-    /// What happened to holds since then, and who was told; what is older is forgotten.
+    /// Remembers which accounts (by name) and routes are in test mode in this process.
+    fn keep_test_modes(&self, modes: Vec<(TestMode, String)>) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// What people are notified of since then, and who has received it; what is older is forgotten.
     fn notices(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Told>, StoreError>>;
 
     /// Somebody was told, or cannot be.
     fn told(&self, notice: NoticeId, who: String) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// The holds of which nobody was told since then; they count as told now.
-    fn remind(&self, now: Timestamp, before: Timestamp) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>>;
+    /// What people were last notified of before then and should be reminded of, and what they were not notified of yet.
+    /// They count as notified now. Holds that nothing waits for end.
+    fn remind(&self, now: Timestamp, before: Timestamp) -> BoxFuture<'_, Result<Vec<Notification>, StoreError>>;
+
+    /// The accounts that cannot be reached, as far as people were notified of it.
+    fn unreachable(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
+
+    /// Writes down whether an account can be reached. Returns what people should be notified of, if they do not know it.
+    fn reach_changed(
+        &self,
+        account: String,
+        reach: Reach,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<AccountChange>, StoreError>>;
 }
 
 /// What people do with what is kept.

@@ -1,12 +1,17 @@
-//! The SQL of what is told of holds, and to whom it was.
+//! The SQL of notifications, and of who has received them.
 
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
+use super::holds;
 use crate::clock::Timestamp;
-use crate::event::{HoldChange, HoldId, HoldTurn, NoticeId, Told};
+use crate::event::{AccountChange, AccountTurn, HoldChange, HoldId, HoldTurn, NoticeId, Notification, Reach, Told};
 
-const NOTICE: &str = "SELECT n.id, n.hold, h.account, h.campaign, h.reason, h.since, n.turn, n.count, n.at, n.told
-    FROM notices n JOIN holds h ON h.id = n.hold";
+const NOTIFICATION: &str = "SELECT n.id, n.hold, h.account, h.campaign, h.reason, h.since, n.turn, n.count, n.at, n.told, n.account, n.since, n.recent
+    FROM notifications n LEFT JOIN holds h ON h.id = n.hold";
+
+/// The kinds of `account_alerts`.
+const UNREACHABLE: &str = "unreachable";
+const UNCERTAIN: &str = "uncertain";
 
 /// Writes down that something happened to a hold.
 pub fn note(db: &Connection, hold: i64, turn: HoldTurn, at: Timestamp) -> Result<HoldChange> {
@@ -14,44 +19,145 @@ pub fn note(db: &Connection, hold: i64, turn: HoldTurn, at: Timestamp) -> Result
         HoldTurn::Began => ("began", 0),
         HoldTurn::Lasts { waiting } => ("lasts", waiting),
         HoldTurn::Ended { waited } => ("ended", waited),
+        HoldTurn::Emptied => ("emptied", 0),
     };
-    db.prepare_cached("INSERT INTO notices (hold, turn, count, at) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-        hold,
-        turn,
-        i64::try_from(count).unwrap_or(i64::MAX),
-        at.0
-    ])?;
-    db.prepare_cached(&format!("{NOTICE} WHERE n.id = ?1"))?.query_row([db.last_insert_rowid()], read)
+    db.prepare_cached("INSERT INTO notifications (hold, turn, count, at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![hold, turn, signed(count), at.0])?;
+    db.prepare_cached(&format!("{NOTIFICATION} WHERE n.id = ?1"))?
+        .query_row([db.last_insert_rowid()], |row| read_hold(row, hold))
 }
 
 /// What happened since then, with those who know it.
 pub fn since(db: &Connection, moment: Timestamp) -> Result<Vec<Told>> {
-    let mut select = db.prepare_cached(&format!("{NOTICE} WHERE n.at >= ?1 ORDER BY n.id"))?;
+    let mut select = db.prepare_cached(&format!("{NOTIFICATION} WHERE n.at >= ?1 ORDER BY n.id"))?;
     let rows = select.query_map([moment.0], |row| {
         let told: String = row.get(9)?;
-        Ok(Told { change: read(row)?, to: told.split_whitespace().map(ToOwned::to_owned).collect() })
+        let notification = match row.get(1)? {
+            Some(hold) => Notification::Hold(read_hold(row, hold)?),
+            None => Notification::Account(read_account(row)?),
+        };
+        Ok(Told { notification, to: told.split_whitespace().map(ToOwned::to_owned).collect() })
     })?;
     rows.collect()
 }
 
 /// Somebody knows.
 pub fn told(db: &Connection, notice: NoticeId, who: &str) -> Result<()> {
-    db.prepare_cached("UPDATE notices SET told = told || ?2 || ' ' WHERE id = ?1")?
+    db.prepare_cached("UPDATE notifications SET told = told || ?2 || ' ' WHERE id = ?1")?
         .execute(params![notice.0, who])
         .map(drop)
 }
 
-/// What happened before then is told to nobody any more.
+/// Of what happened before then nobody is notified any more.
 pub fn forget(db: &Connection, before: Timestamp) -> Result<()> {
-    db.prepare_cached("DELETE FROM notices WHERE at < ?1")?.execute([before.0]).map(drop)
+    db.prepare_cached("DELETE FROM notifications WHERE at < ?1")?.execute([before.0]).map(drop)
 }
 
-fn read(row: &Row<'_>) -> Result<HoldChange> {
+/// A send was left for a person to decide about: people are notified of it together with others.
+pub fn left_uncertain(db: &Connection, account: &str, at: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO account_alerts (account, kind, since, pending, notified_at) VALUES (?1, ?2, ?3, 1, 0)
+         ON CONFLICT DO UPDATE SET pending = pending + 1, since = CASE pending WHEN 0 THEN ?3 ELSE since END",
+    )?
+    .execute(params![account, UNCERTAIN, at.0])
+    .map(drop)
+}
+
+/// The accounts that cannot be reached, as far as people were notified of it.
+pub fn unreachable(db: &Connection) -> Result<Vec<String>> {
+    let mut select = db.prepare_cached("SELECT account FROM account_alerts WHERE kind = ?1")?;
+    select.query_map([UNREACHABLE], |row| row.get(0))?.collect()
+}
+
+/// Whether an account can be reached changed. `None` if people know that already.
+pub fn reach_changed(db: &Connection, account: &str, reach: Reach, now: Timestamp) -> Result<Option<AccountChange>> {
+    let (turn, since) = match reach {
+        Reach::Unreachable { since } => {
+            let mut begin = db.prepare_cached(
+                "INSERT INTO account_alerts (account, kind, since, notified_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+            )?;
+            if begin.execute(params![account, UNREACHABLE, since.0, now.0])? == 0 {
+                return Ok(None);
+            }
+            (AccountTurn::OutageBegan { waiting: waiting(db, account)? }, since)
+        }
+        Reach::Reachable => {
+            let mut end =
+                db.prepare_cached("DELETE FROM account_alerts WHERE account = ?1 AND kind = ?2 RETURNING since")?;
+            let since: Option<i64> = end.query_row([account, UNREACHABLE], |row| row.get(0)).optional()?;
+            let Some(since) = since else { return Ok(None) };
+            (AccountTurn::OutageEnded { waited: waiting(db, account)? }, Timestamp(since))
+        }
+    };
+    note_account(db, account, turn, (since, now)).map(Some)
+}
+
+/// What people should be notified of, or reminded of: outages that last, and sends left uncertain.
+pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut Vec<Notification>) -> Result<()> {
+    let mut select = db.prepare_cached(
+        "SELECT account, kind, since, pending FROM account_alerts WHERE notified_at <= ?1 AND (kind = ?2 OR pending > 0)",
+    )?;
+    let rows = select
+        .query_map(params![before.0, UNREACHABLE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let due: Vec<(String, String, i64, i64)> = rows.collect::<Result<_>>()?;
+    for (account, kind, since, pending) in due {
+        let turn = if kind == UNREACHABLE {
+            match waiting(db, &account)? {
+                // nothing is tried any more, and nobody needs it to be reachable
+                0 => continue,
+                waiting => AccountTurn::OutageLasts { waiting },
+            }
+        } else {
+            let mut count = db.prepare_cached("SELECT count(*) FROM sends WHERE state = 12 AND account = ?1")?;
+            let waiting: i64 = count.query_row([&account], |row| row.get(0))?;
+            AccountTurn::Uncertain { recent: unsigned(pending), waiting: unsigned(waiting) }
+        };
+        db.prepare_cached("UPDATE account_alerts SET notified_at = ?3, pending = 0 WHERE account = ?1 AND kind = ?2")?
+            .execute(params![account, kind, now.0])?;
+        let change = note_account(db, &account, turn, (Timestamp(since), now))?;
+        changes.push(Notification::Account(change));
+    }
+    Ok(())
+}
+
+/// After the clock was set back nobody waits for a reminder until the time that it showed before.
+pub fn pull_in(db: &Connection, now: Timestamp) -> Result<()> {
+    db.prepare_cached("UPDATE account_alerts SET notified_at = ?1 WHERE notified_at > ?1")?.execute([now.0]).map(drop)
+}
+
+fn note_account(
+    db: &Connection,
+    account: &str,
+    turn: AccountTurn,
+    (since, at): (Timestamp, Timestamp),
+) -> Result<AccountChange> {
+    let (name, count, recent) = match turn {
+        AccountTurn::OutageBegan { waiting } => ("outage.began", waiting, 0),
+        AccountTurn::OutageLasts { waiting } => ("outage.lasts", waiting, 0),
+        AccountTurn::OutageEnded { waited } => ("outage.ended", waited, 0),
+        AccountTurn::Uncertain { recent, waiting } => ("sends.uncertain", waiting, recent),
+    };
+    db.prepare_cached(
+        "INSERT INTO notifications (account, since, turn, count, recent, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![account, since.0, name, signed(count), signed(recent), at.0])?;
+    Ok(AccountChange { notice: NoticeId(db.last_insert_rowid()), account: account.to_owned(), turn, since, at })
+}
+
+/// How many sends of an account wait.
+fn waiting(db: &Connection, account: &str) -> Result<u64> {
+    let parked: i64 = db
+        .prepare_cached("SELECT count(*) FROM sends INDEXED BY sends_parked WHERE state IN (1, 3) AND account = ?1")?
+        .query_row([account], |row| row.get(0))?;
+    Ok(unsigned(holds::waiting(db, account, "")?.saturating_add(parked)))
+}
+
+fn read_hold(row: &Row<'_>, hold: i64) -> Result<HoldChange> {
     let (campaign, turn): (String, String) = (row.get(3)?, row.get(6)?);
-    let count = row.get::<_, i64>(7).map(|count| u64::try_from(count).unwrap_or(0))?;
+    let count = unsigned(row.get(7)?);
     Ok(HoldChange {
         notice: NoticeId(row.get(0)?),
-        hold: HoldId(row.get(1)?),
+        hold: HoldId(hold),
         account: row.get(2)?,
         campaign: Some(campaign).filter(|campaign| !campaign.is_empty()),
         reason: row.get(4)?,
@@ -59,8 +165,34 @@ fn read(row: &Row<'_>) -> Result<HoldChange> {
         turn: match turn.as_str() {
             "began" => HoldTurn::Began,
             "lasts" => HoldTurn::Lasts { waiting: count },
+            "emptied" => HoldTurn::Emptied,
             _ => HoldTurn::Ended { waited: count },
         },
         at: Timestamp(row.get(8)?),
     })
+}
+
+fn read_account(row: &Row<'_>) -> Result<AccountChange> {
+    let (turn, count, recent): (String, i64, i64) = (row.get(6)?, row.get(7)?, row.get(12)?);
+    let count = unsigned(count);
+    Ok(AccountChange {
+        notice: NoticeId(row.get(0)?),
+        account: row.get(10)?,
+        turn: match turn.as_str() {
+            "outage.began" => AccountTurn::OutageBegan { waiting: count },
+            "outage.lasts" => AccountTurn::OutageLasts { waiting: count },
+            "outage.ended" => AccountTurn::OutageEnded { waited: count },
+            _ => AccountTurn::Uncertain { recent: unsigned(recent), waiting: count },
+        },
+        since: Timestamp(row.get(11)?),
+        at: Timestamp(row.get(8)?),
+    })
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
 }

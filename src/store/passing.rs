@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, params};
 
 use super::states::EXPIRED;
 use super::turns::{self, Turn};
-use super::{ClaimRequest, Latest, holds, lost};
+use super::{ClaimRequest, Correction, Latest, holds, lost, notices};
 use crate::clock::Timestamp;
 
 /// How many waiting sends become ready in one transaction: the rest follow in the next.
@@ -19,6 +19,9 @@ pub fn prepare(db: &Connection, request: &ClaimRequest) -> Result<bool> {
     lost::expire_leases(db, request)?;
     if let Some(latest) = request.latest {
         pull_in(db, latest, request.now)?;
+    }
+    if let Some(correction) = request.correction {
+        set_right(db, correction)?;
     }
     let limit = i64::try_from(PROMOTE_LIMIT).unwrap_or(i64::MAX);
     let promoted = db
@@ -51,7 +54,25 @@ fn pull_in(db: &Connection, latest: Latest, now: Timestamp) -> Result<()> {
     )?
     .execute([now.0])?;
     holds::pull_in(db, latest.probe, now)?;
+    notices::pull_in(db, now)?;
     if has_a_future(db, now)? { forget_the_future(db, now) } else { Ok(()) }
+}
+
+/// A clock that was set back and then ahead again: what was dated in between happened that much later. Else a delay would be
+/// over at once, a code that was just asked for would be too old, and what repeats would be new.
+fn set_right(db: &Connection, Correction { from, until, by_ms }: Correction) -> Result<()> {
+    let dated = params![from.0, until.0, by_ms];
+    db.execute(
+        "UPDATE sends SET created_at = created_at + ?3,
+                          due_at = CASE WHEN state = 1 AND why = 'delay' AND moment IS NULL THEN due_at + ?3 ELSE due_at END,
+                          expires_at = CASE WHEN moment IS NULL THEN expires_at + ?3 ELSE expires_at END
+         WHERE state IN (0, 1, 3) AND created_at BETWEEN ?1 AND ?2",
+        dated,
+    )?;
+    db.execute("UPDATE sends SET gone_at = gone_at + ?3 WHERE gone_at BETWEEN ?1 AND ?2", dated)?;
+    let of_event = "(SELECT received_at FROM events WHERE seq = seen.event)";
+    db.execute(&format!("UPDATE seen SET expires_at = expires_at + ?3 WHERE {of_event} BETWEEN ?1 AND ?2"), dated)?;
+    db.execute("UPDATE events SET received_at = received_at + ?3 WHERE received_at BETWEEN ?1 AND ?2", dated).map(drop)
 }
 
 /// Whether something happened at a time that has not come yet. Only the newest is looked at: this is asked at every start.

@@ -136,7 +136,7 @@ pub fn rewrite(db: &Connection, id: SendId, version: i64, content: &Content) -> 
     .map(drop)
 }
 
-/// Writes down the rules as they are. Campaigns that stand still and of which nothing waits any more are forgotten.
+/// Writes down the rules as they are. Holds that nothing waits for any more end.
 pub fn keep_versions(db: &Connection, rules: &[RuleVersion], now: Timestamp) -> Result<Vec<HoldChange>> {
     let mut keep = db.prepare_cached(
         "INSERT INTO rules (route, rule, version) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET version = ?3",
@@ -146,10 +146,7 @@ pub fn keep_versions(db: &Connection, rules: &[RuleVersion], now: Timestamp) -> 
     }
     let mut changes = Vec::new();
     for hold in holds::active(db)? {
-        let is_tried = hold.probe_at.is_some() && !hold.campaign.is_empty();
-        if is_tried && holds::waiting(db, &hold.account, &hold.campaign)? == 0 {
-            holds::end(db, hold.id, now, &mut changes)?;
-        }
+        holds::end_if_empty(db, &hold, now, &mut changes)?;
     }
     Ok(changes)
 }

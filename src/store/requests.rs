@@ -10,13 +10,15 @@ use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::{
     ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Report, Reported, Store, StoreError,
-    act, holds, lookups, lost, notices, remap, settle, writer,
+    TestMode, act, holds, lookups, lost, notices, remap, settle, writer,
 };
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
 use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
-use crate::event::{HoldChange, Kept, NewEvent, NoticeId, OnUncertain, SendId, Told};
+use crate::event::{
+    AccountChange, HoldChange, Kept, NewEvent, NoticeId, Notification, OnUncertain, Reach, SendId, Told,
+};
 
 /// Takes what is asked to whoever holds the connection.
 pub trait Ask: Send + Sync + 'static {
@@ -92,14 +94,33 @@ impl<S: Ask> Store for S {
         ask(self, |reply| Request::Job(job(reply, move |db| notices::told(db, notice, &who))))
     }
 
-    fn remind(&self, now: Timestamp, before: Timestamp) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>> {
+    fn remind(&self, now: Timestamp, before: Timestamp) -> BoxFuture<'_, Result<Vec<Notification>, StoreError>> {
         ask(self, |reply| {
             Request::Job(job(reply, move |db| {
                 let mut changes = Vec::new();
                 holds::remind(db, now, before, &mut changes)?;
+                let mut changes: Vec<Notification> = changes.into_iter().map(Notification::Hold).collect();
+                notices::remind(db, now, before, &mut changes)?;
                 Ok(changes)
             }))
         })
+    }
+
+    fn unreachable(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, notices::unreachable)))
+    }
+
+    fn reach_changed(
+        &self,
+        account: String,
+        reach: Reach,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<AccountChange>, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| notices::reach_changed(db, &account, reach, now))))
+    }
+
+    fn keep_test_modes(&self, modes: Vec<(TestMode, String)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| lost::keep_test_modes(db, &modes))))
     }
 
     fn stale(&self, rules: Vec<RuleVersion>) -> BoxFuture<'_, Result<Vec<SendId>, StoreError>> {

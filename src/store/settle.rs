@@ -4,9 +4,9 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::states::{FAILED, READY, SENT, UNCERTAIN, WAITING};
 use super::turns::{self, Line, Turn};
-use super::{Report, Reported, holds};
+use super::{Report, Reported, holds, notices};
 use crate::clock::Timestamp;
-use crate::event::{Fate, HoldChange, HoldScope, Outcome, Returned, Settlement};
+use crate::event::{Fate, HoldScope, Outcome, Returned, Settlement};
 
 /// What is written of a send after an attempt.
 struct Written<'a> {
@@ -51,13 +51,13 @@ struct Lane {
 /// Writes down what became of claimed sends.
 pub fn report(db: &Connection, report: &Report, now: Timestamp) -> Result<Reported> {
     let mut reported = Reported::default();
-    settle(db, &report.settlements, &mut reported.holds)?;
+    settle(db, &report.settlements, &mut reported)?;
     release(db, &report.returned, now)?;
     Ok(reported)
 }
 
 /// Writes down attempts and what follows from them.
-fn settle(db: &Connection, settlements: &[Settlement], changes: &mut Vec<HoldChange>) -> Result<()> {
+fn settle(db: &Connection, settlements: &[Settlement], reported: &mut Reported) -> Result<()> {
     let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
     // one whose lease ran out meanwhile is no longer ours to change
     let mut update = db.prepare_cached(
@@ -92,6 +92,10 @@ fn settle(db: &Connection, settlements: &[Settlement], changes: &mut Vec<HoldCha
         let values = params![id.0, number, state, due, ended.0, reason, message_id, since, why, used, gone];
         let lane = update.query_row(values, read).optional()?;
         if let Some(lane) = lane {
+            if state == UNCERTAIN {
+                notices::left_uncertain(db, &lane.account, ended)?;
+                reported.left_uncertain += 1;
+            }
             if somebody_waits {
                 let_by(db, id.0, &lane, fate)?;
             }
@@ -106,11 +110,11 @@ fn settle(db: &Connection, settlements: &[Settlement], changes: &mut Vec<HoldCha
                     now: ended,
                     probe_at: Some(*probe_at),
                 };
-                holds::begin(db, hold, changes)?;
+                holds::begin(db, hold, &mut reported.holds)?;
             }
         }
         if let Some(probed) = probed {
-            holds::probed(db, *probed, ended, changes)?;
+            holds::probed(db, *probed, ended, &mut reported.holds)?;
         }
     }
     Ok(())

@@ -1,15 +1,17 @@
 //! Who is told that an account or a campaign stands still: each once, in their own time, and over restarts.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::Path;
+use axum::response::IntoResponse as _;
 use axum::routing::post;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use crate::world::{ROUTE, Served, Setup, World, eventually, serve};
+use crate::world::{ROUTE, Served, Setup, World, eventually, scripted, serve};
 
 /// What somebody was told.
 #[derive(Debug, Clone)]
@@ -131,7 +133,7 @@ async fn a_restart_loses_nothing_that_is_to_be_told_and_repeats_nothing_that_was
     lift(&world, "default").await;
     eventually("one knows, one refuses", async || ops.by("hook").len() == 2 && ops.by("slack").len() == 2).await;
     eventually("that is written down", async || {
-        world.query("SELECT count(*) FROM notices WHERE told <> ''") == [["2"]]
+        world.query("SELECT count(*) FROM notifications WHERE told <> ''") == [["2"]]
     })
     .await;
     ops.refuse.lock().unwrap().clear();
@@ -144,5 +146,59 @@ async fn a_restart_loses_nothing_that_is_to_be_told_and_repeats_nothing_that_was
     eventually("what is new is told", async || ops.by("hook").len() == 3).await;
     let ids: BTreeSet<Option<String>> = ops.by("hook").into_iter().map(|heard| heard.id).collect();
     assert_eq!(ids.len(), 3, "each is news: {ids:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_reached_for_a_while_is_told_once_also_over_a_restart_and_so_is_its_end() {
+    let ops = Arc::new(Ops::default());
+    let served = ops.serve().await;
+    let down = Arc::new(AtomicBool::new(true));
+    let far = {
+        let down = Arc::clone(&down);
+        scripted(move |_| {
+            let down = down.load(Ordering::SeqCst);
+            async move {
+                let taken = json!({"success": "true", "submitted_message_id": "m"}).to_string();
+                if down { StatusCode::SERVICE_UNAVAILABLE.into_response() } else { taken.into_response() }
+            }
+        })
+    };
+    let lists = format!("alerts: [{{ webhook: '{0}/hook' }}, {{ slack: '{0}/slack' }}]", served.base);
+    let setup = Setup::new().route("hello", ROUTE).lists(&lists).set("delivery.unreachable_after=300ms");
+    let setup = setup.set("delivery.retry.initial=10ms").set("delivery.retry.max=50ms");
+    let world = World::start_against(setup, far).await;
+    let events: Vec<Value> =
+        (0..8).map(|n| json!({"id": format!("e{n}"), "phone": format!("98123456{n:02}")})).collect();
+    world.post("hello", &Value::from(events).to_string()).await;
+    eventually("it is told", async || ops.kinds("hook") == ["outage.began"] && ops.by("slack").len() == 1).await;
+    let began = ops.by("hook").remove(0);
+    assert_eq!(began.body["data"]["account"], "default");
+    assert!(began.body["data"]["waiting"].as_u64().unwrap() >= 7, "one may be under way: {began:?}");
+    assert!(ops.by("slack")[0].body["text"].as_str().unwrap().contains("cannot be reached"));
+    let world = world.restart().await;
+    eventually("it is seen again that it is down", async || world.metrics().await.contains("turn=\"unreachable\""))
+        .await;
+    down.store(false, Ordering::SeqCst);
+    eventually("its end is told", async || ops.kinds("hook") == ["outage.began", "outage.ended"]).await;
+    eventually("to each", async || ops.by("slack").len() == 2).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_send_that_nobody_knows_about_is_told_with_what_to_do() {
+    let ops = Arc::new(Ops::default());
+    let served = ops.serve().await;
+    let lists = format!("alerts: [{{ webhook: '{0}/hook' }}, {{ slack: '{0}/slack' }}]", served.base);
+    let setup = Setup::new().route("hello", ROUTE).lists(&lists);
+    let setup = setup.set("delivery.on_uncertain=hold").set("delivery.timeout=200ms");
+    let world = World::start_against(setup, scripted(|_| std::future::pending())).await;
+    for n in 0..3 {
+        world.post("hello", &json!({"id": format!("e{n}"), "phone": format!("98123456{n:02}")}).to_string()).await;
+    }
+    eventually("it is told", async || ops.kinds("hook") == ["sends.uncertain"] && ops.by("slack").len() == 1).await;
+    assert!(ops.by("slack")[0].body["text"].as_str().unwrap().contains("sends list --state uncertain"));
+    world.settles("SELECT count(*) FROM sends WHERE state = 12", "3").await;
+    assert_eq!(ops.by("hook").len(), 1, "the others are gathered");
     world.stop().await;
 }

@@ -8,12 +8,12 @@ use serri_relay::clock::Timestamp;
 use serri_relay::event::act::Action;
 use serri_relay::event::view::Filter;
 use serri_relay::event::{
-    Attempt, Claimed, Content, Fate, HoldScope, Kept, Made, NewEvent, NewSend, OnUncertain, Outcome, Returned, SendId,
-    Settlement, Wishes,
+    AccountTurn, Attempt, Claimed, Content, Fate, HoldScope, HoldTurn, Kept, Made, NewEvent, NewSend, Notification,
+    OnUncertain, Outcome, Reach, Returned, SendId, Settlement, Terms, Wishes,
 };
 use serri_relay::store::{
     Archive as _, ClaimRequest, Intake as _, OpenError, Operate as _, Recovered, Report, SqliteStore, Store,
-    StoreError, Want,
+    StoreError, TestMode, Want,
 };
 use tempfile::TempDir;
 
@@ -68,6 +68,7 @@ fn request(now: i64, count: usize) -> ClaimRequest {
         wants: vec![Want { account: "default".into(), count, limits: Vec::new() }],
         on_uncertain: OnUncertain::Retry,
         latest: None,
+        correction: None,
     }
 }
 
@@ -184,6 +185,110 @@ async fn what_was_in_flight_when_the_process_died_is_recovered() {
         query(&dir.path().join("relay.db"), "SELECT count(*) FROM attempts WHERE outcome = 'uncertain'"),
         [["2"]]
     );
+}
+
+/// What is not to reach the customer: by its own terms, by its account, by its route.
+#[tokio::test]
+async fn a_test_that_died_in_flight_counts_as_having_reached_nobody() {
+    let dry = Terms { dry_run: true, ..Terms::default() };
+    let to_tester = Terms { redirect_to: Some("+9".into()), ..Terms::default() };
+    let kinds = [
+        (dry, None, "0", ""),
+        (to_tester, None, "0", ""),
+        (Terms::default(), Some((TestMode::Account, "default")), "0", ""),
+        (Terms::default(), Some((TestMode::Route, "hello")), "0", ""),
+        (Terms::default(), Some((TestMode::Account, "other")), "12", "5000"),
+        (Terms::default(), None, "12", "5000"),
+    ];
+    for (terms, mode, state, gone_at) in kinds {
+        for died in [true, false] {
+            let (dir, store) = store();
+            store.keep_test_modes(mode.iter().map(|(mode, name)| (*mode, (*name).to_owned())).collect()).await.unwrap();
+            let mut event = event(1, 0, &["+1"]);
+            event.made.sends[0].content.as_mut().unwrap().wishes.terms = terms.clone();
+            store.append(vec![event]).await.unwrap();
+            assert_eq!(claim(&store, 0, 1).await.len(), 1);
+            if died {
+                store.recover(Timestamp(5_000), OnUncertain::Hold).await.unwrap();
+            } else {
+                // its lease runs out
+                let later = ClaimRequest { on_uncertain: OnUncertain::Hold, ..request(5_000, 0) };
+                store.claim(later).await.unwrap();
+            }
+            let found = query(&dir.path().join("relay.db"), "SELECT state, gone_at FROM sends");
+            assert_eq!(found, [[state, gone_at]], "{terms:?} {mode:?} {died}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hold_that_nothing_waits_for_ends_and_is_told_and_one_set_by_hand_lasts() {
+    let (dir, store) = store();
+    let path = dir.path().join("relay.db");
+    store.append(vec![event(1, 0, &["+1", "+2"])]).await.unwrap();
+    let sends = claim(&store, 0, 2).await;
+    let stopped = |scope| Fate::Stopped { scope, reason: "402".into(), probe_at: Timestamp(60_000) };
+    settle(&store, &sends[0], stopped(HoldScope::Campaign)).await;
+    // the other waits for its own moment, in the same campaign
+    settle(&store, &sends[1], Fate::Retry { due: Timestamp(90_000), reason: "x".into(), since: None }).await;
+    let cancel =
+        |send: &Claimed| Action::Cancel { ids: vec![send.id], filter: Filter::default(), reason: "wrong".into() };
+    store.act(cancel(&sends[0]), Timestamp(1_000)).await.unwrap();
+    assert_eq!(store.claim(request(60_000, 1)).await.unwrap().holds, [], "something waits for its moment");
+    store.act(cancel(&sends[1]), Timestamp(61_000)).await.unwrap();
+    let ended = store.claim(request(62_000, 1)).await.unwrap().holds;
+    assert_eq!(ended.iter().map(|change| change.turn).collect::<Vec<_>>(), [HoldTurn::Emptied]);
+    assert_eq!(query(&path, "SELECT count(*) FROM holds WHERE ended_at IS NULL"), [["0"]]);
+    // an account that is no longer asked for is found by the reminders; what was set by hand stays
+    store.append(vec![event(2, 0, &["+3"])]).await.unwrap();
+    let send = claim(&store, 63_000, 1).await.remove(0);
+    settle(&store, &send, stopped(HoldScope::Account)).await;
+    store.act(cancel(&send), Timestamp(64_000)).await.unwrap();
+    let hold = Action::SetHold { account: "default".into(), campaign: "c".into(), reason: "by hand".into() };
+    store.act(hold, Timestamp(64_000)).await.unwrap();
+    let reminders = store.remind(Timestamp(65_000), Timestamp(0)).await.unwrap();
+    let ended =
+        |reminder: &Notification| matches!(reminder, Notification::Hold(change) if change.turn == HoldTurn::Emptied);
+    assert_eq!(reminders.iter().filter(|reminder| ended(reminder)).count(), 1, "{reminders:?}");
+    assert_eq!(query(&path, "SELECT by FROM holds WHERE ended_at IS NULL"), [["hand"]]);
+}
+
+#[tokio::test]
+async fn sends_left_uncertain_are_gathered_and_outages_told_once_also_over_a_restart() {
+    let (dir, store) = store();
+    store.append((1..=4).map(|n| event(n, 0, &[&format!("+{n}")])).collect()).await.unwrap();
+    let sends = claim(&store, 0, 4).await;
+    let hold = || Fate::Held { reason: "no answer".into() };
+    let due = async |store: &SqliteStore, now: i64| {
+        let due = store.remind(Timestamp(now), Timestamp(now - 1_000)).await.unwrap();
+        due.into_iter()
+            .map(|notification| match notification {
+                Notification::Account(change) => change.turn,
+                Notification::Hold(change) => panic!("{change:?}"),
+            })
+            .collect::<Vec<_>>()
+    };
+    settle(&store, &sends[0], hold()).await;
+    assert_eq!(due(&store, 10_000).await, [AccountTurn::Uncertain { recent: 1, waiting: 1 }], "the first at once");
+    settle(&store, &sends[1], hold()).await;
+    settle(&store, &sends[2], hold()).await;
+    assert_eq!(due(&store, 10_999).await, [], "others wait until somebody may be reminded");
+    let reach = async |store: &SqliteStore, reach, now| {
+        store.reach_changed("default".into(), reach, Timestamp(now)).await.unwrap().map(|change| change.turn)
+    };
+    let gone = Reach::Unreachable { since: Timestamp(5) };
+    assert_eq!(reach(&store, Reach::Reachable, 11_000).await, None);
+    assert_eq!(reach(&store, gone, 11_000).await, Some(AccountTurn::OutageBegan { waiting: 0 }));
+    drop(store);
+    let store = open(&dir).unwrap();
+    assert_eq!(reach(&store, gone, 11_500).await, None, "people know");
+    assert_eq!(store.unreachable().await.unwrap(), ["default"]);
+    // the fourth was under way when it died
+    store.recover(Timestamp(11_600), OnUncertain::Hold).await.unwrap();
+    assert_eq!(due(&store, 11_700).await, [AccountTurn::Uncertain { recent: 3, waiting: 4 }]);
+    assert_eq!(due(&store, 99_000).await, [], "nothing new, and nothing waits for the account");
+    assert_eq!(reach(&store, Reach::Reachable, 99_000).await, Some(AccountTurn::OutageEnded { waited: 0 }));
+    assert_eq!(store.notices(Timestamp(0)).await.unwrap().len(), 4);
 }
 
 #[tokio::test]

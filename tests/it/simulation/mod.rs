@@ -130,7 +130,7 @@ impl Simulation {
         };
         let serri = {
             let _in = runtime.enter();
-            Arc::new(Serri::new(seed, clock.clone(), Arc::clone(&model), script.faults.clone()))
+            Serri::new(seed, clock.clone(), Arc::clone(&model), script.faults.clone())
         };
         Self { runtime, clock, store: Arc::new(MemoryStore::new().unwrap()), serri, model, script }
     }
@@ -159,7 +159,13 @@ impl Simulation {
                 Act::Event { route, body } => self.receive(route, body, &wake).await,
                 Act::Kill => relay = self.restart(relay, &wake).await,
                 Act::KillAtCall => self.serri.kill_at_next_call(),
-                Act::Ahead(by) => self.clock.advance(*by),
+                Act::Ahead(by) => {
+                    let before = self.clock.now();
+                    self.clock.advance(*by);
+                    self.model.clock_was_set_ahead(before, self.clock.now());
+                }
+                // the process is stopped: time passes, and all that ends meanwhile ends at once
+                Act::Pause(by) => tokio::time::advance(*by).await,
                 Act::Back(by) => {
                     let before = self.clock.now();
                     self.clock.set_back(*by);

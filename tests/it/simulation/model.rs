@@ -50,6 +50,8 @@ struct State {
     left: Vec<(String, Duration)>,
     /// The latest that the clock ever showed: what was due then may go although it was set back since.
     latest: Timestamp,
+    /// The clock was set back to this, by so many milliseconds, and not ahead again yet.
+    behind: Option<(Timestamp, i64)>,
 }
 
 impl Model {
@@ -69,9 +71,22 @@ impl Model {
     pub fn clock_was_set_back(&self, before: Timestamp, now: Timestamp) {
         let mut state = self.state.lock().unwrap();
         state.latest = state.latest.max(before);
+        let known = state.behind.map_or(0, |(_, by_ms)| by_ms);
+        state.behind = Some((now, known + before.0 - now.0));
         for event in state.events.values_mut() {
             event.was_due |= event.due <= before;
             event.due = event.due.min(now.after(CART_DELAY));
+        }
+    }
+
+    /// What came while the clock was behind came that much later, once it is right again.
+    pub fn clock_was_set_ahead(&self, before: Timestamp, now: Timestamp) {
+        let mut state = self.state.lock().unwrap();
+        let Some((from, by_ms)) = state.behind else { return };
+        let right = (now.0 - before.0).min(by_ms);
+        state.behind = (right < by_ms).then_some((Timestamp(from.0 + right), by_ms - right));
+        for event in state.events.values_mut().filter(|event| event.at >= from && event.at <= before) {
+            event.at = Timestamp(event.at.0 + right);
         }
     }
 

@@ -104,6 +104,8 @@ pub enum Act {
     KillAtCall,
     Ahead(Duration),
     Back(Duration),
+    /// The relay is stopped, and goes on after this time.
+    Pause(Duration),
 }
 
 /// What goes wrong at Serri, from when to when after the start.
@@ -125,6 +127,8 @@ pub enum FaultKind {
     Hangs,
     TooFast,
     Unknown,
+    /// What it answers makes the relay panic.
+    Panics,
 }
 
 /// All that a seed decides.
@@ -160,6 +164,9 @@ impl Script {
             let by = Duration::from_secs(rng.u64(1..150_000));
             acts.push((moment(&mut rng), if rng.bool() { Act::Ahead(by) } else { Act::Back(by) }));
         }
+        for _ in 0..rng.usize(0..3) {
+            acts.push((moment(&mut rng), Act::Pause(Duration::from_secs(rng.u64(1..600)))));
+        }
         acts.sort_by_key(|(at, _)| *at);
         let kinds = [
             FaultKind::NoCredits,
@@ -170,6 +177,7 @@ impl Script {
             FaultKind::Hangs,
             FaultKind::TooFast,
             FaultKind::Unknown,
+            FaultKind::Panics,
         ];
         let mut faults = Vec::new();
         for _ in 0..rng.usize(0..6) {

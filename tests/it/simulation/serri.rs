@@ -2,7 +2,7 @@
 //! what must always hold.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -11,9 +11,11 @@ use reqwest::Url;
 use serde_json::{Value, json};
 use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::event::Outcome;
+use serri_relay::outbound::Allowance;
 use serri_relay::secret::Secret;
 use serri_relay::serri::{Answer, Caller, Exchange};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
 
 use super::model::Model;
 use super::script::{Fault, FaultKind, PEOPLE};
@@ -30,7 +32,13 @@ pub struct Taken {
     pub told: bool,
 }
 
+/// How long the relay waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 pub struct Serri {
+    me: Weak<Serri>,
+    /// The calls that it works on, whether the relay still waits for them or not.
+    working: Mutex<JoinSet<()>>,
     begin: Stopwatch,
     clock: Clock,
     model: Arc<Model>,
@@ -43,20 +51,24 @@ struct State {
     rng: fastrand::Rng,
     taken: Vec<Taken>,
     in_flight: BTreeSet<String>,
+    /// Events and campaigns of answers that were sent to the relay, and that it has not read yet.
+    unread: Vec<(String, String)>,
     kill_next: bool,
     calls: usize,
 }
 
 impl Serri {
-    pub fn new(seed: u64, clock: Clock, model: Arc<Model>, faults: Vec<Fault>) -> Self {
+    pub fn new(seed: u64, clock: Clock, model: Arc<Model>, faults: Vec<Fault>) -> Arc<Self> {
         let state = State {
             rng: fastrand::Rng::with_seed(!seed),
             taken: Vec::new(),
             in_flight: BTreeSet::new(),
+            unread: Vec::new(),
             kill_next: false,
             calls: 0,
         };
-        Self { begin: Stopwatch::start(), clock, model, faults, state: Mutex::new(state), kill: Notify::new() }
+        let (begin, state, kill, working) = (Stopwatch::start(), Mutex::new(state), Notify::new(), Mutex::default());
+        Arc::new_cyclic(|me| Self { me: me.clone(), working, begin, clock, model, faults, state, kill })
     }
 
     pub fn taken(&self) -> Vec<Taken> {
@@ -89,7 +101,11 @@ impl Serri {
 
     /// The relay died: no connection is left.
     pub fn everybody_hung_up(&self) {
-        self.state.lock().unwrap().in_flight.clear();
+        let mut state = self.state.lock().unwrap();
+        state.in_flight.clear();
+        for (event, campaign) in std::mem::take(&mut state.unread) {
+            state.tell(&event, &campaign, false);
+        }
     }
 
     fn fault(&self, account: &str, campaign: &str) -> Option<FaultKind> {
@@ -108,21 +124,11 @@ impl Serri {
         self.state.lock().unwrap().rng.bool()
     }
 
-    async fn answer(&self, account: String, payload: Value) -> Exchange {
+    /// Works on a call, and answers it if the relay still waits.
+    async fn answer(&self, (account, payload): (String, Value), kill: bool, reply: oneshot::Sender<Exchange>) {
         let text = |key: &str| payload[key].as_str().unwrap().to_owned();
         let (campaign, number) = (text("campaignName"), text("destination"));
         let event = payload["tags"][0].as_str().unwrap_or("").to_owned();
-        let begun = self.clock.now();
-        let kill = {
-            let mut state = self.state.lock().unwrap();
-            state.calls += 1;
-            assert!(state.in_flight.insert(number.clone()), "two calls to {number} at once");
-            self.model.check_call((&campaign, &number, &event), begun, &state.taken);
-            std::mem::take(&mut state.kill_next)
-        };
-        if kill && self.chance() {
-            self.kill.notify_one();
-        }
         self.wait(800).await;
         let of = |status: u16, body: &str| Exchange::of(Answer { status, retry_after: None, body });
         let fault = self.fault(&account, &campaign);
@@ -143,9 +149,8 @@ impl Serri {
                 if self.chance() {
                     self.take(&account, &campaign, &number, &event);
                 }
-                tokio::time::sleep(Duration::from_secs(10)).await;
-                let outcome = Outcome::Uncertain { reason: "no answer in time".into() };
-                Exchange { status: None, answer: String::new(), outcome }
+                tokio::time::sleep(TIMEOUT * 2).await;
+                return;
             }
             _ => {
                 self.take(&account, &campaign, &number, &event);
@@ -153,12 +158,57 @@ impl Serri {
                     self.kill.notify_one();
                 }
                 self.wait(500).await;
-                self.state.lock().unwrap().told(&event, &campaign);
-                of(200, r#"{"success":"true","submitted_message_id":"m"}"#)
+                if reply.send(of(200, r#"{"success":"true","submitted_message_id":"m"}"#)).is_ok() {
+                    let mut state = self.state.lock().unwrap();
+                    state.tell(&event, &campaign, true);
+                    state.unread.push((event, campaign));
+                }
+                return;
             }
         };
-        self.state.lock().unwrap().in_flight.remove(&number);
-        exchange
+        // it may have died meanwhile
+        let _ = reply.send(exchange);
+    }
+
+    /// A call as the relay sees it.
+    async fn called(&self, account: String, payload: Value) -> Exchange {
+        let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+        let (campaign, number) = (text(&payload["campaignName"]), text(&payload["destination"]));
+        let event = text(&payload["tags"][0]);
+        let begun = self.clock.now();
+        let kill = {
+            let mut state = self.state.lock().unwrap();
+            state.calls += 1;
+            assert!(state.in_flight.insert(number.clone()), "two calls to {number} at once");
+            self.model.check_call((&campaign, &number, &event), begun, &state.taken);
+            std::mem::take(&mut state.kill_next)
+        };
+        if kill && self.chance() {
+            self.kill.notify_one();
+        }
+        let panics = self.fault(&account, &campaign) == Some(FaultKind::Panics) && self.chance();
+        let (reply, answer) = oneshot::channel();
+        let serri = self.me.upgrade().unwrap();
+        self.working.lock().unwrap().spawn(async move { serri.answer((account, payload), kill, reply).await });
+        let answer = if panics {
+            drop(answer);
+            tokio::time::sleep(TIMEOUT).await;
+            None
+        } else {
+            Allowance::new(TIMEOUT).wait(answer).await.and_then(Result::ok)
+        };
+        {
+            let mut state = self.state.lock().unwrap();
+            state.in_flight.remove(&number);
+            if answer.is_some() {
+                state.unread.retain(|unread| *unread != (event.clone(), campaign.clone()));
+            }
+        }
+        assert!(!panics, "an answer that nobody can read");
+        answer.unwrap_or_else(|| {
+            let outcome = Outcome::Uncertain { reason: "no answer in time".into() };
+            Exchange { status: None, answer: String::new(), outcome }
+        })
     }
 
     fn take(&self, account: &str, campaign: &str, number: &str, event: &str) {
@@ -177,9 +227,9 @@ impl Serri {
 }
 
 impl State {
-    fn told(&mut self, event: &str, campaign: &str) {
+    fn tell(&mut self, event: &str, campaign: &str, told: bool) {
         let last = self.taken.iter_mut().rev().find(|taken| taken.event == event && taken.campaign == campaign);
-        last.unwrap().told = true;
+        last.unwrap().told = told;
     }
 }
 
@@ -187,6 +237,6 @@ impl Caller for Serri {
     fn call<'a>(&'a self, endpoint: &'a Url, _: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange> {
         let account = endpoint.host_str().unwrap().trim_end_matches(".example").to_owned();
         let payload: Value = serde_json::from_str(payload).unwrap_or_else(|_| json!({}));
-        self.answer(account, payload).boxed()
+        self.called(account, payload).boxed()
     }
 }

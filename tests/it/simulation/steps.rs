@@ -123,3 +123,42 @@ fn what_repeats_is_known_however_often_the_relay_starts_at_times_that_were_alrea
     let world = lived(1, script);
     assert_eq!(world.rows("SELECT rule, state FROM sends"), [["note", "10"]]);
 }
+
+#[test]
+fn a_pause_longer_than_the_timeout_repeats_nothing_that_was_answered() {
+    for seed in 0..40 {
+        let notes = (0..5).map(|person| event(1_000 + person, "crm", "note", PEOPLE[usize::try_from(person).unwrap()]));
+        let pause = (Duration::from_millis(1_100 + seed * 30), Act::Pause(Duration::from_secs(60 + seed)));
+        let acts = notes.chain([pause]).collect();
+        let world = lived(seed, Script { concurrency: 2, acts, faults: Vec::new() });
+        assert_eq!(world.serri.taken().len(), 5, "seed {seed}: each once");
+        assert_eq!(world.rows("SELECT count(*) FROM sends WHERE state = 10"), [["5"]]);
+    }
+}
+
+#[test]
+fn a_delay_lasts_as_long_as_it_says_while_the_clock_is_set_back_and_right_again() {
+    let (day, half_an_hour) = (Duration::from_secs(86_400), Duration::from_secs(1_800));
+    let orders = [
+        // before it was set back, and while it was
+        [(1_000, "cart"), (0, ""), (60_000, "back"), (63_000, "ahead")],
+        [(60_000, "back"), (0, ""), (61_000, "cart"), (63_000, "ahead")],
+    ];
+    for order in orders {
+        let acts = order.iter().filter(|(at, _)| *at > 0).map(|(at, what)| match *what {
+            "back" => (Duration::from_millis(*at), Act::Back(day * 2)),
+            "ahead" => (Duration::from_millis(*at), Act::Ahead(day * 2)),
+            cart => event(*at, "shop", cart, PEOPLE[0]),
+        });
+        // something that makes the relay look at its clock in between, as it does every few seconds
+        let note = event(61_500, "crm", "note", PEOPLE[1]);
+        let mut acts: Vec<(Duration, Act)> = acts.chain([note, event(64_000, "crm", "note", PEOPLE[1])]).collect();
+        acts.sort_by_key(|(at, _)| *at);
+        let world = lived(1, Script { concurrency: 1, acts, faults: Vec::new() });
+        let taken = world.serri.taken();
+        let cart = taken.iter().find(|taken| taken.campaign == "cart").expect("it goes");
+        let came = Duration::from_millis(if order[0].1 == "cart" { 1_000 } else { 61_000 });
+        let waited = cart.at.since(START.after(came));
+        assert!(waited >= half_an_hour && waited < half_an_hour * 2, "{waited:?}");
+    }
+}
