@@ -1,4 +1,4 @@
-//! JSON (RFC 8259). Of a key that stands twice the last counts; integers keep all their 64 bits.
+//! JSON (RFC 8259). Of a key that stands twice the last counts; numbers keep all their digits.
 
 use serde_json::Value;
 
@@ -29,9 +29,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_keep_all_their_bits() {
+    fn numbers_keep_all_their_digits() {
         let text = br#"{"a":9223372036854775807,"b":18446744073709551615,"c":-9223372036854775808}"#;
         assert_eq!(parse(text), Ok(json!({"a": i64::MAX, "b": u64::MAX, "c": i64::MIN})));
+        let text = "[12345678901234567890123,1e+400,919812345670.0,0.10,-0]";
+        assert_eq!(parse(text.as_bytes()).map(|value| value.to_string()).as_deref(), Ok(text));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use thiserror::Error;
 
 use super::lint::{self, Broken};
-use super::{filters, text};
+use super::{filters, number, text};
 
 /// How many steps one evaluation may take; a real rule takes some dozens.
 const FUEL: u64 = 50_000;
@@ -147,18 +147,13 @@ fn describe(error: &Error) -> String {
     format!("{}{source}", error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned))
 }
 
-/// A JSON value as templates see it: `null` is not there, a number without fraction is a whole one.
+/// A JSON value as templates see it: `null` is not there, and no digit of a number is lost.
 pub fn to_value(json: &serde_json::Value) -> Value {
     use serde_json::Value as Json;
     match json {
         Json::Null => Value::UNDEFINED,
         Json::Bool(flag) => Value::from(*flag),
-        Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-            (Some(whole), _, _) => Value::from(whole),
-            (_, Some(whole), _) => Value::from(whole),
-            (_, _, Some(fraction)) => Value::from(fraction),
-            _ => Value::UNDEFINED,
-        },
+        Json::Number(number) => number::value_of(number),
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(items) => items.iter().map(to_value).collect(),
         Json::Object(map) => Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), to_value(value)))),

@@ -10,6 +10,7 @@ pub mod lint;
 pub mod media;
 mod money;
 mod names;
+mod number;
 pub mod phone;
 mod rule;
 mod suppress;
