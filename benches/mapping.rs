@@ -17,7 +17,7 @@ use serri_relay::clock::Timestamp;
 use serri_relay::config::interpolate::Variables;
 use serri_relay::event::{Contact, Envelope, Event};
 use serri_relay::map::phone::normalise;
-use serri_relay::map::{Rule, RuleContext, RulePlace, Scope, Wish, WishPlaces};
+use serri_relay::map::{Allowance, Rule, RuleContext, RulePlace, Scope, Wish, WishPlaces};
 use serri_relay::route::check::check;
 use serri_relay::route::example::call_of;
 use serri_relay::route::manner_of;
@@ -47,7 +47,10 @@ fn mapping(c: &mut Criterion) {
     let rule = Rule::compile(&file.value.sends[0], place, "default", None, wish).expect("a rule");
     let context = RuleContext { country: "IN", received_at: Timestamp(0) };
     let scope = scope_of(sample.body);
-    c.bench_function("map: eight templates and a number", |b| b.iter(|| rule.apply(&scope, context)));
+    let allowance = Allowance { sends: 1_000, bytes: 16 << 20 };
+    c.bench_function("map: eight templates and a number", |b| {
+        b.iter(|| rule.apply(&scope, context, &mut allowance.clone()));
+    });
     c.bench_function("a number in full: +91 98123 45670", |b| b.iter(|| normalise("+91 98123 45670", "IN")));
     c.bench_function("a number of the country: 098123 45670", |b| b.iter(|| normalise("098123 45670", "IN")));
     c.bench_function("all: decode, describe, map, make what is stored", |b| {

@@ -18,15 +18,15 @@ use crate::admin::{Access, Desk};
 use crate::alert::{Alerter, Means, Notices, Target};
 use crate::bulkhead::Bulkhead;
 use crate::clock::Clock;
-use crate::config::relay::{AccountSpec, AlertSpec, RelayFile};
+use crate::config::relay::{AccountSpec, Addresses, AlertSpec, RelayFile, ServerSpec};
 use crate::config::wishes::CampaignSpec;
 use crate::deliver::{Account, Deliverer, Lookups, Policy, Settings};
 use crate::event::view::HoldView;
 use crate::event::without_numbers;
-use crate::listen::Reach;
+use crate::listen::{Connections, Reach, SharedBy};
 use crate::map::phone;
 use crate::outbound::{ClientError, Limits, Outbound};
-use crate::receive::{Bounds, Receiver};
+use crate::receive::{BodyMemory, Bounds, Receiver};
 use crate::route::Detour;
 use crate::route::check::Checked;
 use crate::route::wakes::Wakes;
@@ -39,6 +39,13 @@ use crate::{admin, deliver, listen, receive};
 
 /// How much of the grace is kept for closing the store.
 const CLOSING: Duration = Duration::from_secs(2);
+
+/// How many connections there may be for each request that is worked on at once: most of a sender's are idle, and what is
+/// left of the process's file handles is for the store and for deliveries.
+const CONNECTIONS: usize = 8;
+
+/// How many there may be in any case.
+const LEAST_CONNECTIONS: usize = 4_096;
 
 /// The sockets a relay listens on.
 #[derive(Debug)]
@@ -121,8 +128,10 @@ pub async fn serve(
         lookup: Arc::clone(&due),
         clock: clock.clone(),
         metrics: Arc::clone(&metrics),
-        body_limit: settings.server.body_limit.0,
+        bounds: bounds(&settings.server),
+        memory: Arc::new(BodyMemory::new(settings.server.body_memory.0)),
         working: Semaphore::new(receive::WORKING),
+        tasks: tasks.clone(),
     });
     let settings_of_calls = calls(&settings);
     let lookups = Lookups {
@@ -173,15 +182,12 @@ pub async fn serve(
     announce(&settings, &receiver, &listeners, sandbox.is_some());
 
     let header_timeout = settings.server.header_timeout.0;
-    let bounds = Bounds {
-        request_timeout: settings.server.request_timeout.0,
-        concurrency: usize::try_from(settings.server.concurrency).unwrap_or(usize::MAX),
-    };
     let address =
         listeners.admin.local_addr().map_err(|error| StartError::Listen(settings.admin.listen.clone(), error))?;
     let access = Access { token: Secret::new(settings.admin.token.trim()), reach: Reach::of(address) };
     let admin = admin::router(desk, metrics, sandbox.as_ref().map(|(sandbox, _)| sandbox), access);
-    tasks.spawn(listen::serve(listeners.webhooks, receive::router(&receiver, bounds), header_timeout, stop.clone()));
+    let limits = listen::Limits { header_timeout, connections: connections(&settings.server) };
+    tasks.spawn(listen::serve_within(listeners.webhooks, receive::router(&receiver), limits, stop.clone()));
     tasks.spawn(listen::serve(listeners.admin, admin, header_timeout, stop.clone()));
     tasks.spawn_on(deliver::run(deliverer, lookups, stop.clone()), deliveries.handle());
     tasks.spawn(alerter.run(stop.clone()));
@@ -220,6 +226,27 @@ async fn start_sandbox(
     let address = listener.local_addr().map_err(failed)?;
     tasks.spawn(listen::serve(listener, sandbox.guarded(Reach::Loopback), Duration::from_secs(10), stop.clone()));
     Ok((sandbox, address))
+}
+
+fn bounds(server: &ServerSpec) -> Bounds {
+    Bounds {
+        body_limit: server.body_limit.0,
+        request_timeout: server.request_timeout.0,
+        concurrency: usize::try_from(server.concurrency).unwrap_or(usize::MAX),
+    }
+}
+
+/// How many connections senders may have.
+fn connections(server: &ServerSpec) -> Connections {
+    let bounded = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    Connections {
+        total: bounded(server.concurrency).saturating_mul(CONNECTIONS).max(LEAST_CONNECTIONS),
+        per_address: bounded(server.per_address.connections),
+        shared_by: match server.per_address.addresses {
+            Addresses::Public => SharedBy::PublicAddresses,
+            Addresses::All => SharedBy::AllAddresses,
+        },
+    }
 }
 
 /// How calls are made.

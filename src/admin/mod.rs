@@ -17,13 +17,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
 
 use crate::listen::Reach;
-use crate::receive::Problem;
+use crate::receive::{Problem, as_problem};
 use crate::secret::Secret;
 use crate::serri::sandbox::Sandbox;
 use crate::telemetry::Metrics;
@@ -44,7 +44,7 @@ pub struct Access {
 
 /// The admin listener's router.
 pub fn router(desk: Desk, metrics: Arc<Metrics>, sandbox: Option<&Sandbox>, access: Access) -> Router {
-    let api = api::router(Arc::new(desk)).layer(DefaultBodyLimit::max(BODY_LIMIT));
+    let api = api::router(Arc::new(desk)).layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(map_response(as_problem));
     let mut router = Router::new().route("/metrics", get(show_metrics).with_state(metrics)).nest("/api/v1", api);
     if let Some(sandbox) = sandbox {
         router = router.nest("/sandbox", sandbox.router());

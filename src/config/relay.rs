@@ -46,8 +46,44 @@ pub struct ServerSpec {
     pub request_timeout: Span,
     /// How many requests are worked on at once; more are answered 503 with Retry-After.
     pub concurrency: u32,
+    /// What all bodies that are being read and worked on may take in memory together; beyond it large ones are answered 503 with Retry-After. Bodies of up to 16 KiB are always taken.
+    pub body_memory: Size,
+    /// What one call may bring; more is answered 413, and nothing of the call is kept.
+    pub call_limit: CallLimitSpec,
+    /// How many connections one client address may have.
+    pub per_address: PerAddressSpec,
     /// How long a stopping relay waits for what is in flight.
     pub shutdown_grace: Span,
+}
+
+/// What one call may bring.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct CallLimitSpec {
+    /// How many events. HubSpot sends up to 100 in a call, Meta up to 1,000.
+    pub events: u32,
+    /// How many sends all rules together may make of a call, and of one event: a rule that goes beyond it for one event makes none of it, and the event is kept with that reason.
+    pub sends: u32,
+    /// How many bytes may be stored of a call: events, what came with them, and payloads.
+    pub stored: Size,
+}
+
+/// How many connections one client address may have.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct PerAddressSpec {
+    /// How many at once; more are answered 503. 0: as many as there are.
+    pub connections: u32,
+    /// Which addresses that holds for: `public` ones, or `all`. A proxy in front of the relay brings everybody's calls from one address, mostly a private one or loopback.
+    pub addresses: Addresses,
+}
+
+/// Which client addresses a limit holds for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Addresses {
+    /// All but private ones and loopback.
+    Public,
+    /// All.
+    All,
 }
 
 /// The listener for whoever runs the relay.

@@ -3,6 +3,8 @@
 //! It takes an [`Authentic`] and nothing else, so that nothing unproven is ever read as an event. What an event *means*
 //! is for [`crate::source`].
 
+mod spread;
+
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -13,9 +15,9 @@ use crate::authenticate::Authentic;
 use crate::body::{self, BodyError};
 use crate::config::source::BodyFormat;
 use crate::event::Envelope;
+use spread::spread;
 
-/// How many events one call may carry: HubSpot sends up to 100, Meta up to 1,000.
-pub const EVENT_LIMIT: usize = 1_000;
+pub use spread::{CallLimit, Entry, Exceeded};
 
 /// Headers that carry secrets or are of no use to a template, whatever the source.
 const NEVER_KEPT: [&str; 13] = [
@@ -51,8 +53,8 @@ pub struct Packing {
 /// What was in a call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoded {
-    /// The value of each event, in order.
-    pub values: Vec<Value>,
+    /// The events, in order.
+    pub entries: Vec<Entry>,
     /// The bytes of the one event there is, where they are its JSON with nothing to be left out of it.
     pub json: Option<Bytes>,
     /// For events without id.
@@ -92,9 +94,9 @@ pub enum DecodeError {
         /// What it is.
         found: &'static str,
     },
-    /// There are too many.
-    #[error("the body carries {0} events; {EVENT_LIMIT} is the most")]
-    TooMany(usize),
+    /// One call brings more than a call may.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     /// The field that should hold JSON does not.
     #[error("the field `{field}` holds no readable JSON: {reason}")]
     JsonField {
@@ -109,8 +111,8 @@ pub enum DecodeError {
 ///
 /// # Errors
 ///
-/// A [`DecodeError`] if the body is not what the source sends.
-pub fn decode(authentic: &Authentic, packing: &Packing) -> Result<Decoded, DecodeError> {
+/// A [`DecodeError`] if the body is not what the source sends, or brings more than one call may.
+pub fn decode(authentic: &Authentic, packing: &Packing, limit: CallLimit) -> Result<Decoded, DecodeError> {
     let call = authentic.call();
     let whole = body::parse(packing.format, call.header(CONTENT_TYPE.as_str()), &call.body, call.query())?;
     let mut whole = unfold(whole, packing.json_field.as_deref())?;
@@ -118,18 +120,15 @@ pub fn decode(authentic: &Authentic, packing: &Packing) -> Result<Decoded, Decod
     let one_by_bytes = !whole.is_array() && packing.each.is_none() && !call.body.is_empty();
     let bytes = one_by_bytes.then(|| call.body.clone());
     let json = bytes.clone().filter(|bytes| is_its_own_json(bytes, authentic, packing));
-    let values = spread(whole, packing.each.as_deref());
-    if values.len() > EVENT_LIMIT {
-        return Err(DecodeError::TooMany(values.len()));
-    }
-    if let Some((index, value)) = values.iter().enumerate().find(|(_, value)| !value.is_object()) {
-        return Err(DecodeError::NoObject { position: index + 1, found: kind(value) });
+    let entries = spread(whole, packing.each.as_deref(), limit)?;
+    if let Some((index, entry)) = entries.iter().enumerate().find(|(_, entry)| !entry.own.is_object()) {
+        return Err(DecodeError::NoObject { position: index + 1, found: kind(&entry.own) });
     }
     let envelope = envelope(authentic);
     // some senders say everything in the query of a POST whose body is always the same (Bitrix24's automation rules)
     let query =
         if envelope.query.is_empty() { String::new() } else { Value::Object(envelope.query.clone()).to_string() };
-    Ok(Decoded { values, json, hashing: Hashing { bytes, query }, envelope })
+    Ok(Decoded { entries, json, hashing: Hashing { bytes, query }, envelope })
 }
 
 /// Whether a body is the JSON of its event as it stands: nothing was read out of it, and nothing must be taken out.
@@ -139,48 +138,6 @@ fn is_its_own_json(body: &Bytes, authentic: &Authentic, packing: &Packing) -> bo
         && authentic.hidden().fields.is_empty()
         && body.starts_with(b"{")
         && body::is_json(packing.format, authentic.call().header(CONTENT_TYPE.as_str()), body)
-}
-
-/// The events of a body: the entries of an array; of each what stands at `path`, lists on the way spread. Where there is
-/// no such field, the entry itself is the event (IndiaMART sends both forms).
-///
-/// An event keeps the plain values that stand around it (Meta's `field`, Keap's `event_key`), unless it has its own.
-fn spread(whole: Value, path: Option<&[String]>) -> Vec<Value> {
-    let entries = match whole {
-        Value::Array(items) => items,
-        one => vec![one],
-    };
-    let Some(path @ [first, ..]) = path else { return entries };
-    let mut events = Vec::with_capacity(entries.len());
-    for entry in entries {
-        if entry.get(first).is_some() { gather(entry, path, "", &Map::new(), &mut events) } else { events.push(entry) }
-    }
-    events
-}
-
-fn gather(value: Value, path: &[String], name: &str, around: &Map<String, Value>, events: &mut Vec<Value>) {
-    match (value, path) {
-        (Value::Array(items), path) => items.into_iter().for_each(|item| gather(item, path, name, around, events)),
-        (Value::Object(mut event), []) => {
-            for (key, value) in around {
-                event.entry(key.as_str()).or_insert_with(|| value.clone());
-            }
-            events.push(Value::Object(event));
-        }
-        // a list of bare ids, as Zoho sends it
-        (plain, []) => {
-            let mut event = around.clone();
-            event.insert(name.to_owned(), plain);
-            events.push(Value::Object(event));
-        }
-        (Value::Object(mut map), [first, rest @ ..]) => {
-            let Some(inner) = map.remove(first) else { return };
-            let mut around = around.clone();
-            around.extend(map.into_iter().filter(|(_, value)| !value.is_object() && !value.is_array()));
-            gather(inner, rest, first, &around, events);
-        }
-        _ => {}
-    }
 }
 
 /// What came with a proven call, without its secrets.
@@ -265,34 +222,6 @@ mod tests {
 
     fn path(text: &str) -> Vec<String> {
         text.split('.').map(ToOwned::to_owned).collect()
-    }
-
-    #[test]
-    fn events_are_found_wherever_they_stand() {
-        let meta = json!({"object": "page", "entry": [
-            {"id": 1, "changes": [{"value": {"leadgen_id": "1"}}, {"value": {"leadgen_id": "2"}}]},
-            {"id": 2},
-            {"id": 3, "changes": [{"value": {"leadgen_id": "3"}}]},
-        ]});
-        let ids: Vec<Value> =
-            spread(meta, Some(&path("entry.changes.value"))).iter().map(|e| e["leadgen_id"].clone()).collect();
-        assert_eq!(ids, ["1", "2", "3"]);
-        // IndiaMART's three shapes
-        let response = path("RESPONSE");
-        for (body, expected) in [
-            (json!({"CODE": 200, "RESPONSE": {"ID": 1}}), 1),
-            (json!({"CODE": 200, "RESPONSE": [{"ID": 1}, {"ID": 1}]}), 2),
-            (json!({"ID": 1}), 1),
-        ] {
-            let events = spread(body, Some(&response));
-            assert_eq!((events.len(), &events[0]["ID"]), (expected, &json!(1)));
-        }
-        assert_eq!(spread(json!([{"a": 1}, {"a": 2}]), None).len(), 2);
-        let keap = json!({"event_key": "contact.add", "id": 0, "more": [], "keys": [{"id": 4}, {"id": 5}]});
-        assert_eq!(
-            spread(keap, Some(&path("keys"))),
-            [json!({"id": 4, "event_key": "contact.add"}), json!({"id": 5, "event_key": "contact.add"})]
-        );
     }
 
     #[test]

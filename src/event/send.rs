@@ -24,6 +24,17 @@ pub struct NewSend {
     pub content: Result<Content, String>,
 }
 
+impl NewSend {
+    /// What it takes in the store, about, in bytes.
+    pub fn bytes(&self) -> usize {
+        let content = match &self.content {
+            Ok(content) => content.payload.len() + content.campaign.len() + content.destination.len(),
+            Err(reason) => reason.len(),
+        };
+        content + self.rule.len() + self.account.len()
+    }
+}
+
 /// What is to be sent to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {

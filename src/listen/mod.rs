@@ -3,6 +3,7 @@
 //! `axum::serve` has no limit on how long a request's head may take; hyper has. What is served is a router, nothing
 //! here knows which.
 
+mod places;
 mod reach;
 
 use std::convert::Infallible;
@@ -19,12 +20,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+pub use places::{Connections, SharedBy};
+use places::{NoPlace, Place, Places};
 pub use reach::{Reach, is_loopback};
 
 /// How long to wait before accepting again when the system is out of file handles.
@@ -32,6 +35,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a sender hears whose head did not come in time; hyper itself would just hang up.
 const HEAD_TIMEOUT_ANSWER: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: 71\r\n\r\n{\"type\":\"about:blank\",\"title\":\"the request took too long\",\"status\":408}";
+
+/// What a sender hears for whose connection there is no place.
+const NO_PLACE_ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\ncontent-type: application/problem+json\r\ncontent-length: 74\r\n\r\n{\"type\":\"about:blank\",\"title\":\"too many connections at once\",\"status\":503}";
+
+/// How long that may take to be sent and heard.
+const NO_PLACE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The bounds on connections.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long a request's head may take; also how long a connection may be idle.
+    pub header_timeout: Duration,
+    /// How many connections there may be.
+    pub connections: Connections,
+}
 
 /// A mark on a response: the connection is reset instead of answered. For the sandbox.
 #[derive(Debug, Clone, Copy)]
@@ -54,20 +72,31 @@ impl fmt::Display for HangUp {
 
 impl Error for HangUp {}
 
-/// Serves a router until told to stop, then finishes what is in flight.
+/// Serves a router to people, and to what they run, until told to stop: as many connections as there are.
+pub async fn serve(listener: TcpListener, router: Router, header_timeout: Duration, stop: CancellationToken) {
+    let connections = Connections { total: usize::MAX, per_address: 0, shared_by: SharedBy::PublicAddresses };
+    serve_within(listener, router, Limits { header_timeout, connections }, stop).await;
+}
+
+/// Serves a router to anybody until told to stop, then finishes what is in flight.
 ///
 /// Who wants an end in any case puts a timeout around it.
-pub async fn serve(listener: TcpListener, router: Router, header_timeout: Duration, stop: CancellationToken) {
+pub async fn serve_within(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
     let connections = TaskTracker::new();
+    let places = Places::new(limits.connections);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                connections.spawn(connection(stream, peer, router.clone(), header_timeout, stop.clone()));
-            }
+            Ok((stream, peer)) => match places.take(peer.ip()) {
+                Ok(place) => {
+                    let served = connection((stream, peer), router.clone(), limits.header_timeout, stop.clone());
+                    connections.spawn(keeping(place, served));
+                }
+                Err(reason) => turn_away(&connections, (stream, peer), reason),
+            },
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -79,9 +108,29 @@ pub async fn serve(listener: TcpListener, router: Router, header_timeout: Durati
     connections.wait().await;
 }
 
+async fn keeping(_place: Place, served: impl Future<Output = ()>) {
+    served.await;
+}
+
+fn turn_away(connections: &TaskTracker, (mut stream, peer): (TcpStream, SocketAddr), reason: NoPlace) {
+    if reason == NoPlace::ShareTaken {
+        let address = peer.ip();
+        tracing::warn!(%address, "a client address has as many connections as server.per_address allows; more are refused");
+    }
+    connections.spawn(async move {
+        let answer = async {
+            let _ = stream.write_all(NO_PLACE_ANSWER).await;
+            let _ = stream.shutdown().await;
+            // what was sent and not read would reset the connection, answer and all
+            let mut unread = [0; 1_024];
+            while stream.read(&mut unread).await.is_ok_and(|read| read > 0) {}
+        };
+        let _ = tokio::time::timeout(NO_PLACE_TIMEOUT, answer).await;
+    });
+}
+
 async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
+    (stream, peer): (TcpStream, SocketAddr),
     router: Router,
     header_timeout: Duration,
     stop: CancellationToken,

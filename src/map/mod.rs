@@ -3,6 +3,7 @@
 //! Pure: no network, no disk, no clock. The same functions serve the webhook, `try`, `check` and a later replay. What
 //! an event cannot be mapped by a rule costs that send only, with a reason that names rule, key and field.
 
+mod allowance;
 mod compile;
 pub mod expression;
 pub mod filters;
@@ -20,6 +21,7 @@ mod wish;
 mod wish_compile;
 pub mod zones;
 
+pub use allowance::Allowance;
 pub use compile::RulePlace;
 pub use names::first_name;
 pub use rule::{Rule, RuleContext};

@@ -11,13 +11,10 @@ use thiserror::Error;
 use super::expression::{EvalError, Expression};
 use super::template::{Rendered, Template};
 use super::wish::{Subject, Wish};
-use super::{Scope, media, phone, text};
+use super::{Allowance, Scope, media, phone, text};
 use crate::clock::Timestamp;
 use crate::event::{Content, NewSend};
 use crate::serri::payload::{Location, Media, Payload};
-
-/// How many sends one rule may make of one event.
-const SEND_LIMIT: usize = 1_000;
 
 /// A rule, ready to be applied.
 #[derive(Debug)]
@@ -112,8 +109,9 @@ impl Rule {
         Some((name, self.params.as_ref().map(Vec::len)))
     }
 
-    /// Applies the rule to an event: nothing if it does not apply, else a send for each person, or the reason why not.
-    pub fn apply(&self, scope: &Scope, context: RuleContext<'_>) -> Vec<NewSend> {
+    /// Applies the rule to an event: nothing if it does not apply, else a send for each person, or the reason why not. One
+    /// that would make more than is allowed makes none at all.
+    pub fn apply(&self, scope: &Scope, context: RuleContext<'_>, allowance: &mut Allowance) -> Vec<NewSend> {
         let item_send = |item: usize, content: Result<Content, MapError>| NewSend {
             rule: self.name.clone(),
             account: self.account.clone(),
@@ -129,27 +127,35 @@ impl Rule {
                 Err(error) => return vec![send(Err(self.error("when", &error)))],
             }
         }
-        let Some(for_each) = &self.for_each else { return vec![send(self.content(scope, context))] };
-        let items = match for_each.eval(scope.value()) {
-            Ok(value) if value.kind() == ValueKind::Seq => value
-                .try_iter()
-                .map(Iterator::collect::<Vec<Value>>)
-                .map_err(|error| EvalError::Failed(error.to_string())),
-            Ok(value) if value.is_undefined() || value.is_none() => Ok(Vec::new()),
-            Ok(value) => Err(EvalError::Failed(format!("it gives {}, not a list", value.kind()))),
-            Err(error) => Err(error),
+        let before = *allowance;
+        let too_much = |key: &str| {
+            let Allowance { sends, bytes } = before;
+            let reason = format!(
+                "it makes more than the {sends} sends, of {bytes} bytes in all, that there is room for in one event (server.call_limit); none of them is made"
+            );
+            vec![send(Err(self.error(key, &reason)))]
         };
-        match items {
-            Ok(items) if items.len() > SEND_LIMIT => vec![send(Err(self.error(
-                "for_each",
-                &EvalError::Failed(format!("it gives {} entries; {SEND_LIMIT} is the most", items.len())),
-            )))],
-            Ok(items) => {
-                let sends = items.into_iter().enumerate();
-                sends.map(|(index, item)| item_send(index, self.content(&scope.with_item(item), context))).collect()
-            }
-            Err(error) => vec![send(Err(self.error("for_each", &error)))],
+        let Some(for_each) = &self.for_each else {
+            let only = send(self.content(scope, context));
+            return if allowance.take(&only) { vec![only] } else { too_much("sends") };
+        };
+        let items = match items(for_each, scope, before.sends) {
+            Ok(items) => items,
+            Err(error) => return vec![send(Err(self.error("for_each", &error)))],
+        };
+        if items.len() > before.sends {
+            return too_much("for_each");
         }
+        let mut sends = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let send = item_send(index, self.content(&scope.with_item(item), context));
+            if !allowance.take(&send) {
+                *allowance = before;
+                return too_much("for_each");
+            }
+            sends.push(send);
+        }
+        sends
     }
 
     fn error(&self, key: &str, reason: &impl ToString) -> MapError {
@@ -282,6 +288,19 @@ impl Rule {
             .enumerate()
             .map(|(index, tree)| tree.fill(scope).map_err(|error| self.error(&format!("{key}[{index}]"), &error)))
             .collect()
+    }
+}
+
+/// The entries of `for_each`: one more than there is room for is as many as need to be known.
+fn items(for_each: &Expression, scope: &Scope, room: usize) -> Result<Vec<Value>, EvalError> {
+    let value = for_each.eval(scope.value())?;
+    match value.kind() {
+        ValueKind::Seq => {
+            let items = value.try_iter().map_err(|error| EvalError::Failed(error.to_string()))?;
+            Ok(items.take(room.saturating_add(1)).collect())
+        }
+        ValueKind::Undefined | ValueKind::None => Ok(Vec::new()),
+        other => Err(EvalError::Failed(format!("it gives {other}, not a list"))),
     }
 }
 

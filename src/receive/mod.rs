@@ -2,12 +2,16 @@
 //!
 //! A webhook never waits for Serri: nothing here knows it. A 2xx is given only for what is on disk.
 
+mod finish;
+mod gzip;
+mod memory;
 mod problem;
 mod read;
 mod stack;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -17,10 +21,12 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::task::TaskTracker;
 
 use crate::authenticate::Refusal;
 use crate::call::{Answer, Call};
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
+use crate::decode::DecodeError;
 use crate::event::{Kept, NewEvent, without_number};
 use crate::handshake::Reply;
 use crate::route::wakes::Wakes;
@@ -29,8 +35,9 @@ use crate::store::Intake;
 use crate::telemetry::Metrics;
 use problem::ReceiveError;
 
-pub use problem::Problem;
-pub use stack::{Bounds, router};
+pub use memory::BodyMemory;
+pub use problem::{Problem, as_problem};
+pub use stack::router;
 
 /// What the receiver works with.
 pub struct Receiver {
@@ -46,10 +53,25 @@ pub struct Receiver {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The largest body.
-    pub body_limit: usize,
+    /// The bounds of what is worked on.
+    pub bounds: Bounds,
+    /// What bodies take in memory together.
+    pub memory: Arc<BodyMemory>,
     /// How many calls are worked on at once, see [`WORKING`].
     pub working: Semaphore,
+    /// Calls whose senders hung up, and which are finished all the same.
+    pub tasks: TaskTracker,
+}
+
+/// The bounds of what is worked on.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The largest body, in bytes.
+    pub body_limit: usize,
+    /// How long a request may take until the store is asked to keep it.
+    pub request_timeout: Duration,
+    /// How many are worked on at once.
+    pub concurrency: usize,
 }
 
 /// How many calls are authenticated, mapped and stored at once; those beyond wait their turn. More would not be faster,
@@ -90,30 +112,52 @@ async fn webhook(
 
 impl Receiver {
     async fn receive(&self, route: &Route, request: Request) -> Result<Response, ReceiveError> {
-        let call = read::call(request, self.body_limit).await?;
+        let deadline = Deadline { watch: Stopwatch::start(), after: self.bounds.request_timeout };
+        let (call, _memory) = deadline.bound(read::call(request, self.bounds.body_limit, &self.memory)).await??;
         match route.handshakes.reply(&call) {
             Some(Reply::Answer(answer)) => return Ok(respond(&answer, route, "handshake", &[], &[])),
             Some(Reply::Refused) => return Err(Refusal::Wrong.into()),
             None => {}
         }
         check_method(route, &call)?;
-        let _turn = self.working.acquire().await;
+        let _turn = deadline.bound(self.working.acquire()).await?;
         let now = self.clock.now();
         let authentic = route.authentication.prove(call, now)?;
         let events = match route.read(&authentic, now) {
             Ok(events) => events,
+            Err(DecodeError::Exceeded(over)) => return Err(ReceiveError::Exceeded(over)),
             Err(error) => {
+                deadline.check()?;
                 self.store.append(vec![route.undecodable(&authentic, &error, now)]).await?;
                 return Err(error.into());
             }
         };
         let shown: Vec<Shown> = events.iter().map(Shown::of).collect();
+        // from here on the sender hears what became of the event, however long that takes
+        deadline.check()?;
         let kept = if events.is_empty() { Vec::new() } else { self.store.append(events).await? };
         self.wake.notify_one();
         if shown.iter().any(|shown| shown.lookup) {
             self.lookup.of(&route.name).into_iter().for_each(Notify::notify_one);
         }
         Ok(respond(&route.knowledge.answer, route, "", &shown, &kept))
+    }
+}
+
+/// When a call has taken too long for anything of it to be kept.
+struct Deadline {
+    watch: Stopwatch,
+    after: Duration,
+}
+
+impl Deadline {
+    async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, ReceiveError> {
+        let left = self.after.saturating_sub(self.watch.elapsed());
+        tokio::time::timeout(left, work).await.map_err(|_| ReceiveError::TimedOut)
+    }
+
+    fn check(&self) -> Result<(), ReceiveError> {
+        if self.watch.elapsed() > self.after { Err(ReceiveError::TimedOut) } else { Ok(()) }
     }
 }
 

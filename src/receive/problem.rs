@@ -9,7 +9,7 @@ use super::Report;
 use crate::authenticate::Refusal;
 use crate::body::BodyError;
 use crate::config::source::RetryAfterUnit;
-use crate::decode::DecodeError;
+use crate::decode::{DecodeError, Exceeded};
 use crate::route::Route;
 use crate::store::StoreError;
 
@@ -31,6 +31,21 @@ pub enum ReceiveError {
     /// The body's packing is not known.
     #[error("content encoding `{0}` is not read here; send the body as it is, or as gzip")]
     Encoding(String),
+    /// The body is coded for its transfer in a way that is not understood.
+    #[error("transfer codings other than `chunked` are not understood here; name a packed body in Content-Encoding")]
+    TransferEncoding,
+    /// The body comes too slowly.
+    #[error("the body came too slowly")]
+    TooSlow,
+    /// The time for the whole request is over; nothing of it is kept.
+    #[error("the request took too long; nothing of it is kept, send it again")]
+    TimedOut,
+    /// Other bodies take all the memory that there is for them.
+    #[error("the bodies of other calls take all the memory that there is for them; send it again later")]
+    NoMemory,
+    /// One call brings more than a call may; nothing of it is kept.
+    #[error(transparent)]
+    Exceeded(Exceeded),
     /// The body broke off or cannot be unpacked.
     #[error("the body cannot be read: {0}")]
     Unreadable(String),
@@ -79,7 +94,7 @@ impl ReceiveError {
             other => other.to_string(),
         };
         let mut response = match &self {
-            Self::Store(_) => later(route, detail),
+            Self::Store(_) | Self::NoMemory => later(route, detail),
             _ => Problem { status, detail }.into_response(),
         };
         if let Self::Method(allowed) = &self
@@ -101,13 +116,15 @@ impl ReceiveError {
         match self {
             Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) | Self::Exceeded(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TransferEncoding => StatusCode::NOT_IMPLEMENTED,
+            Self::TooSlow | Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::Encoding(_) | Self::Undecodable(DecodeError::Body(BodyError::ContentType { .. })) => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
             Self::Unreadable(_) | Self::Undecodable(_) => StatusCode::BAD_REQUEST,
             Self::Refused(_) => StatusCode::UNAUTHORIZED,
-            Self::Store(_) => overload(route).0,
+            Self::Store(_) | Self::NoMemory => overload(route).0,
         }
     }
 
@@ -116,6 +133,11 @@ impl ReceiveError {
             Self::NoSuchRoute => "no_such_route",
             Self::Method(_) => "wrong_method",
             Self::TooLarge(_) => "too_large",
+            Self::Exceeded(_) => "too_much",
+            Self::TransferEncoding => "wrong_transfer_encoding",
+            Self::TooSlow => "too_slow",
+            Self::TimedOut => "timed_out",
+            Self::NoMemory => "no_memory",
             Self::Encoding(_) => "wrong_encoding",
             Self::Unreadable(_) => "unreadable",
             Self::Refused(Refusal::Missing) => "refused_missing",
@@ -129,6 +151,34 @@ impl ReceiveError {
             Self::Store(_) => "not_stored",
         }
     }
+}
+
+/// How much of a refusal's text is read.
+const DETAIL_LIMIT: usize = 4 * 1_024;
+
+/// A refusal that the framework makes, which is plain text or nothing, as a problem.
+pub async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_plain = kind.is_none_or(|kind| kind.starts_with(b"text/plain"));
+    if !(status.is_client_error() || status.is_server_error()) || !is_plain {
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, DETAIL_LIMIT).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let detail = match (text.trim(), status) {
+        ("", StatusCode::METHOD_NOT_ALLOWED) => "this address takes other methods; the Allow header has them",
+        ("", _) => status.canonical_reason().unwrap_or("it was refused"),
+        (text, _) => text,
+    };
+    let mut problem = Problem { status, detail: detail.to_owned() }.into_response();
+    let framing = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
+    problem.headers_mut().extend(head.headers.into_iter().filter_map(|(name, value)| {
+        let name = name.filter(|name| !framing.contains(name))?;
+        Some((name, value))
+    }));
+    problem
 }
 
 /// The answer that makes a route's sender try again later, in its own words.

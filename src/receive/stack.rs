@@ -1,4 +1,4 @@
-//! The layers around the webhooks: request id, span and log line, time, number, panics.
+//! The layers around the webhooks: what is begun is finished; request id, span and log line, number, panics.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
 use axum::extract::State;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::{HeaderValue, Request, StatusCode, Uri};
@@ -15,11 +16,11 @@ use tower::load_shed::LoadShedLayer;
 use tower::{BoxError, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
-use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 
-use super::problem::later;
+use super::finish::finish;
+use super::problem::{as_problem, later};
 use super::{Problem, Receiver, Report, webhook};
 use crate::event::without_numbers;
 use crate::telemetry::CallLabels;
@@ -30,17 +31,8 @@ const REQUEST_ID: &str = "x-request-id";
 /// How long a store may take to prove that it can write.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The bounds of what is worked on.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// How long a request may take in all.
-    pub request_timeout: Duration,
-    /// How many are worked on at once.
-    pub concurrency: usize,
-}
-
 /// The webhook listener's router.
-pub fn router(receiver: &Arc<Receiver>, bounds: Bounds) -> Router {
+pub fn router(receiver: &Arc<Receiver>) -> Router {
     let (observer, shedder) = (Arc::clone(receiver), Arc::clone(receiver));
     let layers = ServiceBuilder::new()
         .map_request(sound_request_id)
@@ -55,18 +47,18 @@ pub fn router(receiver: &Arc<Receiver>, bounds: Bounds) -> Router {
         .layer(PropagateRequestIdLayer::x_request_id())
         .map_response(IntoResponse::into_response)
         .layer(CatchPanicLayer::custom(panicked))
-        .map_response(timed_out)
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, bounds.request_timeout))
         .layer(HandleErrorLayer::new(move |uri: Uri, _: BoxError| std::future::ready(overloaded(&shedder, &uri))))
         .layer(LoadShedLayer::new())
-        .layer(GlobalConcurrencyLimitLayer::new(bounds.concurrency));
+        .layer(GlobalConcurrencyLimitLayer::new(receiver.bounds.concurrency));
     let webhooks = Router::new()
         .route("/webhooks/{route}", any(webhook))
         .route("/webhooks/{route}/", any(webhook))
         .route("/webhooks/{route}/{secret}", any(webhook))
         .route("/webhooks/{route}/{secret}/", any(webhook))
-        .layer(layers);
+        .layer(layers)
+        .layer(from_fn_with_state(Arc::clone(receiver), finish));
     let health = Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).fallback(nothing_here);
+    let health = health.layer(map_response(as_problem));
     webhooks.merge(health).with_state(Arc::clone(receiver))
 }
 
@@ -138,19 +130,10 @@ fn observe(receiver: &Receiver, response: &Response, took: Duration) {
 
 fn unreported(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::REQUEST_TIMEOUT => "timed_out",
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "overloaded",
         StatusCode::INTERNAL_SERVER_ERROR => "panicked",
         _ => "other",
     }
-}
-
-/// The timeout layer answers without a body.
-fn timed_out(response: Response) -> Response {
-    if response.status() != StatusCode::REQUEST_TIMEOUT {
-        return response;
-    }
-    Problem { status: StatusCode::REQUEST_TIMEOUT, detail: "the request took too long".into() }.into_response()
 }
 
 fn overloaded(receiver: &Receiver, uri: &Uri) -> Response {

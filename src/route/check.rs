@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::{Routes, advice, compile, example, listed};
+use crate::config::document::Node;
 use crate::config::fault::Fault;
 use crate::config::interpolate::Variables;
+use crate::config::relay::ServerSpec;
 use crate::config::{self, Extent, Written};
 use crate::map::phone;
 use crate::source::Knowledge;
@@ -101,6 +103,7 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
     if relay.server.body_limit.0 == 0 {
         faults.push(Fault::at(node.place_of(&["server", "body_limit"]), "no body would ever be taken").hint("as 1MiB"));
     }
+    call_limits(&relay.server, node, faults);
     let retry = &relay.delivery.retry;
     if retry.initial.0.is_zero() || retry.max.0 < retry.initial.0 {
         faults.push(Fault::at(
@@ -136,5 +139,32 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
                     .hint("https://backend.serri.com/campaign/t1/api/v2"),
             );
         }
+    }
+}
+
+/// Whether the bounds on what calls cost leave room for the largest body.
+fn call_limits(server: &ServerSpec, node: &Node, faults: &mut Vec<Fault>) {
+    if server.body_memory.0 < server.body_limit.0 {
+        faults.push(
+            Fault::at(
+                node.place_of(&["server", "body_memory"]),
+                "a body as large as `body_limit` would never be taken",
+            )
+            .hint("at least as much as server.body_limit; 64MiB is what most need"),
+        );
+    }
+    let call_limit = &server.call_limit;
+    for (key, value) in [("events", call_limit.events), ("sends", call_limit.sends)] {
+        if value == 0 {
+            let place = node.place_of(&["server", "call_limit", key]);
+            faults.push(Fault::at(place, "with 0 no call would ever be taken").hint("as 1000"));
+        }
+    }
+    if call_limit.stored.0 / 2 < server.body_limit.0 {
+        let place = node.place_of(&["server", "call_limit", "stored"]);
+        faults.push(
+            Fault::at(place, "it leaves no room for what comes of a body as large as `body_limit`")
+                .hint("at least twice server.body_limit; 16MiB is what most need"),
+        );
     }
 }

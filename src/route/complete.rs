@@ -46,8 +46,10 @@ impl Route {
         let contact = self.knowledge.contact(&scope);
         let window = self.windows.with_id;
         let whole = Event { id: event.id.clone(), kind: event.kind.clone(), value, contact, window };
-        let made = self.made(&whole, &scope, event.received_at);
-        (whole.value.to_string().into_bytes(), made)
+        let body = whole.value.to_string().into_bytes();
+        let allowance = self.allowance(body.len() + event.envelope.len());
+        let made = self.made(&whole, &scope, (event.received_at, allowance));
+        (body, made)
     }
 
     /// Completes new events as if their lookups had been answered so: all with one answer, or each with its own of a list.

@@ -20,14 +20,14 @@ use bytes::Bytes;
 use crate::authenticate::{self, Authentic, Authentication, Given};
 use crate::clock::Timestamp;
 use crate::config::fault::{Fault, unknown};
-use crate::config::relay::AccountSpec;
+use crate::config::relay::{AccountSpec, CallLimitSpec};
 use crate::config::route::RouteFile;
 use crate::config::source::Manner;
 use crate::config::{File, Written};
-use crate::decode::{DecodeError, Decoded, decode, hash};
-use crate::event::{Envelope, Event, Made, NewEvent};
+use crate::decode::{CallLimit, DecodeError, Decoded, Exceeded, decode, hash};
+use crate::event::{Envelope, Event, Made, NewEvent, NewSend};
 use crate::handshake::{self, Handshakes};
-use crate::map::{RuleContext, Scope};
+use crate::map::{Allowance, RuleContext, Scope};
 use crate::source::{Knowledge, Windows, hash_id, override_manner};
 use rules::Rules;
 
@@ -49,6 +49,7 @@ pub struct Route {
     rules: Rules,
     account_country: String,
     windows: Windows,
+    limit: CallLimit,
 }
 
 /// All routes, by name.
@@ -144,32 +145,37 @@ impl Route {
             rules,
             account_country: account.default_country.clone(),
             windows: Windows { with_id: relay.store.dedup_window.0, without_id: relay.store.dedup_window_without_id.0 },
+            limit: limit_of(&relay.server.call_limit),
         })
     }
 
-    /// Reads a proven call and makes of it what is stored.
+    /// Reads a proven call and makes of it what is stored: no more than one call may bring, event by event.
     ///
     /// # Errors
     ///
-    /// A [`DecodeError`] if the body is not what the source sends; [`Route::undecodable`] keeps it all the same.
+    /// A [`DecodeError`] if the body is not what the source sends; [`Route::undecodable`] keeps it all the same. With
+    /// [`DecodeError::Exceeded`] nothing of the call is to be kept.
     pub fn read(&self, authentic: &Authentic, at: Timestamp) -> Result<Vec<NewEvent>, DecodeError> {
-        let Decoded { values, json, hashing, envelope } = decode(authentic, &self.knowledge.packing)?;
+        let Decoded { entries, json, hashing, envelope } = decode(authentic, &self.knowledge.packing, self.limit)?;
         let shared = Scope::of_envelope(&envelope);
         let envelope = written_envelope(&envelope);
-        let events = values.into_iter().filter_map(|value| {
-            let (event, scope) = self.knowledge.describe(value, &hashing, &shared, self.windows);
+        let (mut events, mut sum) = (Vec::new(), Sum::default());
+        for entry in entries {
+            let (event, scope) = self.knowledge.describe(entry.into_value(), &hashing, &shared, self.windows);
             if self.knowledge.is_test(&scope) {
-                return None;
+                continue;
             }
+            let body = json.clone().unwrap_or_else(|| event.value.to_string().into());
+            let allowance = self.allowance(body.len() + envelope.len());
             let lookup = self.needs_lookup(&scope);
-            let made = if lookup { Made::default() } else { self.made(&event, &scope, at) };
+            let made = if lookup { Made::default() } else { self.made(&event, &scope, (at, allowance)) };
             // nothing came of it: when the rules are mended, the sender's repetition must count
             let window = if lookup || made.is_something() { event.window } else { Duration::ZERO };
-            Some(NewEvent {
+            let event = NewEvent {
                 route: self.name.clone(),
                 source: self.source.clone(),
                 fingerprint: self.fingerprint(&event.id),
-                body: json.clone().unwrap_or_else(|| event.value.to_string().into()),
+                body,
                 id: event.id,
                 kind: event.kind,
                 window,
@@ -178,15 +184,22 @@ impl Route {
                 fault: None,
                 lookup,
                 made,
-            })
-        });
-        Ok(events.collect())
+            };
+            sum.add(&event, self.limit)?;
+            events.push(event);
+        }
+        Ok(events)
     }
 
     /// What the rules make of an event.
-    fn made(&self, event: &Event, scope: &Scope, at: Timestamp) -> Made {
+    fn made(&self, event: &Event, scope: &Scope, (at, allowance): (Timestamp, Allowance)) -> Made {
         let scope = scope.with_event(event, &self.name, &self.source, at);
-        self.rules.apply(&scope, RuleContext { country: &self.account_country, received_at: at })
+        self.rules.apply(&scope, RuleContext { country: &self.account_country, received_at: at }, allowance)
+    }
+
+    /// What the rules may make of one event that takes so many bytes itself.
+    fn allowance(&self, bytes: usize) -> Allowance {
+        Allowance { sends: self.limit.sends, bytes: self.limit.stored.saturating_sub(bytes) }
     }
 
     /// The rules that make sends, with what tells whether they were changed.
@@ -231,6 +244,35 @@ impl Route {
         first.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
         first
     }
+}
+
+/// What a call has come to so far.
+#[derive(Default)]
+struct Sum {
+    events: usize,
+    sends: usize,
+    stored: usize,
+}
+
+impl Sum {
+    fn add(&mut self, event: &NewEvent, limit: CallLimit) -> Result<(), Exceeded> {
+        let sends = &event.made.sends;
+        self.events += 1;
+        self.sends += sends.len();
+        self.stored += event.body.len() + event.envelope.len() + sends.iter().map(NewSend::bytes).sum::<usize>();
+        // what one event may come to was bounded when it was mapped: it is kept, with the reason
+        match self {
+            Self { events: 1, .. } => Ok(()),
+            Self { sends, .. } if *sends > limit.sends => Err(Exceeded::Sends(limit.sends)),
+            Self { stored, .. } if *stored > limit.stored => Err(Exceeded::Stored(limit.stored)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn limit_of(spec: &CallLimitSpec) -> CallLimit {
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    CallLimit { events: count(spec.events), sends: count(spec.sends), stored: spec.stored.0 }
 }
 
 fn written_envelope(envelope: &Envelope) -> String {

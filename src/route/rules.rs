@@ -9,7 +9,7 @@ use crate::config::wishes::{CampaignSpec, WishesSpec};
 use crate::config::{File, Written};
 use crate::event::{Cancel, Made};
 use crate::map::expression::Expression;
-use crate::map::{Rule, RuleContext, RulePlace, Scope, SuppressRule, Wish, WishPlaces, phone};
+use crate::map::{Allowance, Rule, RuleContext, RulePlace, Scope, SuppressRule, Wish, WishPlaces, phone};
 
 /// The rules, compiled.
 #[derive(Debug, Default)]
@@ -141,10 +141,10 @@ impl Rules {
         self.watchers = Arc::clone(watchers);
     }
 
-    /// What the rules make of an event.
-    pub fn apply(&self, scope: &Scope, context: RuleContext<'_>) -> Made {
+    /// What the rules make of an event, no more than is allowed.
+    pub fn apply(&self, scope: &Scope, context: RuleContext<'_>, mut allowance: Allowance) -> Made {
         let mut made = Made {
-            sends: self.sends.iter().flat_map(|rule| rule.apply(scope, context)).collect(),
+            sends: self.sends.iter().flat_map(|rule| rule.apply(scope, context, &mut allowance)).collect(),
             cancels: self.cancels(scope),
             ..Made::default()
         };

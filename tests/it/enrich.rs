@@ -76,7 +76,9 @@ fn leads(ids: &[&str]) -> Value {
 async fn leads_of_meta_are_read_before_the_rules_are_applied() {
     let vendors = Vendors::default();
     let base = vendors.start().await;
-    vendors.keep("11", lead("+919812345670", "Asha Rao"));
+    let mut asha = lead("+919812345670", "Asha Rao");
+    asha["ad_id"] = serde_json::from_str("12345678901234567890123").unwrap();
+    vendors.keep("11", asha);
     vendors.keep("12", lead("098123 45671", "इरा"));
     let world = World::start(setup("fb", &meta(&base))).await;
     let (status, answer) = post(&world.setup, &world.base, "fb", leads(&["11", "12"])).await;
@@ -92,6 +94,7 @@ async fn leads_of_meta_are_read_before_the_rules_are_applied() {
     assert_eq!(world.query("SELECT outcome, status FROM lookup_attempts"), vec![vec!["found", "200"]; 2]);
     let whole = world.query("SELECT body FROM events ORDER BY seq");
     assert!(whole[0][0].contains("field_data"), "{}", whole[0][0]);
+    assert!(whole[0][0].contains("12345678901234567890123"), "no digit is lost: {}", whole[0][0]);
     let metrics = world.http.get(format!("{}/metrics", world.admin)).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains(r#"serri_relay_lookups_total{route="fb",outcome="found"} 2"#), "{metrics}");
     assert_eq!(vendors.calls().len(), 2);

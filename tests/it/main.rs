@@ -25,6 +25,7 @@ mod docs;
 mod enrich;
 mod holds;
 mod hostile;
+mod intake;
 mod layers;
 mod map;
 mod operate;

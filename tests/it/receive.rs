@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use serri_relay::clock::Clock;
 use serri_relay::event::{Kept, NewEvent};
 use serri_relay::listen::Reach;
-use serri_relay::receive::{Bounds, Receiver, router};
+use serri_relay::receive::{BodyMemory, Bounds, Receiver, router};
 use serri_relay::serri::sandbox::Sandbox;
 use serri_relay::store::{Intake, StoreError};
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::world::{ROUTE, Setup, World};
@@ -338,10 +339,12 @@ async fn a_panic_costs_one_call_and_a_store_that_is_gone_costs_readiness() {
         lookup: Arc::default(),
         clock: Clock::system(),
         metrics: Arc::default(),
-        body_limit: 1_000,
+        bounds: Bounds { body_limit: 1_000, request_timeout: Duration::from_secs(5), concurrency: 10 },
+        memory: Arc::new(BodyMemory::new(1 << 20)),
         working: Semaphore::new(1),
+        tasks: TaskTracker::new(),
     });
-    let router = router(&receiver, Bounds { request_timeout: Duration::from_secs(5), concurrency: 10 });
+    let router = router(&receiver);
     let ask = |method: &str, path: &str| {
         let request =
             http::Request::builder().method(method).uri(path).header("authorization", "Bearer s3cret-for-tests");
