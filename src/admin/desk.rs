@@ -57,9 +57,14 @@ pub fn problem(status: StatusCode, detail: impl Into<String>) -> Problem {
     Problem { status, detail: detail.into() }
 }
 
-/// The store could not be used.
+/// The store could not be used, or not for this.
 pub fn unusable(error: StoreError) -> Problem {
-    problem(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+    let status = match error {
+        StoreError::TooLong(_) => StatusCode::BAD_REQUEST,
+        StoreError::Refused(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        StoreError::Unavailable(_) | StoreError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    problem(status, error.to_string())
 }
 
 /// The store could not be used any more when a part was done already.

@@ -40,7 +40,13 @@ pub fn run(_: &Arguments, setting: &Setting) -> Ended {
     block_on(serve(checked))?
 }
 
+/// SIGXFSZ, on all platforms that Rust runs on but MIPS.
+const FILE_SIZE_EXCEEDED: i32 = 25;
+
 async fn serve(checked: Checked) -> Ended {
+    // a write beyond a limit on the size of files ends a process, unless it has a handler: then the write fails, and is
+    // treated as a disk that is full
+    let _handled = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).context("SIGXFSZ")?;
     let listeners = Listeners::bind(&checked.written.relay.value).await?;
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) =

@@ -3,12 +3,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 
 use super::inbox::{Append, Batch, Request};
-use super::requests::Ask;
+use super::requests::{self, Ask};
 use super::schema::{Problem, migrate};
-use super::{StoreError, writer};
+use super::{StoreError, transaction};
 
 /// A store in memory.
 pub struct MemoryStore(Mutex<Connection>);
@@ -57,7 +58,7 @@ impl MemoryStore {
 
     fn carry_out(&self, batch: Batch) {
         let db = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writer::carry_out_alone(&db, batch);
+        transaction::carry_out_alone(&db, batch);
     }
 }
 
@@ -68,5 +69,9 @@ impl Ask for MemoryStore {
 
     fn request(&self, request: Request) {
         self.carry_out(Batch { appends: Vec::new(), requests: vec![request] });
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        requests::probe(self)
     }
 }

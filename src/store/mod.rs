@@ -9,11 +9,16 @@ mod archive;
 mod barrier;
 mod claim;
 mod direct;
+mod errors;
+mod gate;
+mod health;
 mod holds;
 mod inbox;
 mod insert;
 mod job;
 mod lanes;
+mod location;
+mod lock;
 mod lookups;
 mod lost;
 mod memory;
@@ -21,6 +26,7 @@ mod notices;
 mod origin;
 mod passing;
 mod people;
+mod probe;
 mod reader;
 mod remap;
 mod requests;
@@ -28,11 +34,14 @@ mod schema;
 mod settle;
 mod sqlite;
 mod states;
+mod transaction;
 mod turns;
+mod watch;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
@@ -54,12 +63,18 @@ pub use memory::MemoryStore;
 pub use reader::learned;
 pub use sqlite::{OpenError, SqliteStore};
 
-/// Why something could not be kept or read. It is never the caller's fault: the caller may try again.
+/// Why something could not be kept or read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoreError {
     /// The disk is full, the file is locked, damaged or gone.
     #[error("the store cannot be used: {0}")]
     Unavailable(String),
+    /// This one thing cannot be written; the store works. Trying it again unchanged does not help.
+    #[error("the store refused this, and nothing else: {0}")]
+    Refused(String),
+    /// Reading it took too long, and was ended.
+    #[error("this takes more than {} s to read; narrow it: by number, event, route, campaign or state, or by a shorter time (since, until)", .0.as_secs())]
+    TooLong(Duration),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
@@ -233,7 +248,8 @@ pub trait Intake: Send + Sync + 'static {
     /// Keeps events with their sends, all or none; those seen before are left alone.
     fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Kept>, StoreError>>;
 
-    /// Writes something, to know that writing works.
+    /// Whether the last commit and the last probe worked. A probe is a write, and at most one a second is made, however
+    /// many ask.
     fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 

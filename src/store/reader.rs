@@ -1,17 +1,29 @@
 //! Reading for people, on connections that cannot write: however long a list takes, no webhook waits for it.
+//!
+//! Whoever reads keeps the log from beginning anew, so that it grows meanwhile: reading ends after a bound.
+
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::sqlite::{Location, SqliteStore};
-use super::{Archive, StoreError, archive, barrier};
-use crate::clock::Timestamp;
+use super::location::Location;
+use super::sqlite::SqliteStore;
+use super::{Archive, StoreError, archive, barrier, errors};
+use crate::clock::{Stopwatch, Timestamp};
 use crate::event::SendId;
 use crate::event::act::Candidate;
 use crate::event::view::{
     EventStory, EventView, Filter, HoldView, KeptWhole, LearnedCampaign, Page, SendStory, SendView, SuppressionStory,
     SuppressionView, Tally,
 };
+
+/// How long anybody may read, and how long the campaigns may be learned, which looks at every send once.
+const READING: Duration = Duration::from_secs(10);
+const LEARNING: Duration = Duration::from_secs(60);
+
+/// After how many steps of SQLite's machine the time is looked at: some fractions of a millisecond.
+const STEPS: i32 = 10_000;
 
 /// Reads a store of which the relay may be running or not.
 ///
@@ -20,17 +32,26 @@ use crate::event::view::{
 /// What SQLite says, or that it is no store.
 pub fn learned(url: &str) -> Result<Vec<LearnedCampaign>, StoreError> {
     let location = Location::parse(url).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    read(&location, archive::learned)
+    read(&location, LEARNING, archive::learned)
 }
 
-fn read<T>(location: &Location, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+fn read<T>(
+    location: &Location,
+    bound: Duration,
+    ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let watch = Stopwatch::start();
     let open = || {
-        let db = Connection::open_with_flags(&location.path, flags)?;
-        db.busy_timeout(std::time::Duration::from_secs(5))?;
+        let mut db = Connection::open_with_flags(&location.path, flags)?;
+        db.busy_timeout(Duration::from_secs(5))?;
+        db.progress_handler(STEPS, Some(move || watch.elapsed() > bound))?;
         ask(&db)
     };
-    open().map_err(|error| StoreError::Unavailable(error.to_string()))
+    open().map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted) => StoreError::TooLong(bound),
+        _ => errors::unavailable(&error),
+    })
 }
 
 impl SqliteStore {
@@ -38,10 +59,13 @@ impl SqliteStore {
         &self,
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
-        let location = self.location().clone();
+        let (location, gate) = (self.location().clone(), self.gate());
         Box::pin(async move {
-            let done = tokio::task::spawn_blocking(move || read(&location, ask)).await;
-            done.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+            let done = tokio::task::spawn_blocking(move || {
+                let _pass = gate.enter();
+                read(&location, READING, ask)
+            });
+            done.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
         })
     }
 }
@@ -95,5 +119,22 @@ impl Archive for SqliteStore {
 
     fn suppression(&self, number: String) -> BoxFuture<'_, Result<SuppressionStory, StoreError>> {
         self.read(move |db| archive::suppression_story(db, &number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_that_takes_too_long_ends_and_says_what_to_narrow() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", dir.path().join("relay.db").display());
+        let store = SqliteStore::open(&url).unwrap();
+        let endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        let bound = Duration::from_millis(20);
+        let read = read(store.location(), bound, |db| db.query_row(endless, [], |row| row.get::<_, i64>(0)));
+        assert_eq!(read, Err(StoreError::TooLong(bound)));
+        assert!(read.unwrap_err().to_string().contains("narrow it"));
     }
 }

@@ -10,14 +10,15 @@ use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::{
     ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Report, Reported, Store, StoreError,
-    TestMode, act, holds, lookups, lost, notices, remap, settle, writer,
+    TestMode, act, holds, lookups, lost, notices, probe, remap, settle, transaction,
 };
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
 use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
 use crate::event::{
-    AccountChange, HoldChange, Kept, NewEvent, NoticeId, Notification, OnUncertain, Reach, SendId, Told,
+    AccountChange, HoldChange, Kept, NewEvent, NoticeId, Notification, OnUncertain, Reach, Returned, SendId,
+    Settlement, Told,
 };
 
 /// Takes what is asked to whoever holds the connection.
@@ -27,6 +28,14 @@ pub trait Ask: Send + Sync + 'static {
 
     /// Anything else.
     fn request(&self, request: Request);
+
+    /// Whether it can be written to, for whoever asks.
+    fn check(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// Does what an append does, and takes it back.
+pub fn probe<'a>(store: &impl Ask) -> BoxFuture<'a, Result<(), StoreError>> {
+    ask(store, |reply| Request::Job(job(reply, probe::probe)))
 }
 
 /// Asks and waits for the answer.
@@ -39,6 +48,43 @@ fn ask<'a, T: Send + 'static>(
     Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
 }
 
+fn settle_whole<'a>(
+    store: &impl Ask,
+    report: Arc<Report>,
+    now: Timestamp,
+) -> BoxFuture<'a, Result<Reported, StoreError>> {
+    ask(store, |reply| Request::Job(job(reply, move |db| settle::report(db, &report, now))))
+}
+
+/// What cannot be written must not keep the rest from being written, and nothing is gained by trying it for ever: its send is
+/// uncertain when its lease ends. The rest is still one transaction.
+fn settle_in_parts<'a>(
+    store: &impl Ask,
+    report: Arc<Report>,
+    now: Timestamp,
+) -> BoxFuture<'a, Result<Reported, StoreError>> {
+    ask(store, |reply| {
+        Request::Job(job(reply, move |db| {
+            let mut all = Reported::default();
+            for (send, part) in parts(&report) {
+                match transaction::apart(db, || settle::report(db, &part, now))? {
+                    Ok(reported) => all.holds.extend(reported.holds),
+                    Err(error) => {
+                        tracing::error!(send = send.0, %error, "what became of a send cannot be written; it is treated as uncertain");
+                    }
+                }
+            }
+            Ok(all)
+        }))
+    })
+}
+
+fn parts(report: &Report) -> impl Iterator<Item = (SendId, Report)> {
+    let settlement = |part: &Settlement| (part.id, Report { settlements: vec![part.clone()], ..Report::default() });
+    let returned = |part: &Returned| (part.id, Report { returned: vec![*part], ..Report::default() });
+    report.settlements.iter().map(settlement).chain(report.returned.iter().map(returned))
+}
+
 impl<S: Ask> Intake for S {
     fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Kept>, StoreError>> {
         let (reply, answer) = oneshot::channel();
@@ -47,7 +93,7 @@ impl<S: Ask> Intake for S {
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        ask(self, |reply| Request::Job(job(reply, writer::probe)))
+        self.check()
     }
 }
 
@@ -57,7 +103,12 @@ impl<S: Ask> Store for S {
     }
 
     fn settle(&self, report: Arc<Report>, now: Timestamp) -> BoxFuture<'_, Result<Reported, StoreError>> {
-        ask(self, |reply| Request::Job(job(reply, move |db| settle::report(db, &report, now))))
+        Box::pin(async move {
+            match settle_whole(self, Arc::clone(&report), now).await {
+                Err(StoreError::Refused(_)) => settle_in_parts(self, report, now).await,
+                done => done,
+            }
+        })
     }
 
     fn waiting_lookups(&self) -> BoxFuture<'_, Result<BTreeMap<String, usize>, StoreError>> {

@@ -2,6 +2,9 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::lock::LockError;
+use super::{StoreError, errors};
+
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_events_and_sends.sql"),
     include_str!("migrations/0002_lookups.sql"),
@@ -40,6 +43,21 @@ pub enum Problem {
     /// The file that was in use is not there any more, or empty.
     #[error("the file was moved, removed or emptied while it was in use; put it back, or restart with an empty store")]
     Gone,
+    /// The database file or its log was cut while it was in use.
+    #[error("the file or its -wal was cut short while it was in use")]
+    Cut,
+    /// The log was removed, and somebody who reads keeps it from being saved.
+    #[error("the -wal or -shm file was removed while it was in use; what it holds is being saved")]
+    Held,
+    /// It cannot be opened or locked.
+    #[error("the file cannot be opened and locked: {0}")]
+    File(std::io::Error),
+    /// It holds what it should not.
+    #[error("{}", errors::damaged(.0))]
+    Damaged(String),
+    /// Another relay took the file that was put in its place.
+    #[error("another relay is using the file; stop one of them")]
+    InUse,
     /// The file is of a later version.
     #[error("the file has schema version {found}, this relay knows {known}: it was written by a newer relay")]
     Newer {
@@ -48,4 +66,34 @@ pub enum Problem {
         /// The newest this program knows.
         known: usize,
     },
+}
+
+impl Problem {
+    /// Whether what the file holds is broken.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged(_) => true,
+            Self::Sqlite(error) => errors::is_damage(error),
+            _ => false,
+        }
+    }
+}
+
+impl From<LockError> for Problem {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::InUse => Self::InUse,
+            LockError::File(error) if error.kind() == std::io::ErrorKind::NotFound => Self::Gone,
+            LockError::File(error) => Self::File(error),
+        }
+    }
+}
+
+impl From<Problem> for StoreError {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Sqlite(error) => errors::unavailable(&error),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
 }

@@ -1,37 +1,41 @@
 //! The embedded store: one SQLite file, one process.
 //!
-//! A second process on the same file would deliver everything twice; a lock file beside it keeps that from happening.
+//! A second process on the same file would deliver everything twice; a lock on the file keeps that from happening.
 
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
 
+use super::StoreError;
+use super::gate::Gate;
+use super::health::{self, Health};
 use super::inbox::{Append, Inbox, Request};
-use super::requests::Ask;
+use super::location::Location;
+use super::lock::FileLock;
+use super::requests::{self, Ask};
 use super::schema::{Problem, migrate};
-use super::writer::Writer;
+use super::writer::{Shared, Writer};
+use crate::clock::Stopwatch;
 
 /// How the file is used, and why.
 const PRAGMAS: &str = "
     PRAGMA journal_mode = WAL;            -- readers never wait, and a commit is one write to one file
     PRAGMA synchronous = FULL;            -- a commit is on disk when it returns: a 2xx depends on it
     PRAGMA busy_timeout = 1000;           -- another program's short lock is waited for; a sender waits some seconds at most
-    PRAGMA wal_autocheckpoint = 1000;     -- 4 MiB of log, then it is worked into the file: commits wait for that, so it is kept short
     PRAGMA journal_size_limit = 67108864; -- a log that once grew is cut back to 64 MiB
     PRAGMA cache_size = -8000;            -- 8 MiB of pages
     PRAGMA temp_store = MEMORY;           -- no files beside the one
 ";
 
-/// How often it is tried to get hold of the file, and how long in between: a relay that is just ending lets go of it.
-const LOCK_TRIES: u32 = 20;
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
+/// How long the file is looked through before it is used: a small one is looked through whole, of a large one what time
+/// allows; what is damaged elsewhere is met when it is read.
+const CHECK: Duration = Duration::from_secs(1);
 
 /// Why a store cannot be opened at all, now or later.
 #[derive(Debug, Error)]
@@ -45,55 +49,14 @@ pub enum OpenError {
     /// Another relay works on the same file.
     #[error("another relay is using `{0}`; stop it, or give this one a file of its own (store.url)")]
     InUse(PathBuf),
-    /// The lock file cannot be used.
-    #[error("the lock file `{0}` cannot be used: {1}")]
-    Lock(PathBuf, std::io::Error),
+    /// The file cannot be opened or locked.
+    #[error(
+        "the store's file `{0}` cannot be opened and locked: {1}; see to its owner and permissions, and keep it on a local disk"
+    )]
+    File(PathBuf, std::io::Error),
     /// The writer thread cannot be started.
     #[error("the store's thread cannot be started: {0}")]
     Thread(std::io::Error),
-}
-
-/// Where the file is.
-#[derive(Debug, Clone)]
-pub struct Location {
-    pub path: PathBuf,
-}
-
-impl Location {
-    /// Reads `sqlite:PATH`.
-    pub fn parse(url: &str) -> Result<Self, OpenError> {
-        let path = url
-            .strip_prefix("sqlite:")
-            .map(|rest| rest.strip_prefix("//").unwrap_or(rest))
-            .filter(|path| !path.is_empty() && !path.starts_with(':'));
-        path.map(|path| Self { path: PathBuf::from(path) }).ok_or_else(|| OpenError::Url(url.to_owned()))
-    }
-
-    /// The same without links.
-    fn canonical(self) -> Self {
-        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let beside = || Some(parent.canonicalize().ok()?.join(self.path.file_name()?));
-        let path = self.path.canonicalize().ok().or_else(beside);
-        Self { path: path.unwrap_or(self.path) }
-    }
-
-    /// Which file stands at the path, and how large it is; `None` if there is none.
-    pub fn identity(&self) -> Option<Identity> {
-        let file = std::fs::metadata(&self.path).ok()?;
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(&file);
-        // elsewhere a file in use cannot be replaced
-        #[cfg(not(unix))]
-        let inode = 0;
-        Some(Identity { inode, size: file.len() })
-    }
-}
-
-/// Tells whether the file at the path is still the one that is open: it is never cut shorter by us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
-    pub inode: u64,
-    pub size: u64,
 }
 
 /// Whether a file that is not there may be made.
@@ -115,22 +78,35 @@ pub fn open(location: &Location, missing: Missing) -> Result<Connection, Problem
     }
     let mut db = Connection::open_with_flags(&location.path, flags)?;
     db.execute_batch(PRAGMAS)?;
+    look_through(&mut db)?;
     // a statement keeps its plan whatever is bound to it: without this many were planned anew at each execution
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(128);
     migrate(&mut db)?;
-    // from here on the file's size tells whether somebody cut it
-    db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     Ok(db)
+}
+
+/// Looks for damage, for no longer than [`CHECK`].
+fn look_through(db: &mut Connection) -> Result<(), Problem> {
+    let watch = Stopwatch::start();
+    db.progress_handler(10_000, Some(move || watch.elapsed() > CHECK))?;
+    let found = db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    db.progress_handler(0, None::<fn() -> bool>)?;
+    match found {
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(found) => Err(Problem::Damaged(found)),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The store of one relay: a handle to the thread that writes.
 pub struct SqliteStore {
     inbox: Arc<Inbox>,
-    healthy: Arc<AtomicBool>,
+    health: Arc<Health>,
+    gate: Arc<Gate>,
     thread: Mutex<Option<JoinHandle<()>>>,
     location: Location,
-    _lock: File,
 }
 
 impl SqliteStore {
@@ -140,32 +116,38 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] for what only a person can mend.
+    /// [`OpenError`] for what only a person can fix.
     pub fn open(url: &str) -> Result<Self, OpenError> {
         let location = Location::parse(url)?;
         if let Some(parent) = location.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(|error| OpenError::Directory(parent.to_owned(), error))?;
         }
-        // by whatever name it is called, one file has one lock
         let location = location.canonical();
-        let lock = lock(&location.path)?;
-        let (inbox, healthy) = (Arc::new(Inbox::default()), Arc::new(AtomicBool::new(true)));
-        let mut writer = Writer::new(location.clone(), Arc::clone(&inbox), Arc::clone(&healthy));
+        let lock = FileLock::wait(&location)?;
+        let (inbox, gate) = (Arc::new(Inbox::default()), Arc::new(Gate::default()));
+        let health = Arc::new(Health::new(location.clone()));
+        let shared = Shared { inbox: Arc::clone(&inbox), health: Arc::clone(&health), gate: Arc::clone(&gate) };
+        let mut writer = Writer::new(location.clone(), lock, shared);
         // the writer logs what is wrong and keeps trying
-        let _ = writer.try_open();
+        let _ = writer.make_ready();
         let thread =
             std::thread::Builder::new().name("store".into()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        Ok(Self { inbox, healthy, thread: Mutex::new(Some(thread)), location, _lock: lock })
+        Ok(Self { inbox, health, gate, thread: Mutex::new(Some(thread)), location })
     }
 
-    /// Whether the last write worked.
+    /// Whether the last commit and the last probe worked.
     pub fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed)
+        self.health.verdict().is_ok()
     }
 
     /// Where its file is.
     pub(super) fn location(&self) -> &Location {
         &self.location
+    }
+
+    /// Where people who read wait for the log.
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate)
     }
 
     /// Finishes what was asked for and closes the file. Waits for the disk: call it where waiting is allowed.
@@ -175,6 +157,13 @@ impl SqliteStore {
         if let Some(thread) = thread {
             let _ = thread.join();
         }
+    }
+
+    async fn try_writing(&self) -> Result<(), StoreError> {
+        let location = self.location.clone();
+        let room = tokio::task::spawn_blocking(move || health::check_room(&location)).await;
+        room.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))?;
+        requests::probe(self).await
     }
 }
 
@@ -192,32 +181,17 @@ impl Ask for SqliteStore {
     fn request(&self, request: Request) {
         self.inbox.request(request);
     }
-}
 
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let path = PathBuf::from(name);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| OpenError::Lock(path.clone(), error))?;
-    for _ in 0..LOCK_TRIES {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => wait(),
-            Err(TryLockError::Error(error)) => return Err(OpenError::Lock(path, error)),
-        }
+    fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut tried = self.health.tried.lock().await;
+            if tried.is_none_or(|tried| tried.elapsed() >= health::PROBE_EVERY) {
+                let found = tokio::time::timeout(health::PROBE_TIMEOUT, self.try_writing()).await;
+                let silent = |_| Err(StoreError::Unavailable("the store does not answer".into()));
+                self.health.probed(found.unwrap_or_else(silent));
+                *tried = Some(Stopwatch::start());
+            }
+            self.health.verdict()
+        })
     }
-    Err(OpenError::InUse(path.with_extension("")))
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "at the start, before anything runs: one that is just ending lets go in a moment"
-)]
-fn wait() {
-    std::thread::sleep(LOCK_PAUSE);
 }

@@ -1,20 +1,26 @@
 //! The one thread that writes: whatever was asked for meanwhile shares one transaction, and so one sync (group commit).
 //!
-//! When the file cannot be used, callers hear so at once; the thread opens it anew until that works.
+//! When the file cannot be used, callers hear so at once; the thread opens it anew until that works. A file that is damaged
+//! is left alone until somebody changed it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
-use super::direct::Direct;
-use super::inbox::{Append, Batch, Inbox, Request};
+use super::StoreError;
+use super::errors::{is_damage, is_passing, unavailable};
+use super::gate::{Gate, Length};
+use super::health::Health;
+use super::inbox::{Batch, Inbox};
+use super::location::{Location, Mark};
+use super::lock::FileLock;
 use super::schema::Problem;
-use super::sqlite::{Identity, Location, Missing, open};
-use super::{Claims, StoreError, append, claim};
+use super::sqlite::{Missing, open};
+use super::transaction::{refuse, transact};
+use super::watch::{self, Loss, Standing, Watch};
 use crate::clock::Stopwatch;
-use crate::event::Kept;
 
 /// How many events share a transaction at most.
 const BATCH: usize = 512;
@@ -29,40 +35,56 @@ const GATHER: Duration = Duration::from_micros(300);
 /// How often a broken file is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// From how many frames on the log is brought into the database file: 4 MiB of pages. The next batch waits for that, so it
+/// is kept short.
+const CHECKPOINT: u32 = 1_000;
+
+/// From how many frames on readers have to make room for a log that begins anew: 64 MiB.
+const TOO_LONG: u32 = 16_000;
+
 /// The writer's state.
 pub struct Writer {
     location: Location,
+    lock: FileLock,
     inbox: Arc<Inbox>,
-    healthy: Arc<AtomicBool>,
+    health: Arc<Health>,
+    gate: Arc<Gate>,
     open: Option<Open>,
     tried: Option<Stopwatch>,
     /// Whether the file was ever open: then it must not be made anew unasked.
     missing: Missing,
+    /// What the damaged file looked like.
+    damaged: Option<Mark>,
+    /// The number of the next event, as the last commit left it.
+    next_event: Option<i64>,
+}
+
+/// What the writer shares with whoever asks.
+pub struct Shared {
+    pub inbox: Arc<Inbox>,
+    pub health: Arc<Health>,
+    pub gate: Arc<Gate>,
 }
 
 struct Open {
     db: Connection,
-    identity: Option<Identity>,
+    watch: Watch,
 }
 
 impl Writer {
-    pub fn new(location: Location, inbox: Arc<Inbox>, healthy: Arc<AtomicBool>) -> Self {
-        Self { location, inbox, healthy, open: None, tried: None, missing: Missing::Create }
-    }
-
-    /// Opens the file now, so that a first start can say at once what is wrong.
-    pub fn try_open(&mut self) -> Result<(), StoreError> {
-        match open_checked(&self.location, self.missing) {
-            Ok(open) => {
-                self.open = Some(open);
-                self.missing = Missing::Refuse;
-                self.healthy.store(true, Ordering::Relaxed);
-                Ok(())
-            }
-            Err(error) => {
-                self.failed(&error);
-                Err(error)
-            }
+    pub fn new(location: Location, lock: FileLock, shared: Shared) -> Self {
+        let Shared { inbox, health, gate } = shared;
+        Self {
+            location,
+            lock,
+            inbox,
+            health,
+            gate,
+            open: None,
+            tried: None,
+            missing: Missing::Create,
+            damaged: None,
+            next_event: None,
         }
     }
 
@@ -86,64 +108,159 @@ impl Writer {
         }
         let Some(open) = self.open.as_mut() else { return };
         let done = transact(&open.db, &mut batch);
-        let still_there = open.is_at(&self.location);
-        open.identity = self.location.identity();
-        match done {
-            Ok(_) if !still_there => {
-                // what was committed went into a file that nobody will find
-                self.open = None;
-                let error = StoreError::Unavailable(Problem::Gone.to_string());
-                self.failed(&error);
-                refuse(batch, &error);
+        let standing = open.watch.check(&open.db);
+        let results = match (done, standing) {
+            (Ok(results), Standing::Whole) => results,
+            (Ok(results), Standing::Moved) if self.rescue() => results,
+            (Ok(_), Standing::Moved) => return self.fail(batch, Problem::Held.into()),
+            // what was committed went where nobody will find it
+            (Ok(_), Standing::Lost(loss)) => {
+                self.lose(loss);
+                return self.fail(batch, Problem::from(loss).into());
             }
-            Ok(results) => {
-                if !self.healthy.swap(true, Ordering::Relaxed) {
-                    tracing::info!(file = %self.location.path.display(), "the store works again");
-                }
-                results.give(batch);
+            (Err(error), _) => {
+                self.give_up(&error);
+                return self.fail(batch, unavailable(&error));
             }
-            Err(error) => {
-                if !is_passing(&error) {
-                    self.open = None;
-                }
-                let error = unavailable(&error);
-                self.failed(&error);
-                refuse(batch, &error);
-            }
+        };
+        self.next_event = results.next_event.or(self.next_event);
+        if results.is_anything_kept() {
+            self.health.works();
         }
+        results.give(batch);
+        self.tend_log();
     }
 
-    /// Makes sure that there is an open file, and that it is still the one at its path.
-    fn make_ready(&mut self) -> Result<(), StoreError> {
-        if self.open.as_ref().is_some_and(|open| !open.is_at(&self.location)) {
-            self.open = None;
-        }
-        if self.open.is_some() {
-            return Ok(());
+    fn fail(&self, batch: Batch, error: StoreError) {
+        self.health.failed(&error);
+        refuse(batch, &error);
+    }
+
+    /// Opens the file if it is not open, or not the one at its path any more.
+    pub fn make_ready(&mut self) -> Result<(), StoreError> {
+        match self.open.as_mut().map(|open| open.watch.check(&open.db)) {
+            None => {}
+            Some(Standing::Whole) => return Ok(()),
+            Some(Standing::Moved) if self.rescue() => {}
+            Some(Standing::Moved) => {
+                let error = Problem::Held.into();
+                self.health.failed(&error);
+                return Err(error);
+            }
+            Some(Standing::Lost(loss)) => self.lose(loss),
         }
         if self.tried.is_some_and(|tried| tried.elapsed() < PAUSE) {
-            return Err(StoreError::Unavailable("the file could not be opened; it is tried again".into()));
+            let known = self.health.verdict().err();
+            return Err(known
+                .unwrap_or_else(|| StoreError::Unavailable("the file could not be opened; it is tried again".into())));
         }
         self.tried = Some(Stopwatch::start());
-        match open_checked(&self.location, self.missing) {
-            Ok(open) => {
-                self.open = Some(open);
-                self.missing = Missing::Refuse;
-                self.tried = None;
-                Ok(())
+        self.reopen().map_err(|problem| {
+            let error = StoreError::from(problem);
+            self.health.failed(&error);
+            error
+        })
+    }
+
+    fn reopen(&mut self) -> Result<(), Problem> {
+        if let Some(damaged) = &self.damaged
+            && *damaged == self.location.mark()
+        {
+            return Err(Problem::Damaged("it was not changed since".into()));
+        }
+        if !self.lock.covers(&self.location) {
+            self.lock = FileLock::take(&self.location, self.missing)?;
+        }
+        let opened = open(&self.location, self.missing).and_then(|mut db| {
+            let watch = Watch::start(&mut db, &self.location)?;
+            Ok(Open { db, watch })
+        });
+        let open = opened.inspect_err(|problem| {
+            if problem.is_damage() {
+                self.damaged = Some(self.location.mark());
             }
-            Err(error) => {
-                self.failed(&error);
-                Err(error)
-            }
+        })?;
+        // another file may have come to stand there meanwhile
+        if !self.lock.covers(&self.location) {
+            return Err(Problem::Gone);
+        }
+        self.tell_of_loss(&open.db)?;
+        (self.damaged, self.tried, self.missing) = (None, None, Missing::Refuse);
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Brings what a removed log holds into the database file, and closes both. False if somebody who reads is in the way:
+    /// then it stays open, and is tried again.
+    fn rescue(&mut self) -> bool {
+        let Some(open) = &self.open else { return true };
+        if !watch::checkpoint(&open.db).unwrap_or(false) {
+            return false;
+        }
+        tracing::warn!(file = %self.location.path.display(), "the -wal or -shm file was removed or replaced while the relay was running; everything was saved from it, and the file is opened anew. Leave both alone while the relay runs");
+        // there may be others by their names now
+        open.leave_the_log();
+        self.open = None;
+        true
+    }
+
+    /// Closes a file of which a part is gone, and touches nothing.
+    fn lose(&mut self, loss: Loss) {
+        let error = Problem::from(loss);
+        tracing::error!(file = %self.location.path.display(), %error, "the store's files were changed under the running relay; what was written since the log was last brought into the file may be lost");
+        if let Some(open) = self.open.take() {
+            open.leave_the_log();
         }
     }
 
-    fn failed(&self, error: &StoreError) {
-        if self.healthy.swap(false, Ordering::Relaxed) {
-            tracing::error!(file = %self.location.path.display(), %error, "nothing can be stored: webhooks are answered 503 until this is mended; free the disk, or restore the file");
-        } else {
-            tracing::debug!(%error, "still nothing can be stored");
+    /// After an error of the file.
+    fn give_up(&mut self, error: &rusqlite::Error) {
+        if is_passing(error) {
+            return;
+        }
+        if let Some(open) = self.open.take().filter(|_| is_damage(error)) {
+            // what can be saved of it is not written to any more
+            open.leave_the_log();
+            drop(open);
+            self.damaged = Some(self.location.mark());
+        }
+    }
+
+    /// Whether the events that were kept are still in the file that was opened anew.
+    fn tell_of_loss(&self, db: &Connection) -> Result<(), Problem> {
+        let Some(next) = self.next_event else { return Ok(()) };
+        let found: i64 = db.query_row("SELECT coalesce(max(seq), 0) + 1 FROM events", [], |row| row.get(0))?;
+        if found < next {
+            let (first, last, events) = (found, next - 1, next - found);
+            tracing::error!(file = %self.location.path.display(), first, last, events, "events that were accepted are not in the file any more: restore the file, or let their senders send them again; outcomes of sends may be missing too, so that some may go twice");
+        }
+        Ok(())
+    }
+
+    /// Brings the log into the database file when it has grown. Nobody waits for an answer meanwhile.
+    fn tend_log(&self) {
+        let Some(open) = &self.open else { return };
+        let frames = open.watch.frames();
+        if frames >= CHECKPOINT
+            && let Err(error) = watch::checkpoint(&open.db)
+        {
+            tracing::debug!(%error, "the log cannot be brought into the file");
+        }
+        self.gate.step(if frames >= TOO_LONG { Length::TooLong } else { Length::Fine });
+    }
+}
+
+impl Open {
+    /// Closing brings the log into the database file and removes it by its name, unless told not to.
+    fn leave_the_log(&self) {
+        let _ = self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if matches!(self.watch.check(&self.db), Standing::Lost(_)) {
+            self.leave_the_log();
         }
     }
 }
@@ -151,119 +268,4 @@ impl Writer {
 #[expect(clippy::disallowed_methods, reason = "waiting for a condition would wake this thread at each call that comes")]
 fn gather() {
     std::thread::sleep(GATHER);
-}
-
-/// The results of one transaction, in the order of the batch.
-struct Results {
-    appends: Vec<Vec<Kept>>,
-    claims: Vec<Claims>,
-}
-
-impl Results {
-    /// Answers whoever asked. They may have gone; that is theirs to decide.
-    fn give(self, batch: Batch) {
-        let mut claims = self.claims.into_iter();
-        for request in batch.requests {
-            match request {
-                Request::Claim(_, reply) => drop(claims.next().map(|claims| reply.send(Ok(claims)))),
-                Request::Job(job) => job.answer(Ok(())),
-            }
-        }
-        for (append, kept) in batch.appends.into_iter().zip(self.appends) {
-            drop(append.reply.send(Ok(kept)));
-        }
-    }
-}
-
-/// Carries a batch out and answers it, whatever comes of it.
-pub fn carry_out_alone(db: &Connection, mut batch: Batch) {
-    match transact(db, &mut batch) {
-        Ok(results) => results.give(batch),
-        Err(error) => refuse(batch, &unavailable(&error)),
-    }
-}
-
-fn transact(db: &Connection, batch: &mut Batch) -> rusqlite::Result<Results> {
-    // IMMEDIATE: somebody else's lock is met here, and not half-way
-    db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let done = carry_out(db, batch).and_then(|results| db.prepare_cached("COMMIT")?.execute([]).map(|_| results));
-    if done.is_err() && !db.is_autocommit() {
-        let _ = db.execute("ROLLBACK", []);
-    }
-    done
-}
-
-/// Settlements first, claims last, so that a claim sees what was freed and what has come.
-fn carry_out(db: &Connection, batch: &mut Batch) -> rusqlite::Result<Results> {
-    let mut results = Results { appends: Vec::with_capacity(batch.appends.len()), claims: Vec::new() };
-    for request in &mut batch.requests {
-        if let Request::Job(job) = request {
-            job.carry_out(db)?;
-        }
-    }
-    let asked = batch.requests.iter().find_map(|request| match request {
-        Request::Claim(request, _) => Some(request),
-        Request::Job(_) => None,
-    });
-    let mut direct = asked.map(|request| Direct::of(db, request)).transpose()?.unwrap_or_default();
-    for Append { events, .. } in &batch.appends {
-        results.appends.push(append::append(db, events, &mut direct)?);
-    }
-    for request in &batch.requests {
-        if let Request::Claim(request, _) = request {
-            results.claims.push(claim::claim(db, request, std::mem::take(&mut direct))?);
-        }
-    }
-    Ok(results)
-}
-
-fn refuse(batch: Batch, error: &StoreError) {
-    for append in batch.appends {
-        drop(append.reply.send(Err(error.clone())));
-    }
-    for request in batch.requests {
-        match request {
-            Request::Claim(_, reply) => drop(reply.send(Err(error.clone()))),
-            Request::Job(job) => job.answer(Err(error.clone())),
-        }
-    }
-}
-
-/// Writes without changing anything.
-pub fn probe(db: &Connection) -> rusqlite::Result<()> {
-    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    db.pragma_update(None, "user_version", version)
-}
-
-fn open_checked(location: &Location, missing: Missing) -> Result<Open, StoreError> {
-    let db = open(location, missing).map_err(|problem| match problem {
-        Problem::Sqlite(error) => unavailable(&error),
-        other => StoreError::Unavailable(other.to_string()),
-    })?;
-    Ok(Open { db, identity: location.identity() })
-}
-
-impl Open {
-    /// Whether the open file is still the one at the path, and was not cut.
-    fn is_at(&self, location: &Location) -> bool {
-        match (self.identity, location.identity()) {
-            (Some(open), Some(found)) => open.inode == found.inode && open.size <= found.size,
-            _ => false,
-        }
-    }
-}
-
-/// Whether the same connection may work again: the disk is full or somebody holds a lock.
-fn is_passing(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull))
-}
-
-fn unavailable(error: &rusqlite::Error) -> StoreError {
-    StoreError::Unavailable(match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "the disk is full".into(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds a lock on the file".into(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => format!("the file is damaged: {error}"),
-        Some(ErrorCode::ReadOnly) => "the file is read-only".into(),
-        _ => error.to_string(),
-    })
 }

@@ -230,23 +230,28 @@ async fn logs_are_lines_with_everything_on_them_and_no_secrets() {
     }
 }
 
+/// Changes how large a file the process may write.
+fn limit_files(process: &Process, bytes: &str) {
+    let pid = format!("--pid={}", process.child.id());
+    assert!(Command::new("prlimit").args([&pid, &format!("--fsize={bytes}:")]).status().unwrap().success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_full_is_told_and_recovers_without_a_restart() {
     let setup = Setup::new().route("hello", ROUTE).set("accounts.default.api_key=");
     setup.write("http://127.0.0.1:9/");
-    // a limit on the size of files stands for the end of the disk: SQLite meets it in the same place
-    let script = format!(
-        "trap '' XFSZ; ulimit -S -f 600; exec '{}' --config '{}' serve",
-        env!("CARGO_BIN_EXE_serri-relay"),
-        setup.config().display()
-    );
-    let process = Process::start(Command::new("bash").args(["-c", &script]));
+    let process = Process::serve(&setup);
+    // a limit on the size of files stands for the end of the disk: SQLite meets it in the same place. Its signal would
+    // end a process that has no handler for it
+    limit_files(&process, "3000000");
     let client = reqwest::Client::new();
     let post = async |n: usize| {
         let body = json!({"id": n.to_string(), "skip": true, "pad": "x".repeat(50_000)}).to_string();
         let sent = proven(&client, &format!("{}/webhooks/hello", process.base), body).send().await.unwrap();
         (sent.status().as_u16(), sent.headers().contains_key("retry-after"))
     };
+    let ready = async || client.get(format!("{}/readyz", process.base)).send().await.unwrap().status().as_u16();
+    assert_eq!(ready().await, 200);
     let mut accepted = 0;
     let refused = loop {
         match post(accepted).await {
@@ -256,15 +261,45 @@ async fn a_disk_that_is_full_is_told_and_recovers_without_a_restart() {
         assert!(accepted < 1_000, "the disk never filled");
     };
     assert_eq!(refused, (503, true));
-    let ready = async || client.get(format!("{}/readyz", process.base)).send().await.unwrap().status().as_u16();
     eventually("readiness goes off", async || ready().await == 503).await;
     assert!(process.log.lock().unwrap().contains("nothing can be stored"), "{}", process.log.lock().unwrap());
-    let freed =
-        Command::new("prlimit").args([&format!("--pid={}", process.child.id()), "--fsize=unlimited"]).status().unwrap();
-    assert!(freed.success());
+    limit_files(&process, "unlimited");
     eventually("it takes webhooks again", async || post(accepted).await.0 == 200).await;
-    assert_eq!(ready().await, 200);
+    eventually("readiness comes back", async || ready().await == 200).await;
     assert_eq!(query(&setup.database(), "SELECT count(*) FROM events"), [[(accepted + 1).to_string()]]);
+    // nobody has to be turned away before it is known
+    limit_files(&process, "100000");
+    eventually("readiness goes off before a webhook meets it", async || ready().await == 503).await;
+    assert!(process.log.lock().unwrap().contains("the limit on the size of files"), "{}", process.log.lock().unwrap());
+    limit_files(&process, "unlimited");
+    eventually("readiness comes back", async || ready().await == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_damaged_file_is_not_ready_and_says_what_to_do() {
+    let setup = Setup::new().route("hello", ROUTE).set("accounts.default.api_key=");
+    setup.write("http://127.0.0.1:9/");
+    let mut process = Process::serve(&setup);
+    let client = reqwest::Client::new();
+    for n in 0..40 {
+        let body = json!({"id": n.to_string(), "skip": true, "pad": "x".repeat(3_000)}).to_string();
+        let sent = proven(&client, &format!("{}/webhooks/hello", process.base), body).send().await.unwrap();
+        assert_eq!(sent.status(), 200);
+    }
+    process.signal("TERM");
+    eventually("it ends", async || process.child.try_wait().unwrap().is_some()).await;
+    let mut bytes = std::fs::read(setup.database()).unwrap();
+    // the first page and the schema are whole, and so is whatever is written by the way
+    let end = bytes.len() - 8 * 4_096;
+    bytes[end..end + 4 * 4_096].fill(0xA5);
+    std::fs::write(setup.database(), &bytes).unwrap();
+    let process = Process::serve(&setup);
+    let answer = client.get(format!("{}/readyz", process.base)).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("damaged") && text.contains("restore a backup"), "{text}");
+    let log = process.log.lock().unwrap().clone();
+    assert!(log.contains("the file is damaged") && log.contains("docs/OPERATIONS.md"), "{log}");
 }
 
 /// A relay that is stopped for longer than its calls may take, while their answers arrive.

@@ -23,6 +23,7 @@ mod crash;
 mod deliver;
 mod docs;
 mod enrich;
+mod files;
 mod holds;
 mod hostile;
 mod intake;
