@@ -68,7 +68,10 @@ fn settle_in_parts<'a>(
             let mut all = Reported::default();
             for (send, part) in parts(&report) {
                 match transaction::apart(db, || settle::report(db, &part, now))? {
-                    Ok(reported) => all.holds.extend(reported.holds),
+                    Ok(Reported { holds, left_uncertain }) => {
+                        all.holds.extend(holds);
+                        all.left_uncertain += left_uncertain;
+                    }
                     Err(error) => {
                         tracing::error!(send = send.0, %error, "what became of a send cannot be written; it is treated as uncertain");
                     }

@@ -183,6 +183,9 @@ mod tests {
         }
     }
 
+    /// What is done to the log, and what is found.
+    type Case<'a> = (&'a str, fn(&Location), &'a Standing);
+
     fn cut_to(location: &Location, bytes: fn(u64) -> u64) {
         let log = File::options().write(true).open(location.beside("-wal")).unwrap();
         log.set_len(bytes(log.metadata().unwrap().len())).unwrap();
@@ -199,7 +202,7 @@ mod tests {
     #[test]
     fn whatever_is_done_to_the_log_between_two_commits_is_noticed_after_the_second() {
         let (whole, cut, moved) = (Standing::Whole, Standing::Lost(Loss::Cut), Standing::Moved);
-        let cases: [(&str, fn(&Location), &Standing); 10] = [
+        let cases: [Case<'_>; 10] = [
             ("nothing", |_| {}, &whole),
             ("emptied", |at| cut_to(at, |_| 0), &cut),
             ("cut in the middle", |at| cut_to(at, |bytes| bytes / 2), &cut),

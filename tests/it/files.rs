@@ -163,7 +163,7 @@ async fn nothing_is_acknowledged_into_a_log_that_nobody_will_find() {
         (
             "both removed",
             |dir| {
-                ["relay.db-wal", "relay.db-shm"].iter().for_each(|name| std::fs::remove_file(dir.join(name)).unwrap())
+                ["relay.db-wal", "relay.db-shm"].iter().for_each(|name| std::fs::remove_file(dir.join(name)).unwrap());
             },
             true,
         ),
