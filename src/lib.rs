@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod hours;
 pub mod secret;
+pub mod mask;
 pub mod event;
 pub mod config;
 pub mod telemetry;

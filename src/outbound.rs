@@ -5,6 +5,7 @@
 
 mod allowance;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
@@ -13,6 +14,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::clock::{Clock, Timestamp};
+use crate::mask::Secrets;
 use crate::secret::Secret;
 
 pub use allowance::Allowance;
@@ -139,7 +141,7 @@ impl Outbound {
                     retries -= 1;
                     request = again;
                 }
-                (Some(Err(error)), _) => return Err(unanswered(&error)),
+                (Some(Err(error)), _) => return Err(unanswered(error)),
             }
         }
     }
@@ -152,7 +154,7 @@ async fn read(mut response: Response, mut allowance: Allowance, limit: usize) ->
         match allowance.wait(response.chunk()).await {
             Some(Ok(Some(chunk))) if bytes.len() <= limit => bytes.extend_from_slice(&chunk),
             Some(Ok(_)) => break None,
-            Some(Err(error)) => break Some(root_cause(&error)),
+            Some(Err(error)) => break Some(root_cause(&error.without_url())),
             None => break Some(TOO_LATE.to_owned()),
         }
     };
@@ -170,12 +172,15 @@ fn wait_of(text: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// What a missing answer means: only a connection that never stood proves that nothing was sent.
-fn unanswered(error: &reqwest::Error) -> Unanswered {
-    let cause = root_cause(error);
+fn unanswered(error: reqwest::Error) -> Unanswered {
+    let has_url = error.url().is_some();
+    // a URL may be a secret itself: that of a chat's incoming webhook
+    let error = error.without_url();
+    let cause = root_cause(&error);
     if error.is_connect() {
         return Unanswered::Unreached(cause);
     }
-    if error.is_builder() || error.is_request() && error.url().is_none() {
+    if error.is_builder() || error.is_request() && !has_url {
         return Unanswered::Unmade(cause);
     }
     Unanswered::Lost(if error.is_timeout() {
@@ -215,15 +220,15 @@ pub fn reason(status: u16, body: &str, json: Option<&Value>) -> String {
 
 /// A text without what proved the caller, in whatever spelling: some servers repeat it, and what they say is logged and
 /// kept.
-pub fn without(text: String, secrets: &[Secret]) -> String {
-    let spelled = secrets.iter().filter(|secret| !secret.is_empty()).flat_map(|secret| {
-        let plain = secret.expose().trim();
-        let encoded: String = form_urlencoded::byte_serialize(plain.as_bytes()).collect();
-        let json = serde_json::Value::from(plain).to_string();
-        let json = json.trim_matches('"').to_owned();
-        [plain.to_owned(), encoded.to_lowercase(), encoded, json.replace('/', "\\/"), json]
-    });
-    spelled.fold(text, |text, secret| if text.contains(&secret) { text.replace(&secret, "(key)") } else { text })
+pub fn without(text: String, secret: &Secret) -> String {
+    // most answers are shorter than the key
+    if text.len() < secret.expose().trim().len() {
+        return text;
+    }
+    match Secrets::new([secret.expose()]).hide(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(hidden) => hidden,
+    }
 }
 
 /// As much of an answer as is kept.
@@ -240,10 +245,10 @@ mod tests {
     fn an_answer_is_kept_in_part_and_without_the_key() {
         let long = "é".repeat(4_000);
         assert_eq!(kept(&long).len(), KEPT_LIMIT);
-        assert_eq!(without("bad key k-123!".into(), &[Secret::new(""), Secret::new(" k-123")]), "bad key (key)!");
-        let odd = [Secret::new("a/b+c==")];
-        let said = r"a/b+c== a%2Fb%2Bc%3D%3D a\/b+c==";
-        assert_eq!(without(said.into(), &odd), "(key) (key) (key)");
+        assert_eq!(without("bad key k-123!".into(), &Secret::new(" k-123")), "bad key (secret)!");
+        assert_eq!(without("bad key!".into(), &Secret::new("")), "bad key!");
+        let said = r"a/b+c== a%2Fb%2Bc%3D%3D a\/b+c== \u0061\/b\u002bc==";
+        assert_eq!(without(said.into(), &Secret::new("a/b+c==")), "(secret) (secret) (secret) (secret)");
     }
 
     #[test]

@@ -22,7 +22,6 @@ use crate::config::relay::{AccountSpec, Addresses, AlertSpec, RelayFile, ServerS
 use crate::config::wishes::CampaignSpec;
 use crate::deliver::{Account, Deliverer, Lookups, Policy, Settings};
 use crate::event::view::HoldView;
-use crate::event::without_numbers;
 use crate::listen::{Connections, Reach, SharedBy};
 use crate::map::phone;
 use crate::outbound::{ClientError, Limits, Outbound};
@@ -320,7 +319,6 @@ async fn tell_of_holds(store: &dyn Archive, notices: &Notices) {
     for hold in store.holds().await.unwrap_or_default() {
         notices.lasts(&hold.account, hold.campaign.as_deref());
         let HoldView { account, campaign, reason, since, waiting, .. } = &hold;
-        let reason = without_numbers(reason);
         tracing::warn!(account, campaign = campaign.as_deref(), reason, since, waiting, "hold lasts");
     }
 }

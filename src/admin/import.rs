@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::cell;
 use super::desk::{Answer, Desk, problem};
 use super::rows::{Row, Rows};
 use super::suppressions::{Change, read};
@@ -108,31 +109,18 @@ impl Columns {
 
     /// What a row asks for; `None`: it has no number.
     fn change(&self, row: &Row) -> Answer<Option<Change>> {
-        let cell = |column: Option<usize>| {
-            let text = column.and_then(|column| row.cells.get(column)).map(|cell| unguarded(cell));
+        let at = |column: Option<usize>| {
+            let text = column.and_then(|column| row.cells.get(column)).map(|text| cell::imported(text));
             text.filter(|text| !text.is_empty()).map(ToOwned::to_owned)
         };
-        let Some(number) = cell(Some(self.number)) else { return Ok(None) };
+        let Some(number) = at(Some(self.number)) else { return Ok(None) };
         if is_rounded(&number) {
             let detail = format!("`{number}`: a spreadsheet has rounded the number; format its column as text");
             return Err(problem(StatusCode::BAD_REQUEST, detail));
         }
-        let change = Change {
-            number,
-            account: cell(self.account),
-            reason: cell(self.reason),
-            since: cell(self.since),
-            remove: false,
-        };
+        let change =
+            Change { number, account: at(self.account), reason: at(self.reason), since: at(self.since), remove: false };
         Ok(Some(change))
-    }
-}
-
-/// A cell without the apostrophe by which spreadsheets, and exports, mark what must not be read as a number or a formula.
-fn unguarded(cell: &str) -> &str {
-    match cell.strip_prefix(['\'', '\u{2019}']).map(str::trim_start) {
-        Some(text) if text.starts_with(|c: char| matches!(c, '=' | '+' | '-' | '@' | '0'..='9' | '\'')) => text,
-        _ => cell,
     }
 }
 

@@ -4,6 +4,7 @@
 //! answers only calls that name this computer as their host, and that come from no other page ([`Reach`]).
 
 mod api;
+mod cell;
 mod desk;
 mod import;
 mod input;

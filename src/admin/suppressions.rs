@@ -11,6 +11,7 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::cell;
 use super::desk::{Answer, Desk, LONGEST, problem, unusable};
 use super::input::{Body, Params};
 use crate::clock::Timestamp;
@@ -127,9 +128,12 @@ pub async fn export(State(desk): State<Arc<Desk>>) -> Answer<Response> {
 }
 
 /// Rows as CSV.
-fn written<T: AsRef<[u8]>>(rows: &[[T; 4]]) -> String {
+fn written<T: AsRef<str>>(rows: &[[T; 4]]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     // into memory, and each row has four cells: neither can fail
-    let _ = rows.iter().try_for_each(|row| writer.write_record(row));
+    let _ = rows.iter().try_for_each(|row| {
+        let cells = row.each_ref().map(|text| cell::exported(text.as_ref()));
+        writer.write_record(cells.iter().map(|cell| cell.as_bytes()))
+    });
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }

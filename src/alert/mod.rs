@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::event::{AccountChange, AccountTurn, HoldChange, HoldTurn, Notification, Reach, without_numbers};
+use crate::event::{AccountChange, AccountTurn, HoldChange, HoldTurn, Notification, Reach};
 use crate::outbound::Outbound;
 use crate::serri::Caller;
 use crate::store::Store;
@@ -116,13 +116,13 @@ impl Notices {
 
     /// Counts what lasts since an earlier process.
     pub fn lasts(&self, account: &str, campaign: Option<&str>) {
-        let labels = HoldLabels { account: account.to_owned(), campaign: campaign.unwrap_or_default().to_owned() };
+        let labels = HoldLabels { account: account.into(), campaign: campaign.unwrap_or_default().into() };
         self.metrics.holds.get_or_create(&labels).set(1);
     }
 
     fn count(&self, change: &HoldChange) {
         let HoldChange { account, campaign, turn, .. } = change;
-        let labels = HoldLabels { account: account.clone(), campaign: campaign.clone().unwrap_or_default() };
+        let labels = HoldLabels { account: account.into(), campaign: campaign.as_deref().unwrap_or_default().into() };
         let lasts = self.metrics.holds.get_or_create(&labels);
         let turn = match turn {
             HoldTurn::Began => {
@@ -135,13 +135,13 @@ impl Notices {
                 "ended"
             }
         };
-        self.metrics.hold_turns.get_or_create(&HoldTurnLabels { account: account.clone(), turn }).inc();
+        self.metrics.hold_turns.get_or_create(&HoldTurnLabels { account: account.into(), turn }).inc();
     }
 }
 
 fn log(change: &HoldChange) {
     let HoldChange { account, campaign, reason, since, turn, .. } = change;
-    let (campaign, reason) = (campaign.as_deref(), without_numbers(reason));
+    let campaign = campaign.as_deref();
     match turn {
         HoldTurn::Began => {
             let next = match campaign {

@@ -5,7 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::event::{AccountChange, AccountTurn, HoldChange, HoldTurn, Notification, without_numbers};
+use crate::event::{AccountChange, AccountTurn, HoldChange, HoldTurn, Notification};
+use crate::mask;
 use crate::secret::Secret;
 
 /// A notification as it is delivered.
@@ -55,7 +56,7 @@ fn of_hold(change: &HoldChange) -> Value {
     let mut data = json!({
         "account": account,
         "campaign": campaign,
-        "reason": without_numbers(reason),
+        "reason": mask::text(reason),
         "since": since.to_string(),
     });
     let waiting = match *turn {
@@ -76,7 +77,7 @@ fn hold_text(change: &HoldChange) -> String {
         Some(campaign) => format!("campaign {campaign} of account {account}"),
         None => format!("account {account}"),
     };
-    let reason = without_numbers(reason);
+    let reason = mask::text(reason);
     match change.turn {
         HoldTurn::Began => {
             format!("serri-relay: {whose} stands still: {}. Its messages wait, none is lost.", sentence(&reason))

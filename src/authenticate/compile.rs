@@ -1,15 +1,18 @@
 //! From `auth:` as written to schemes that run; every fault is found here, before a call comes.
 
+use std::sync::Arc;
+
 use aws_lc_rs::{digest, hmac};
 
 use super::signature::{Algorithm, Part, Recipe, Stamp, from_base64, from_hex};
-use super::{Authentication, Scheme};
+use super::{Authentication, RouteSecrets, Scheme};
 use crate::config::auth::{
     AuthForm, AuthKeyword, AuthSpec, DigestName, Encoding, KeyEncoding, ListSpec, PartForm, PartKeyword, PartSpec,
     SignatureSpec, TimestampUnit,
 };
 use crate::config::fault::{Fault, Place};
 use crate::config::source::{BodyFormat, OneOrMany};
+use crate::mask::Secrets;
 use crate::secret::Secret;
 
 /// What a route brings to its authentication.
@@ -69,10 +72,35 @@ pub fn compile(given: &Given<'_>) -> Result<Authentication, Vec<Fault>> {
         faults.push(fault("`auth` is an empty list".into()));
     }
     if faults.is_empty() {
-        Ok(Authentication { ways, format: given.format, public_url: given.public_url.map(ToOwned::to_owned) })
+        let texts =
+            || secrets.iter().map(String::as_str).chain(auth.as_slice().iter().flat_map(written_in)).flat_map(bare);
+        let secrets = RouteSecrets { anywhere: Secrets::new(texts()), in_bodies: Secrets::in_bodies(texts()) };
+        let public_url = given.public_url.map(ToOwned::to_owned);
+        Ok(Authentication { ways, format: given.format, public_url, secrets: Arc::new(secrets) })
     } else {
         Err(faults)
     }
+}
+
+/// The secrets that stand in a way itself; a public key is none.
+fn written_in(spec: &AuthSpec) -> Vec<&str> {
+    let AuthSpec::Form(form) = spec else { return Vec::new() };
+    match form {
+        AuthForm::Bearer(token) => token.as_deref().into_iter().collect(),
+        AuthForm::Basic(basic) => basic.password.as_deref().into_iter().collect(),
+        AuthForm::Header(header) => header.value.as_deref().into_iter().collect(),
+        AuthForm::Query(query) => query.value.as_deref().into_iter().collect(),
+        AuthForm::Field(field) => field.value.as_deref().into_iter().collect(),
+        AuthForm::Hmac(spec) | AuthForm::Hash(spec) => {
+            spec.secret.iter().flat_map(OneOrMany::as_slice).map(String::as_str).collect()
+        }
+        AuthForm::Jwt(_) | AuthForm::Ed25519(_) => Vec::new(),
+    }
+}
+
+/// A secret, and what it is without the mark that tells its kind.
+fn bare(secret: &str) -> impl Iterator<Item = &str> {
+    [Some(secret), secret.strip_prefix("whsec_")].into_iter().flatten()
 }
 
 /// The name in `$NAME`, which a shell would replace and this does not.

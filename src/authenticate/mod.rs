@@ -9,6 +9,7 @@ mod sign;
 mod signature;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use http::Method;
@@ -21,6 +22,7 @@ use crate::call::Call;
 use crate::clock::Timestamp;
 use crate::config::auth::TokenExpiry;
 use crate::config::source::BodyFormat;
+use crate::mask::Secrets;
 use crate::secret::Secret;
 
 pub use compile::{Given, compile};
@@ -33,6 +35,16 @@ pub struct Authentication {
     ways: Vec<Scheme>,
     format: BodyFormat,
     public_url: Option<String>,
+    secrets: Arc<RouteSecrets>,
+}
+
+/// What a sender and the route know, and nobody else.
+#[derive(Debug, Default)]
+pub struct RouteSecrets {
+    /// For headers, queries and paths.
+    pub anywhere: Secrets,
+    /// For bodies: those that no ordinary word is part of.
+    pub in_bodies: Secrets,
 }
 
 /// One way of proving.
@@ -87,7 +99,7 @@ impl Authentic {
 }
 
 /// The places of secrets in a call: left out of everything that is stored, mapped or logged.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Hidden {
     /// Headers, in lower case.
     pub headers: BTreeSet<String>,
@@ -95,6 +107,8 @@ pub struct Hidden {
     pub query: BTreeSet<String>,
     /// Fields of the event, as paths.
     pub fields: Vec<Vec<String>>,
+    /// The secrets themselves: a proxy may repeat them anywhere.
+    pub secrets: Arc<RouteSecrets>,
 }
 
 /// Why a call was refused: for the log and the count, never for the sender.
@@ -169,8 +183,13 @@ impl Authentication {
         self.ways.iter().any(|way| matches!(way, Scheme::Open))
     }
 
+    /// What must not be seen of a call, as texts.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets.in_bodies
+    }
+
     fn hidden(&self) -> Hidden {
-        let mut hidden = Hidden::default();
+        let mut hidden = Hidden { secrets: Arc::clone(&self.secrets), ..Hidden::default() };
         for way in &self.ways {
             match way {
                 Scheme::Header { name, .. } | Scheme::Jwt { header: name, .. } => {

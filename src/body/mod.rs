@@ -54,10 +54,7 @@ impl BodyError {
 ///
 /// A [`BodyError`] if it is empty, of another type, not in its format, or nested too deep.
 pub fn parse(format: BodyFormat, content_type: Option<&str>, body: &[u8], query: &str) -> Result<Value, BodyError> {
-    // a POST without a body that says everything in its query, whatever type it claims
-    let says_nothing = body.iter().all(u8::is_ascii_whitespace) && !query.is_empty();
-    let format =
-        if format == BodyFormat::Any && says_nothing { Format::Query } else { resolve(format, content_type, body)? };
+    let format = format_of(format, content_type, body, query)?;
     if format == Format::Query {
         return form::parse(query.as_bytes());
     }
@@ -72,6 +69,17 @@ pub fn parse(format: BodyFormat, content_type: Option<&str>, body: &[u8], query:
         Format::Xml => xml::parse(body),
         Format::Query => Err(BodyError::Empty),
     }
+}
+
+/// Whether [`parse`] reads the query in the body's place.
+pub fn reads_query(format: BodyFormat, content_type: Option<&str>, body: &[u8], query: &str) -> bool {
+    format_of(format, content_type, body, query) == Ok(Format::Query)
+}
+
+fn format_of(format: BodyFormat, content_type: Option<&str>, body: &[u8], query: &str) -> Result<Format, BodyError> {
+    // a POST without a body that says everything in its query, whatever type it claims
+    let says_nothing = body.iter().all(u8::is_ascii_whitespace) && !query.is_empty();
+    if format == BodyFormat::Any && says_nothing { Ok(Format::Query) } else { resolve(format, content_type, body) }
 }
 
 /// Whether [`parse`] reads a body as JSON.

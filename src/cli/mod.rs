@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::fault::{Fault, Severity};
 use crate::config::interpolate::Variables;
+use crate::mask;
 use crate::route::check::Checked;
 
 /// Turns the webhooks of CRMs, shops and forms into WhatsApp campaign sends through Serri, and loses none.
@@ -131,9 +132,9 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error, without a URL's password.
 fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", mask::credentials(line));
 }
 
 /// Runs a future to its end, for commands that talk over the network.

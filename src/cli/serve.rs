@@ -28,7 +28,7 @@ pub fn run(_: &Arguments, setting: &Setting) -> Ended {
             "the relay does not start before the faults above are mended; `serri-relay check` shows them again"
         );
     };
-    telemetry::init(&setting.variables).map_err(anyhow::Error::msg)?;
+    telemetry::init(&setting.variables, checked.secrets()).map_err(anyhow::Error::msg)?;
     for warning in &faults {
         // a line of the log, like all that follows
         tracing::warn!("{}", warning.one_line());

@@ -116,10 +116,14 @@ pub fn decode(authentic: &Authentic, packing: &Packing, limit: CallLimit) -> Res
     let call = authentic.call();
     let whole = body::parse(packing.format, call.header(CONTENT_TYPE.as_str()), &call.body, call.query())?;
     let mut whole = unfold(whole, packing.json_field.as_deref())?;
+    let says_a_secret = says_a_secret(authentic, packing);
     redact(&mut whole, authentic, packing);
+    if says_a_secret {
+        authentic.hidden().secrets.in_bodies.hide_in(&mut whole);
+    }
     let one_by_bytes = !whole.is_array() && packing.each.is_none() && !call.body.is_empty();
     let bytes = one_by_bytes.then(|| call.body.clone());
-    let json = bytes.clone().filter(|bytes| is_its_own_json(bytes, authentic, packing));
+    let json = bytes.clone().filter(|bytes| !says_a_secret && is_its_own_json(bytes, authentic, packing));
     let entries = spread(whole, packing.each.as_deref(), limit)?;
     if let Some((index, entry)) = entries.iter().enumerate().find(|(_, entry)| !entry.own.is_object()) {
         return Err(DecodeError::NoObject { position: index + 1, found: kind(&entry.own) });
@@ -146,7 +150,8 @@ pub fn envelope(authentic: &Authentic) -> Envelope {
     let mut headers = Map::new();
     for name in call.headers.keys() {
         if !NEVER_KEPT.contains(&name.as_str()) && !hidden.headers.contains(name.as_str()) {
-            headers.insert(name.as_str().to_owned(), Value::from(call.header(name.as_str()).unwrap_or("")));
+            let value = hidden.secrets.anywhere.hide(call.header(name.as_str()).unwrap_or(""));
+            headers.insert(name.as_str().to_owned(), Value::from(value));
         }
     }
     let mut query = match body::parse_form(call.query().as_bytes()) {
@@ -154,6 +159,7 @@ pub fn envelope(authentic: &Authentic) -> Envelope {
         _ => Map::new(),
     };
     query.retain(|name, _| !hidden.query.contains(name));
+    hidden.secrets.anywhere.hide_in_map(&mut query);
     Envelope { headers, query }
 }
 
@@ -182,12 +188,24 @@ fn redact(whole: &mut Value, authentic: &Authentic, packing: &Packing) {
     for path in authentic.hidden().fields.iter().chain(&packing.redact) {
         remove(whole, path);
     }
-    // without a body the event is the query string, secret and all
-    if authentic.call().body.is_empty()
+    // the event may be the query string, secret and all
+    if reads_query(authentic, packing)
         && let Some(map) = whole.as_object_mut()
     {
         map.retain(|name, _| !authentic.hidden().query.contains(name));
     }
+}
+
+fn reads_query(authentic: &Authentic, packing: &Packing) -> bool {
+    let call = authentic.call();
+    body::reads_query(packing.format, call.header(CONTENT_TYPE.as_str()), &call.body, call.query())
+}
+
+/// Whether what becomes the event repeats a secret of the route, in whatever spelling.
+fn says_a_secret(authentic: &Authentic, packing: &Packing) -> bool {
+    let call = authentic.call();
+    let said = if reads_query(authentic, packing) { call.query().as_bytes() } else { &call.body };
+    authentic.hidden().secrets.in_bodies.are_in(said)
 }
 
 fn remove(value: &mut Value, path: &[String]) {

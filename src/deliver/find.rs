@@ -12,7 +12,7 @@ use super::lookup::Lookups;
 use super::schedule::Tried;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::event::lookup::{Lookup, LookupFate, LookupSettlement};
-use crate::event::{Attempt, Fate, OnUncertain, Outcome, without_numbers};
+use crate::event::{Attempt, Fate, OnUncertain, Outcome};
 use crate::outbound::kept;
 use crate::route::Route;
 use crate::source::enrich::missing;
@@ -144,7 +144,7 @@ impl Finder {
 
     fn report(&self, lookup: &Lookup, settlement: &LookupSettlement) {
         let LookupSettlement { number: attempt, outcome, status, took, fate, .. } = settlement;
-        let labels = LookupLabels { route: lookup.route.clone(), outcome };
+        let labels = LookupLabels { route: (&lookup.route).into(), outcome };
         self.lookups.metrics.lookups.get_or_create(&labels).inc();
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (route, event) = (&*lookup.route, &*lookup.event.id);
@@ -165,18 +165,17 @@ impl Finder {
                         );
                     }
                     Some(reason) => {
-                        let (outcome, reason) = ("unmapped", without_numbers(reason));
+                        let outcome = "unmapped";
                         tracing::warn!(route, event, attempt, outcome, status, took_ms, reason, "lookup attempted");
                     }
                 }
             }
             LookupFate::Retry { due, reason, .. } => {
-                let reason = without_numbers(reason);
                 let hint = (*outcome == "account").then_some(MEND);
                 tracing::warn!(route, event, attempt, outcome, status, took_ms, reason, hint, next = %due, "lookup attempted");
             }
             LookupFate::Failed { reason } => {
-                let (reason, next) = (without_numbers(reason), "failed");
+                let next = "failed";
                 tracing::error!(route, event, attempt, outcome, status, took_ms, reason, next, "lookup attempted");
             }
         }

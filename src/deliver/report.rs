@@ -2,22 +2,22 @@
 
 use super::Deliverer;
 use super::breaker::Turn;
-use crate::event::{Attempt, Claimed, Fate, HoldScope, Outcome, Reach, masked, without_number, without_numbers};
+use crate::event::{Attempt, Claimed, Fate, HoldScope, Outcome, Reach};
+use crate::mask;
 use crate::store::{Recovered, Reported};
-use crate::telemetry::{AttemptLabels, HoldTurnLabels, UnknownLabels};
+use crate::telemetry::{AttemptLabels, HoldTurnLabels, Label, UnknownLabels};
 
 impl Deliverer {
     pub(super) fn report_attempt(&self, send: &Claimed, number: u32, attempt: &Attempt, fate: &Fate) {
         let outcome = attempt.outcome.name();
-        self.metrics.attempts.get_or_create(&AttemptLabels { account: send.account.clone(), outcome }).inc();
+        self.metrics.attempts.get_or_create(&AttemptLabels { account: (&send.account).into(), outcome }).inc();
         self.metrics.attempt_seconds.observe(attempt.took.as_secs_f64());
         let took_ms = u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX);
-        let (to, status) = (masked(&send.destination), attempt.status);
+        let (to, status) = (mask::number(&send.destination), attempt.status);
         let (rule, account) = (&*send.rule, &*send.account);
-        let of_send = |text| without_number(text, &send.destination);
-        let (event, campaign) = (&*of_send(&send.event), &*of_send(&send.campaign));
+        let (event, campaign) = (&*send.event, &*send.campaign);
         let probe = send.probe.map(|probe| probe.hold.0);
-        let reason = without_numbers(attempt.outcome.reason());
+        let reason = attempt.outcome.reason();
         // one line an attempt, with the same fields whatever came of it
         macro_rules! attempted {
             ($level:ident, $($more:tt)*) => {
@@ -45,7 +45,7 @@ impl Deliverer {
                 let next = if matches!(fate, Fate::Failed { .. }) { "failed" } else { "held for a person to decide" };
                 let unknown = matches!(attempt.outcome, Outcome::Refused { known: false, .. });
                 if unknown {
-                    self.count_unknown(&reason);
+                    self.count_unknown(reason);
                 }
                 attempted!(error, reason, unknown_answer = unknown.then_some(true), next);
             }
@@ -54,7 +54,7 @@ impl Deliverer {
 
     /// A new kind of answer is counted under its text, so that somebody sees it; not under more texts than a page holds.
     fn count_unknown(&self, reason: &str) {
-        let mut text: String = reason.chars().take(UnknownLabels::LONGEST).collect();
+        let mut text = Label::from(mask::text(reason).chars().take(UnknownLabels::LONGEST).collect::<String>());
         let mut known = self.metrics.unknown_texts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !known.contains(&text) && known.len() >= UnknownLabels::MOST {
             text = "others".into();
@@ -76,7 +76,7 @@ impl Deliverer {
             return;
         }
         let labels = HoldTurnLabels {
-            account: account.to_owned(),
+            account: account.into(),
             turn: if turn == Turn::Opened { "unreachable" } else { "reachable" },
         };
         self.metrics.hold_turns.get_or_create(&labels).inc();

@@ -11,7 +11,6 @@ mod send;
 pub mod view;
 mod wishes;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -136,81 +135,3 @@ pub fn plain_account(label: &str) -> &str {
 }
 
 const SANDBOXED: &str = " (sandbox)";
-
-/// A number as logs may show it: the country's first digits and the last two.
-pub fn masked(number: &str) -> String {
-    let shown = |from: usize| number.chars().skip(from).collect::<String>();
-    let count = number.chars().count();
-    if count < 7 {
-        return "*".repeat(count);
-    }
-    let head: String = number.chars().take(3).collect();
-    format!("{head}{}{}", "*".repeat(count - 5), shown(count - 2))
-}
-
-/// An id or a name as logs may show it: where it holds the person's number, that is masked.
-pub fn without_number<'a>(text: &'a str, number: &str) -> Cow<'a, str> {
-    // however the number is written, its last digits are these
-    let last = number.char_indices().rev().nth(7).and_then(|(at, _)| number.get(at..)).unwrap_or_default();
-    if last.is_empty() || !text.contains(last) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.replace(last, "********"))
-}
-
-/// A text as logs may show it: whatever looks like a phone number in it is masked.
-pub fn without_numbers(text: &str) -> String {
-    let belongs = |c: char| c.is_numeric() || matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}');
-    let mut out = String::with_capacity(text.len());
-    let mut run = String::new();
-    for c in text.chars().map(Some).chain([None]) {
-        match c {
-            Some(c) if c.is_numeric() || (!run.is_empty() && belongs(c)) => run.push(c),
-            other => {
-                let digits = run.chars().filter(|c| c.is_numeric()).count();
-                let kept = if digits < 7 {
-                    run.clone()
-                } else {
-                    run.chars().map(|c| if c.is_numeric() { '*' } else { c }).collect()
-                };
-                out.push_str(&kept);
-                run.clear();
-                out.extend(other);
-            }
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_persons_number_in_a_name_is_masked_however_it_is_written() {
-        for (text, masked) in [
-            ("call-+919812345670-4", "call-+9198********-4"),
-            ("lead 09812345670", "lead 098********"),
-            ("order-5678901234567", "order-5678901234567"),
-        ] {
-            assert_eq!(without_number(text, "+919812345670"), masked);
-        }
-        assert_eq!(without_number("anything", ""), "anything");
-    }
-
-    #[test]
-    fn numbers_in_a_text_are_masked_and_short_ones_stay() {
-        assert_eq!(
-            without_numbers("400: Invalid Number +91 98123-45670, try 3 of 12"),
-            "400: Invalid Number +** *****-*****, try 3 of 12"
-        );
-        assert_eq!(without_numbers("no connection to 10.0.0.1:80"), "no connection to 10.0.0.1:80");
-        assert_eq!(without_numbers("919812345670"), "************");
-    }
-
-    #[test]
-    fn a_masked_number_keeps_its_ends_only() {
-        assert_eq!(masked("+919812345670"), "+91********70");
-        assert_eq!(masked("12345"), "*****");
-    }
-}

@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 use super::{money, names, text};
-use crate::event::masked;
+use crate::mask;
 
 /// A filter as the docs show it.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ pub fn register(environment: &mut Environment<'_>) {
     // minijinja's takes an indentation, as wide as memory
     environment
         .add_filter("tojson", |value: Value| on_text(&value, |_| serde_json::to_string(&value).unwrap_or_default()));
-    environment.add_filter("mask", |value: Value| on_text(&value, masked));
+    environment.add_filter("mask", |value: Value| on_text(&value, mask::number));
 }
 
 /// What is not there stays not there, so that the rule can name it.

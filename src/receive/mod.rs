@@ -9,7 +9,6 @@ mod problem;
 mod read;
 mod stack;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ use crate::authenticate::Refusal;
 use crate::call::{Answer, Call};
 use crate::clock::{Clock, Stopwatch};
 use crate::decode::DecodeError;
-use crate::event::{Kept, NewEvent, without_number};
+use crate::event::{Kept, NewEvent};
 use crate::handshake::Reply;
 use crate::route::wakes::Wakes;
 use crate::route::{Route, Routes};
@@ -164,8 +163,6 @@ impl Deadline {
 /// What the answer tells of an event.
 struct Shown {
     id: String,
-    /// The same as logs may show it.
-    name: String,
     sends: usize,
     lookup: bool,
     /// It changed what is wanted: a number that must not be messaged, a send that is cancelled.
@@ -178,12 +175,7 @@ impl Shown {
         let problem = event.made.sends.iter().find_map(|send| send.content.as_ref().err().cloned());
         let sends = event.made.sends.iter().filter(|send| send.content.is_ok()).count();
         let changes = !event.made.suppressions.is_empty() || !event.made.cancels.is_empty();
-        let numbers = event.made.sends.iter().filter_map(|send| send.content.as_ref().ok());
-        let name = numbers.fold(event.id.clone(), |id, content| match without_number(&id, &content.destination) {
-            Cow::Borrowed(_) => id,
-            Cow::Owned(masked) => masked,
-        });
-        Self { id: event.id.clone(), name, sends, lookup: event.lookup, changes, problem }
+        Self { id: event.id.clone(), sends, lookup: event.lookup, changes, problem }
     }
 }
 
@@ -234,7 +226,7 @@ fn respond(answer: &Answer, route: &Route, outcome: &'static str, shown: &[Shown
         response.headers_mut().insert(name.clone(), value.clone());
     }
     let outcome = if unmapped > 0 { "unmapped" } else { status };
-    let event = shown.first().map(|shown| shown.name.clone());
+    let event = shown.first().map(|shown| shown.id.clone());
     response.extensions_mut().insert(Report {
         route: Some(route.name.clone()),
         outcome,

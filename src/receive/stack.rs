@@ -22,7 +22,6 @@ use tracing::Span;
 use super::finish::finish;
 use super::problem::{as_problem, later};
 use super::{Problem, Receiver, Report, webhook};
-use crate::event::without_numbers;
 use crate::telemetry::CallLabels;
 
 /// The header that carries the request id.
@@ -96,13 +95,12 @@ fn observe(receiver: &Receiver, response: &Response, took: Duration) {
     let unreported = Report { outcome: unreported(response.status()), ..Report::default() };
     let report = response.extensions().get::<Report>().unwrap_or(&unreported);
     let route = report.route.as_deref().unwrap_or("-");
-    receiver.metrics.calls.get_or_create(&CallLabels { route: route.to_owned(), outcome: report.outcome }).inc();
+    receiver.metrics.calls.get_or_create(&CallLabels { route: route.into(), outcome: report.outcome }).inc();
     receiver.metrics.call_seconds.observe(took.as_secs_f64());
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let Report { outcome, event, events, sends, unmapped, reason, .. } = report;
     let event = event.as_deref();
     let request_id = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
-    let reason = reason.as_deref().map(without_numbers);
     let reason = reason.as_deref();
     if status >= 500 || *unmapped > 0 {
         tracing::error!(

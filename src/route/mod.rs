@@ -9,6 +9,7 @@ pub mod check;
 pub mod example;
 mod listed;
 mod rules;
+mod secrets;
 pub mod wakes;
 
 use std::collections::BTreeMap;
@@ -216,7 +217,10 @@ impl Route {
     pub fn undecodable(&self, authentic: &Authentic, error: &DecodeError, at: Timestamp) -> NewEvent {
         let id = hash_id(&hash(&authentic.call().body));
         // a secret in a body that cannot be read cannot be taken out of it
-        let hides = !authentic.hidden().fields.is_empty() || !self.knowledge.packing.redact.is_empty();
+        let hidden = authentic.hidden();
+        let hides = !hidden.fields.is_empty()
+            || !self.knowledge.packing.redact.is_empty()
+            || hidden.secrets.in_bodies.are_in(&authentic.call().body);
         let (body, fault) = if hides {
             (Bytes::new(), format!("{error}; the body is not kept, since it may hold a secret"))
         } else {

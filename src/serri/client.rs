@@ -83,7 +83,7 @@ impl Client {
             }
             _ => {
                 // before anything is cut off: a part of the key is one, too
-                let body = without(body, std::slice::from_ref(key));
+                let body = without(body, key);
                 Exchange::of(Answer { status, retry_after, body: &body })
             }
         }

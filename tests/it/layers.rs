@@ -8,21 +8,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("hours", &["clock"]),
     ("secret", &[]),
+    ("mask", &["secret"]),
     ("event", &["clock", "hours"]),
     ("config", &["event"]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["mask", "config"]),
     ("bulkhead", &[]),
     ("listen", &[]),
-    ("outbound", &["clock", "secret", "listen"]),
+    ("outbound", &["clock", "secret", "mask", "listen"]),
     ("call", &[]),
     ("handshake", &["secret", "config", "call"]),
     ("body", &["config"]),
-    ("authenticate", &["clock", "secret", "config", "call", "body"]),
-    ("decode", &["event", "config", "call", "body", "authenticate"]),
+    ("authenticate", &["clock", "secret", "mask", "config", "call", "body"]),
+    ("decode", &["mask", "event", "config", "call", "body", "authenticate"]),
     ("serri", &["clock", "secret", "event", "listen", "outbound"]),
-    ("map", &["clock", "hours", "event", "config", "serri"]),
-    ("source", &["secret", "event", "config", "outbound", "call", "handshake", "decode", "map"]),
-    ("route", &["clock", "event", "config", "call", "handshake", "authenticate", "decode", "map", "source"]),
+    ("map", &["clock", "hours", "mask", "event", "config", "serri"]),
+    ("source", &["secret", "mask", "event", "config", "outbound", "call", "handshake", "decode", "map"]),
+    ("route", &["clock", "mask", "event", "config", "call", "handshake", "authenticate", "decode", "map", "source"]),
     ("store", &["clock", "event"]),
     (
         "receive",
@@ -40,10 +41,23 @@ const LAYERS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("alert", &["clock", "secret", "event", "telemetry", "outbound", "serri", "store"]),
+    ("alert", &["clock", "secret", "mask", "event", "telemetry", "outbound", "serri", "store"]),
     (
         "deliver",
-        &["alert", "clock", "secret", "event", "config", "telemetry", "outbound", "serri", "source", "route", "store"],
+        &[
+            "alert",
+            "clock",
+            "secret",
+            "mask",
+            "event",
+            "config",
+            "telemetry",
+            "outbound",
+            "serri",
+            "source",
+            "route",
+            "store",
+        ],
     ),
     (
         "admin",
@@ -87,6 +101,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "clock",
+            "mask",
             "event",
             "store",
             "outbound",
@@ -182,6 +197,25 @@ fn sql_stands_in_the_store_alone() {
     for (path, text) in sources() {
         if module_of(&path) != "store" {
             assert!(!running(&text).contains("rusqlite"), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_logged_or_labelled_but_through_the_border_that_masks() {
+    for (path, text) in sources() {
+        if module_of(&path) != "telemetry" {
+            for word in ["tracing_subscriber", "prometheus_client", "EncodeLabel"] {
+                assert!(!running(&text).contains(word), "{}: {word}", path.display());
+            }
+            continue;
+        }
+        for labels in running(&text).split("EncodeLabelSet)]").skip(1) {
+            let fields = labels.split('}').next().unwrap().lines().filter(|line| line.contains(": "));
+            for field in fields {
+                let is_masked = [": Label,", ": &'static str,"].iter().any(|kind| field.ends_with(kind));
+                assert!(is_masked, "{}: `{field}` takes a text that is not masked", path.display());
+            }
         }
     }
 }

@@ -32,6 +32,7 @@ mod map;
 mod operate;
 mod phone;
 mod receive;
+mod secrets;
 mod simulation;
 mod sources;
 mod store;

@@ -288,6 +288,30 @@ async fn waiting_sends_are_cancelled_only_when_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_cell_of_an_export_is_a_formula_and_what_is_exported_can_be_imported() {
+    let world = World::hello().await;
+    for (n, reason) in
+        ["=1+1", "+cmd|' /C calc'!A0", "-1", "@SUM(A1)", "\u{9}=1", "'=1", "as they wished"].iter().enumerate()
+    {
+        let body = json!({"number": format!("981200000{n}"), "reason": reason});
+        assert_eq!(world.admin("POST", "/suppressions", Some(body)).await.0, 200);
+    }
+    let reasons = || world.query("SELECT number, reason FROM suppressions ORDER BY number");
+    let before = reasons();
+    let (_, said) = command(&world, &["suppress", "export"]);
+    for row in csv::Reader::from_reader(said.as_bytes()).records() {
+        let row = row.unwrap();
+        assert!(row[0].starts_with("+9198120000") && !row[2].starts_with(['=', '+', '-', '@', '\t', '\r']), "{row:?}");
+    }
+    let list = world.setup.dir.path().join("list.csv");
+    std::fs::write(&list, said).unwrap();
+    let (_, said) = command(&world, &["suppress", "import", list.to_str().unwrap()]);
+    assert!(said.contains("7 number(s) imported"), "{said}");
+    assert_eq!(reasons(), before);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn suppressed_numbers_move_in_and_out_as_csv() {
     let world = World::hello().await;
     let list = world.setup.dir.path().join("list.csv");

@@ -24,9 +24,14 @@ use crate::world::{Setup, World, eventually};
 /// HighLevel signs with a key of its own; the test's stands for it.
 const PRIVATE_KEY: &str = "gohighlevel";
 
-/// A world with a route for each source, as `new` writes it. Also the key pair that stands for HighLevel's, and whoever
-/// stands for the APIs that lookups read from.
 async fn world() -> (World, Ed25519KeyPair, Vendors) {
+    let (setup, pair, vendors) = setup().await;
+    (World::start(setup).await, pair, vendors)
+}
+
+/// A route for each source, as `new` writes it. Also the key pair that stands for HighLevel's, and whoever stands for the
+/// APIs that lookups read from.
+pub async fn setup() -> (Setup, Ed25519KeyPair, Vendors) {
     let setup = Setup::new().set("server.public_url=https://hooks.example.com");
     setup.write("http://127.0.0.1:9/");
     for (name, _) in SOURCES {
@@ -52,9 +57,9 @@ async fn world() -> (World, Ed25519KeyPair, Vendors) {
     let path = setup.config().join("routes/gohighlevel.yaml");
     let auth = format!("auth: {{ ed25519: {{ header: X-GHL-Signature, encoding: base64, secret: {key} }} }}\n");
     std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + &auth).unwrap();
-    let world = World::start(setup).await;
+    let checked = setup.checked();
     for (name, _) in SOURCES {
-        for sample in world.setup.checked().written.sources[*name].value.samples.values() {
+        for sample in checked.written.sources[*name].value.samples.values() {
             let answers =
                 sample.lookup.clone().map(|answer| answer.as_array().cloned().unwrap_or_else(|| vec![answer]));
             for answer in answers.into_iter().flatten() {
@@ -65,7 +70,7 @@ async fn world() -> (World, Ed25519KeyPair, Vendors) {
             }
         }
     }
-    (world, pair, vendors)
+    (setup, pair, vendors)
 }
 
 async fn send(world: &World, call: Call) -> (u16, serde_json::Value) {

@@ -12,6 +12,7 @@ use crate::config::fault::Fault;
 use crate::config::unit::{PerSecond, Rate};
 use crate::map::expression::Expression;
 use crate::map::template::Template;
+use crate::mask::Secrets;
 use crate::secret::Secret;
 
 /// How many calls a route makes if nothing is said.
@@ -190,11 +191,11 @@ fn steps(path: &str) -> Vec<&str> {
 }
 
 /// The token; where there is none, what the base has in its place: its steps, the shortest apart, which are words.
-fn secrets(spec: &EnrichSpec) -> Vec<Secret> {
+fn secrets(spec: &EnrichSpec) -> Secrets {
     if spec.wants_token() {
-        return spec.token.iter().map(Secret::new).collect();
+        return Secrets::new(spec.token.as_deref());
     }
     let base = spec.base.as_deref().unwrap_or("");
     let path = base.split_once("://").map_or(base, |(_, rest)| rest).split(['/', '?', '=', '&']).skip(1);
-    path.filter(|step| step.len() >= SECRET_STEP).map(Secret::new).collect()
+    Secrets::new(path.filter(|step| step.len() >= SECRET_STEP))
 }

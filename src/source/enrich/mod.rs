@@ -4,6 +4,7 @@
 
 mod compile;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -15,7 +16,8 @@ use crate::event::Outcome;
 use crate::map::expression::{Expression, to_value};
 use crate::map::template::Template;
 use crate::map::{Scope, text};
-use crate::outbound::{Answered, Unanswered, reason, without};
+use crate::mask::Secrets;
+use crate::outbound::{Answered, Unanswered, reason};
 use crate::secret::Secret;
 
 /// A read call, ready to be made for events.
@@ -29,7 +31,7 @@ pub struct Enrichment {
     shown: Shown,
     token: Secret,
     /// What must not be seen, in logs or in answers that are kept.
-    secrets: Vec<Secret>,
+    secrets: Secrets,
     take: Vec<String>,
     into: String,
     retry_when: Option<Expression>,
@@ -118,9 +120,17 @@ impl Enrichment {
         request
     }
 
+    /// What proves the caller.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     /// A text of the server's without what proved the caller.
     pub fn without_secrets(&self, text: String) -> String {
-        without(text, &self.secrets)
+        match self.secrets.hide(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(hidden) => hidden,
+        }
     }
 
     /// What an answer means: what was taken from it, or why there is nothing.
@@ -176,6 +186,14 @@ impl Enrichment {
         let found = found.filter(|found| {
             found.as_object().is_some_and(|map| !map.is_empty())
                 || found.as_array().is_some_and(|list| !list.is_empty())
+        });
+        // some servers repeat the token in the addresses of their answers (`paging.next` of Meta's)
+        let found = found.map(|mut found| {
+            // steps of a base may be words that stand in the record, too
+            if !matches!(self.shown, Shown::Nowhere) {
+                self.secrets.hide_in(&mut found);
+            }
+            found
         });
         let what = if self.take.is_empty() { "record".to_owned() } else { format!("`{}`", self.take.join(".")) };
         found.ok_or_else(|| format!("there is no {what} in the answer"))

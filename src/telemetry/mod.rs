@@ -1,11 +1,14 @@
 //! Logs and metrics: how they are set up and what is counted.
 //!
 //! The lines themselves are written where things are decided: one a call (`webhook received`), one an attempt
-//! (`delivery attempted`).
+//! (`delivery attempted`). What must not be seen is masked here, at the border, and nowhere else: see [`crate::mask`].
+
+mod label;
+mod log;
 
 use std::collections::HashSet;
 use std::io::IsTerminal as _;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -16,18 +19,22 @@ use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::interpolate::Variables;
+use crate::mask::Secrets;
+
+pub use label::Label;
 
 /// What is logged if nobody says otherwise.
 const DEFAULT_FILTER: &str = "info";
 
-/// Sets up logs to standard error: for people on a terminal, JSON otherwise.
+/// Sets up logs to standard error: for people on a terminal, JSON otherwise. None of these secrets is ever in them, nor a
+/// phone number, an e-mail address or a URL's password.
 ///
 /// `SERRI_RELAY_LOG` filters (`debug`, `serri_relay=debug,warn`), `SERRI_RELAY_LOG_FORMAT` is `human` or `json`.
 ///
 /// # Errors
 ///
 /// A text if one of the two cannot be read.
-pub fn init(variables: &Variables) -> Result<(), String> {
+pub fn init(variables: &Variables, secrets: Secrets) -> Result<(), String> {
     let filter = variables.get("SERRI_RELAY_LOG").filter(|filter| !filter.is_empty()).unwrap_or(DEFAULT_FILTER);
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| format!("SERRI_RELAY_LOG: {error}; write a level, as info or debug"))?;
@@ -37,11 +44,13 @@ pub fn init(variables: &Variables) -> Result<(), String> {
         "json" => false,
         other => return Err(format!("SERRI_RELAY_LOG_FORMAT is `{other}`; write human or json")),
     };
+    let secrets = Arc::new(secrets);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = builder.fmt_fields(log::Fields(Arc::clone(&secrets)));
     let set = if human {
         builder.with_ansi(std::io::stderr().is_terminal()).try_init()
     } else {
-        builder.json().flatten_event(true).with_span_list(false).with_current_span(false).try_init()
+        builder.event_format(log::JsonLines(secrets)).try_init()
     };
     set.map_err(|error| error.to_string())
 }
@@ -50,7 +59,7 @@ pub fn init(variables: &Variables) -> Result<(), String> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabels {
     /// The route; `-` where there is none.
-    pub route: String,
+    pub route: Label,
     /// What came of it, in one word.
     pub outcome: &'static str,
 }
@@ -59,7 +68,7 @@ pub struct CallLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct AttemptLabels {
     /// The account.
-    pub account: String,
+    pub account: Label,
     /// What came of it, in one word.
     pub outcome: &'static str,
 }
@@ -68,7 +77,7 @@ pub struct AttemptLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LookupLabels {
     /// The route.
-    pub route: String,
+    pub route: Label,
     /// What came of it, in one word.
     pub outcome: &'static str,
 }
@@ -77,16 +86,16 @@ pub struct LookupLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct HoldLabels {
     /// Whose sends stand still.
-    pub account: String,
+    pub account: Label,
     /// Those of which campaign; empty: all.
-    pub campaign: String,
+    pub campaign: Label,
 }
 
 /// The labels of a hold's turn.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct HoldTurnLabels {
     /// Whose sends stand still.
-    pub account: String,
+    pub account: Label,
     /// `began`, `lasts` or `ended`.
     pub turn: &'static str,
 }
@@ -95,7 +104,7 @@ pub struct HoldTurnLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct UnknownLabels {
     /// What the server said, with its status.
-    pub text: String,
+    pub text: Label,
 }
 
 impl UnknownLabels {
@@ -126,7 +135,7 @@ pub struct Metrics {
     /// Refusals whose meaning is not known, by what was said.
     pub unknown_answers: Family<UnknownLabels, Counter>,
     /// The texts that are told apart.
-    pub unknown_texts: Mutex<HashSet<String>>,
+    pub unknown_texts: Mutex<HashSet<Label>>,
 }
 
 impl Metrics {
