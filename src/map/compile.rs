@@ -200,7 +200,7 @@ impl Rule {
             );
         }
         if let Some((Template::Fixed(url), _)) = &self.media
-            && let Err(error) = media::check(url)
+            && let Err(error) = media::public(url)
         {
             faults.push(
                 Fault::at(&at(&["media", "url"]), error.to_string())

@@ -7,14 +7,23 @@ use std::sync::LazyLock;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use thiserror::Error;
 
+use super::Scope;
+use super::budget::{Budget, steps_for};
 use super::lint::{self, Broken};
 use super::{filters, number, text};
 
-/// How many steps one evaluation may take; a real rule takes some dozens.
-const FUEL: u64 = 50_000;
+/// How many steps one evaluation may take. What fails or runs out at one limit has cost no more than that limit, so the
+/// evaluation starts small and is repeated with more where it needs more: nearly all get by with the first.
+const STEP_LIMITS: [u64; 4] = [64, 1_000, 14_000, MOST_STEPS];
+
+/// The most steps one evaluation may take; a real rule takes some dozens, a pick among 10,000 entries some ten thousand.
+const MOST_STEPS: u64 = 200_000;
 
 /// How deep templates may recurse.
 const RECURSION: usize = 50;
+
+/// How long a reason may be that repeats what an event holds, in characters.
+const REASON_LIMIT: usize = 500;
 
 /// Why a template gave no value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -27,11 +36,14 @@ pub enum EvalError {
     Failed(String),
 }
 
-/// The one environment: our filters over minijinja's, bounded.
-pub static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+/// Our filters over minijinja's: one environment for each limit, alike but for that.
+static ENVIRONMENTS: LazyLock<[Environment<'static>; STEP_LIMITS.len()]> =
+    LazyLock::new(|| STEP_LIMITS.map(environment));
+
+fn environment(steps: u64) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-    environment.set_fuel(Some(FUEL));
+    environment.set_fuel(Some(steps));
     environment.set_recursion_limit(RECURSION);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_formatter(|out, _, value| {
@@ -43,12 +55,61 @@ pub static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.remove_global("namespace");
     filters::register(&mut environment);
     environment
-});
+}
+
+/// Parses a whole template.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn parse(source: &str) -> Result<minijinja::Template<'_, '_>, Error> {
+    let [environment, ..] = &*ENVIRONMENTS;
+    environment.template_from_str(source)
+}
+
+/// Does something with as many steps as it needs, and takes them from a budget.
+///
+/// # Errors
+///
+/// What the work fails with, as `failed` tells it, or that there is nothing left for it.
+pub fn metered<T>(
+    budget: &Budget,
+    failed: impl FnOnce(&Error) -> EvalError,
+    mut work: impl FnMut(&'static Environment<'static>, usize) -> Result<T, Error>,
+) -> Result<T, EvalError> {
+    let mut last = None;
+    for (index, (environment, steps)) in ENVIRONMENTS.iter().zip(STEP_LIMITS).enumerate() {
+        budget.check().map_err(EvalError::Failed)?;
+        let done = work(environment, index);
+        budget.spend(steps);
+        match done {
+            Ok(done) => return Ok(done),
+            Err(error) if is_out_of_steps(&error) => last = Some(error),
+            Err(error) => {
+                last = Some(error);
+                break;
+            }
+        }
+    }
+    Err(last.map_or_else(|| EvalError::Failed("nothing was done".to_owned()), |error| failed(&error)))
+}
+
+fn is_out_of_steps(error: &Error) -> bool {
+    let mut error: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = error {
+        if inner.downcast_ref::<Error>().is_some_and(|inner| inner.kind() == ErrorKind::OutOfFuel) {
+            return true;
+        }
+        error = inner.source();
+    }
+    false
+}
 
 /// An expression: `meta.type == "orders/create"`, `event.line_items`.
 #[derive(Debug)]
 pub struct Expression {
-    compiled: minijinja::Expression<'static, 'static>,
+    /// For each limit of steps; none for a plain path.
+    compiled: Vec<minijinja::Expression<'static, 'static>>,
     /// The steps of a plain path (`event.customer.phone`), which most expressions are: they are walked without the
     /// virtual machine, in a tenth of the time.
     path: Option<Vec<String>>,
@@ -78,29 +139,42 @@ impl Expression {
             return Err(Broken { message, range: None, hint: Some(format!("write {inside}")) });
         }
         lint::names(source, true)?;
-        let compiled = ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| {
+        let compile =
+            |environment: &'static Environment<'static>| environment.compile_expression_owned(source.to_owned());
+        let compiled: Result<Vec<_>, _> = ENVIRONMENTS.iter().map(compile).collect();
+        let mut compiled = compiled.map_err(|error| {
             let broken = broken(&error);
             let compares = broken.message.contains("unexpected input") && source.contains(" = ");
             let hint = compares.then(|| "to compare, write == instead of =".to_owned());
             Broken { hint, ..broken }
         })?;
-        lint::variables(compiled.undeclared_variables(true), variables, source)?;
-        Ok(Self { compiled, path: plain_path(source), source: source.to_owned() })
+        let used = compiled.first().map(|compiled| compiled.undeclared_variables(true)).unwrap_or_default();
+        lint::variables(used, variables, source)?;
+        let path = plain_path(source);
+        if path.is_some() {
+            compiled.clear();
+        }
+        Ok(Self { compiled, path, source: source.to_owned() })
     }
 
     /// Its value.
     ///
     /// # Errors
     ///
-    /// [`EvalError::Failed`] where a filter or an operator does.
-    pub fn eval(&self, scope: &Value) -> Result<Value, EvalError> {
+    /// [`EvalError::Failed`] where a filter or an operator does, or where it takes too many steps.
+    pub fn eval(&self, scope: &Scope) -> Result<Value, EvalError> {
         if let Some(path) = &self.path {
             // on the way through what is not there everything is not there, as in a template
-            return Ok(path.iter().fold(scope.clone(), |value, step| value.get_attr(step).unwrap_or(Value::UNDEFINED)));
+            let root = scope.value().clone();
+            return Ok(path.iter().fold(root, |value, step| value.get_attr(step).unwrap_or(Value::UNDEFINED)));
         }
-        self.compiled.eval(scope.clone()).map_err(|error| match failed(&error) {
+        let named = |error: &Error| match failed(error) {
             EvalError::Failed(reason) => EvalError::Failed(format!("`{}`: {reason}", self.source)),
             missing @ EvalError::Missing(_) => missing,
+        };
+        metered(scope.budget(), named, |_, index| match self.compiled.get(index) {
+            Some(compiled) => compiled.eval(scope.value().clone()),
+            None => Err(Error::from(ErrorKind::OutOfFuel)),
         })
     }
 
@@ -109,10 +183,26 @@ impl Expression {
     /// # Errors
     ///
     /// As [`Expression::eval`].
-    pub fn text(&self, scope: &Value) -> Result<Option<String>, EvalError> {
+    pub fn text(&self, scope: &Scope) -> Result<Option<String>, EvalError> {
         let value = self.eval(scope)?;
-        Ok(text::text_of(&value).filter(|text| value.is_safe() || !text::is_blank(text)))
+        let text = written(&value, scope)?;
+        Ok(text.filter(|text| value.is_safe() || !text::is_blank(text)))
     }
+}
+
+/// A value as people would write it, where the event's budget allows; `None` for what is not there.
+///
+/// # Errors
+///
+/// That it is too long, or that the budget does not allow it.
+pub fn written(value: &Value, scope: &Scope) -> Result<Option<String>, EvalError> {
+    scope.budget().check().map_err(EvalError::Failed)?;
+    let text = text::text_of(value);
+    scope.budget().spend(steps_for(text.as_ref().map_or(0, String::len)));
+    if text.is_none() && text::is_container(value) {
+        return Err(EvalError::Failed(format!("it becomes longer than {} bytes", text::TEXT_LIMIT)));
+    }
+    Ok(text)
 }
 
 /// The steps of names joined by dots; `None` for anything else.
@@ -134,17 +224,19 @@ pub fn broken(error: &Error) -> Broken {
 
 /// An evaluation's failure as minijinja reports it.
 pub fn failed(error: &Error) -> EvalError {
-    match error.kind() {
-        ErrorKind::OutOfFuel => {
-            EvalError::Failed(format!("it takes more than {FUEL} steps: is there a loop without end?"))
-        }
-        _ => EvalError::Failed(describe(error)),
+    if is_out_of_steps(error) {
+        return EvalError::Failed(format!(
+            "it takes more than {MOST_STEPS} steps; is there a loop without end, or a list of many thousands?"
+        ));
     }
+    EvalError::Failed(describe(error))
 }
 
 fn describe(error: &Error) -> String {
     let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-    format!("{}{source}", error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned))
+    let whole = format!("{}{source}", error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned));
+    // it may repeat a value of a megabyte
+    text::truncate(&whole, REASON_LIMIT, "…")
 }
 
 /// A JSON value as templates see it: `null` is not there, and no digit of a number is lost.
@@ -165,6 +257,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::event::Envelope;
 
     #[test]
     fn nothing_of_a_condition_is_dropped() {
@@ -184,14 +277,16 @@ mod tests {
 
     #[test]
     fn a_plain_path_gives_what_minijinja_gives() {
-        let scope = to_value(&json!({"event": {"a": {"b": 1, "items": "x"}, "l": [1], "n": null, "s": "text"}}));
+        let event = json!({"a": {"b": 1, "items": "x"}, "l": [1], "n": null, "s": "text"});
+        let scope = Scope::of_value(&event, &Scope::of_envelope(&Envelope::default()));
         for path in
             ["event", "event.a", "event.a.b", "event.a.items", "event.x.y.z", "event.n.m", "event.l.b", "event.s.b"]
         {
             let expression = Expression::compile(path).expect("compiles");
             assert!(expression.path.is_some(), "{path}");
             let walked = expression.eval(&scope).expect("walked");
-            let evaluated = expression.compiled.eval(scope.clone()).expect("evaluated");
+            let evaluated =
+                Expression::compile(&format!("({path})")).expect("compiles").eval(&scope).expect("evaluated");
             assert_eq!(
                 (walked.clone(), walked.is_undefined()),
                 (evaluated.clone(), evaluated.is_undefined()),

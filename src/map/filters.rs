@@ -1,9 +1,10 @@
 //! Template filters beyond minijinja's own: code, and examples as data that the docs show and the tests run.
 
 use minijinja::value::{Kwargs, Rest, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use super::{money, names, text};
+use super::budget::steps_for;
+use super::{arguments, money, names, text};
 use crate::mask;
 
 /// A filter as the docs show it.
@@ -101,61 +102,106 @@ pub const ALL: &[Filter] = &[
     },
 ];
 
+/// How much of a value that is not what it should be is repeated, in characters.
+const SHOWN_LIMIT: usize = 100;
+
 /// Puts them into an environment.
 pub fn register(environment: &mut Environment<'_>) {
     environment.add_filter("default", default);
     environment.add_filter("d", default);
     environment.add_filter("pick", pick);
     environment.add_filter("first_of", first_of);
-    environment.add_filter("title_case", |value: Value| on_text(&value, names::title_case));
-    environment.add_filter("first_name", |value: Value| on_text(&value, |text| names::first_name(text).to_owned()));
+    environment.add_filter("title_case", |state: &State, value: Value| on_text(state, &value, names::title_case));
+    environment.add_filter("first_name", |state: &State, value: Value| {
+        on_text(state, &value, |text| names::first_name(text).to_owned())
+    });
     environment.add_filter("date", date);
     environment.add_filter("money", money_filter);
-    environment.add_filter("digits", |value: Value| {
-        on_text(&value, |text| text.chars().filter(char::is_ascii_digit).collect())
+    environment.add_filter("digits", |state: &State, value: Value| {
+        on_text(state, &value, |text| text.chars().filter(char::is_ascii_digit).collect())
     });
-    environment.add_filter("truncate", |value: Value, limit: usize, end: Option<String>| {
-        on_text(&value, |text| text::truncate(text, limit, end.as_deref().unwrap_or("…")))
-    });
-    environment.add_filter("one_line", |value: Value| on_text(&value, text::one_line));
+    environment.add_filter("truncate", truncate);
+    environment.add_filter("one_line", |state: &State, value: Value| on_text(state, &value, text::one_line));
     // minijinja's takes an indentation, as wide as memory
-    environment
-        .add_filter("tojson", |value: Value| on_text(&value, |_| serde_json::to_string(&value).unwrap_or_default()));
-    environment.add_filter("mask", |value: Value| on_text(&value, mask::number));
+    environment.add_filter("tojson", |state: &State, value: Value| {
+        if is_missing(&value) {
+            return Ok(Value::UNDEFINED);
+        }
+        let json = text::json_of(&value).ok_or_else(|| usage("it becomes too long"))?;
+        state.consume_fuel(steps_for(json.len()))?;
+        Ok(Value::from(json))
+    });
+    environment.add_filter("mask", |state: &State, value: Value| on_text(state, &value, mask::number));
+    arguments::register(environment);
+}
+
+/// The text of a value, paid for. Every filter of ours reads its texts by this.
+pub fn read(state: &State, value: &Value) -> Result<Option<String>, Error> {
+    // a text is paid for before it is copied, anything else when it is known how long it is
+    if let Some(text) = value.as_str() {
+        pay(state, text.len())?;
+        return Ok(Some(text.to_owned()));
+    }
+    let text = text::text_of(value);
+    pay(state, text.as_ref().map_or(0, String::len))?;
+    match text {
+        None if text::is_container(value) => Err(usage(format!("it is longer than {} bytes", text::TEXT_LIMIT))),
+        text => Ok(text),
+    }
+}
+
+/// Takes the steps for reading so many bytes, character by character.
+pub fn pay(state: &State, bytes: usize) -> Result<(), Error> {
+    state.consume_fuel(steps_for(bytes))
 }
 
 /// What is not there stays not there, so that the rule can name it.
-fn on_text(value: &Value, change: impl FnOnce(&str) -> String) -> Value {
-    text::text_of(value).map_or(Value::UNDEFINED, |text| Value::from(change(&text)))
+fn on_text(state: &State, value: &Value, change: impl FnOnce(&str) -> String) -> Result<Value, Error> {
+    Ok(read(state, value)?.map_or(Value::UNDEFINED, |text| Value::from(change(&text))))
 }
 
-fn is_empty(value: &Value) -> bool {
-    match value.kind() {
-        ValueKind::Seq | ValueKind::Map => value.len() == Some(0),
-        _ => text::text_of(value).is_none_or(|text| text::is_blank(&text)),
+fn truncate(state: &State, value: Value, limit: usize, end: Option<String>) -> Result<Value, Error> {
+    pay(state, end.as_ref().map_or(0, String::len))?;
+    on_text(state, &value, |text| text::truncate(text, limit, end.as_deref().unwrap_or("…")))
+}
+
+fn is_missing(value: &Value) -> bool {
+    value.is_undefined() || value.is_none()
+}
+
+fn is_empty(state: &State, value: &Value) -> Result<bool, Error> {
+    if let Some(text) = value.as_str() {
+        // it is read up to the first character that is not blank
+        let blank = text.find(|c: char| !text::is_blank(c.encode_utf8(&mut [0; 4])));
+        pay(state, blank.unwrap_or(text.len()))?;
+        return Ok(blank.is_none());
     }
+    Ok(match value.kind() {
+        ValueKind::Seq | ValueKind::Map => value.len() == Some(0),
+        _ => is_missing(value),
+    })
 }
 
 /// An empty default is marked as meant, so that it is not taken for something missing.
-fn default(value: Value, other: Option<Value>) -> Value {
-    if !is_empty(&value) {
-        return value;
+fn default(state: &State, value: Value, other: Option<Value>) -> Result<Value, Error> {
+    if !is_empty(state, &value)? {
+        return Ok(value);
     }
-    match other {
-        Some(other) if !is_empty(&other) => other,
+    Ok(match other {
+        Some(other) if !is_empty(state, &other)? => other,
         _ => Value::from_safe_string(String::new()),
-    }
+    })
 }
 
-fn pick(list: Value, positional: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
-    let mut wanted: Vec<(String, Value)> = Vec::new();
+fn pick(state: &State, list: Value, positional: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    let mut wanted: Vec<(String, Option<String>)> = Vec::new();
     match positional.as_slice() {
         [] => {}
-        [key, value] => wanted.push((key.to_string(), value.clone())),
+        [key, value] => wanted.push((read(state, key)?.unwrap_or_default(), read(state, value)?)),
         _ => return Err(usage("pick takes a key and a value: pick('field.ref', 'phone')")),
     }
     for key in named.args() {
-        wanted.push((key.to_owned(), named.get(key)?));
+        wanted.push((key.to_owned(), read(state, &named.get(key)?)?));
     }
     if wanted.is_empty() {
         return Err(usage("pick needs to know what to look for: pick(column_id='PHONE_NUMBER')"));
@@ -163,9 +209,28 @@ fn pick(list: Value, positional: Rest<Value>, named: Kwargs) -> Result<Value, Er
     if list.kind() != ValueKind::Seq {
         return Ok(Value::UNDEFINED);
     }
-    let fits =
-        |item: &Value| wanted.iter().all(|(key, value)| text::text_of(&look_up(item, key)) == text::text_of(value));
-    Ok(list.try_iter()?.find(fits).unwrap_or(Value::UNDEFINED))
+    for item in list.try_iter()? {
+        if fits(state, &item, &wanted)? {
+            return Ok(item);
+        }
+    }
+    Ok(Value::UNDEFINED)
+}
+
+/// Whether an entry has the wanted value at each of the wanted keys.
+fn fits(state: &State, item: &Value, wanted: &[(String, Option<String>)]) -> Result<bool, Error> {
+    for (key, value) in wanted {
+        pay(state, key.len())?;
+        let found = look_up(item, key);
+        let is_it = match (found.as_str(), value) {
+            (Some(found), Some(value)) => found == value,
+            _ => read(state, &found)? == *value,
+        };
+        if !is_it {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The value of a key; of a dotted one that is not there as it stands, step by step.
@@ -174,30 +239,41 @@ fn look_up(item: &Value, key: &str) -> Value {
     if !whole.is_undefined() {
         return whole;
     }
-    key.split('.').fold(item.clone(), |value, step| value.get_attr(step).unwrap_or(Value::UNDEFINED))
+    let step = |value: Value, step: &str| value.get_attr(step).ok().filter(|value| !value.is_undefined());
+    key.split('.').try_fold(item.clone(), step).unwrap_or(Value::UNDEFINED)
 }
 
-fn first_of(value: Value, others: Rest<Value>) -> Result<Value, Error> {
-    let mut candidates: Vec<Value> =
-        if value.kind() == ValueKind::Seq { value.try_iter()?.collect() } else { vec![value] };
-    candidates.extend(others.iter().cloned());
-    Ok(candidates.into_iter().find(|candidate| !is_empty(candidate)).unwrap_or(Value::UNDEFINED))
+fn first_of(state: &State, value: Value, others: Rest<Value>) -> Result<Value, Error> {
+    let entries = if value.kind() == ValueKind::Seq { Some(value.try_iter()?) } else { None };
+    let alone = if entries.is_none() { Some(value) } else { None };
+    for candidate in entries.into_iter().flatten().chain(alone).chain(others.iter().cloned()) {
+        if !is_empty(state, &candidate)? {
+            return Ok(candidate);
+        }
+    }
+    Ok(Value::UNDEFINED)
 }
 
-fn date(value: Value, format: Option<String>, zone: Option<String>) -> Result<Value, Error> {
-    if is_empty(&value) {
+fn date(state: &State, value: Value, format: Option<String>, zone: Option<String>) -> Result<Value, Error> {
+    pay(state, format.as_ref().map_or(0, String::len) + zone.as_ref().map_or(0, String::len))?;
+    if is_empty(state, &value)? {
         return Ok(Value::UNDEFINED);
     }
+    let text = read(state, &value)?.unwrap_or_default();
     let moment = moment(&value).ok_or_else(|| {
-        usage(format!("`{value}` is no date: write RFC 3339, as 2026-11-26T12:41:02Z, or seconds since 1970"))
+        let text = text::truncate(&text, SHOWN_LIMIT, "…");
+        usage(format!("`{text}` is not a date; write RFC 3339, as 2026-11-26T12:41:02Z, or seconds since 1970"))
     })?;
     let moment = match zone {
-        Some(zone) => moment.in_tz(&zone).map_err(|_| usage(format!("`{zone}` is no time zone, as Asia/Kolkata")))?,
+        Some(zone) => moment.in_tz(&zone).map_err(|_| {
+            usage(format!("`{}` is not a time zone, as Asia/Kolkata", text::truncate(&zone, SHOWN_LIMIT, "…")))
+        })?,
         None => moment,
     };
     let format = format.unwrap_or_else(|| "%d %b %Y".into());
-    let text = jiff::fmt::strtime::format(&format, &moment)
-        .map_err(|error| usage(format!("`{format}` is no date format: {error}")))?;
+    let text = jiff::fmt::strtime::format(&format, &moment).map_err(|error| {
+        usage(format!("`{}` is not a date format: {error}", text::truncate(&format, SHOWN_LIMIT, "…")))
+    })?;
     Ok(Value::from(text))
 }
 
@@ -227,31 +303,40 @@ fn moment(value: &Value) -> Option<jiff::Zoned> {
     text.parse::<jiff::civil::Date>().ok().and_then(|day| day.to_zoned(utc).ok())
 }
 
-fn money_filter(value: Value, currency: String) -> Result<Value, Error> {
-    let Some(text) = text::text_of(&value).filter(|text| !text::is_blank(text)) else { return Ok(Value::UNDEFINED) };
-    let shown = money::format(&text, &currency).ok_or_else(|| usage(format!("`{text}` is no amount of money")))?;
+fn money_filter(state: &State, value: Value, currency: String) -> Result<Value, Error> {
+    pay(state, currency.len())?;
+    let Some(text) = read(state, &value)?.filter(|text| !text::is_blank(text)) else { return Ok(Value::UNDEFINED) };
+    let shown = money::format(&text, &currency)
+        .ok_or_else(|| usage(format!("`{}` is not an amount of money", text::truncate(&text, SHOWN_LIMIT, "…"))))?;
     Ok(Value::from(shown))
 }
 
-fn usage(message: impl Into<String>) -> Error {
+/// An error of whoever wrote the template.
+pub fn usage(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value as Json, json};
+
     use super::*;
-    use crate::map::expression::to_value;
+    use crate::event::Envelope;
+    use crate::map::Scope;
+    use crate::map::expression::EvalError;
     use crate::map::template::Template;
+
+    fn render(template: &str, event: &Json) -> Result<String, EvalError> {
+        let scope = Scope::of_value(event, &Scope::of_envelope(&Envelope::default()));
+        Template::compile(template).map_err(|broken| EvalError::Failed(broken.message))?.text(&scope)
+    }
 
     #[test]
     fn every_example_gives_what_it_says() {
-        let scope = to_value(&serde_json::json!({"event": {}}));
         for filter in ALL {
             assert!(!filter.examples.is_empty(), "{}", filter.name);
             for (expression, expected) in filter.examples {
-                let given = Template::compile(&format!("{{{{ {expression} }}}}"))
-                    .map_err(|b| b.message)
-                    .and_then(|t| t.text(&scope).map_err(|e| e.to_string()));
+                let given = render(&format!("{{{{ {expression} }}}}"), &json!({}));
                 assert_eq!(given.as_deref(), Ok(*expected), "{expression}");
             }
         }
@@ -259,7 +344,6 @@ mod tests {
 
     #[test]
     fn what_is_not_there_stays_not_there() {
-        let scope = to_value(&serde_json::json!({"event": {}}));
         for filter in [
             "title_case",
             "first_name",
@@ -269,11 +353,12 @@ mod tests {
             "truncate(3)",
             "one_line",
             "mask",
+            "tojson",
             "first_of",
             "pick(a=1)",
         ] {
-            let given = Template::compile(&format!("{{{{ event.x | {filter} }}}}")).expect("compiles").text(&scope);
-            assert!(matches!(given, Err(crate::map::expression::EvalError::Missing(_))), "{filter}: {given:?}");
+            let given = render(&format!("{{{{ event.x | {filter} }}}}"), &json!({}));
+            assert!(matches!(given, Err(EvalError::Missing(_))), "{filter}: {given:?}");
         }
     }
 }

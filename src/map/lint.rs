@@ -145,6 +145,7 @@ pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {
     let tokens: Vec<_> = tokenize(source, in_expression, SyntaxConfig::default())
         .collect::<Result<_, _>>()
         .map_err(|error| unreadable(&error, source))?;
+    paths(&tokens)?;
     for (index, (token, span)) in tokens.iter().enumerate() {
         let Token::Ident(name) = token else { continue };
         if matches!(index.checked_sub(1).and_then(|i| tokens.get(i)), Some((Token::BlockStart, _)))
@@ -182,6 +183,35 @@ pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {
                 range: Some(range_of(span)),
                 hint: Some(suggestion(name, &known)),
             });
+        }
+    }
+    Ok(())
+}
+
+/// Which attribute a filter goes by is written out: a path that an event brings could be of any length, and it is read again
+/// for each entry.
+fn paths(tokens: &[(Token<'_>, Span)]) -> Result<(), Broken> {
+    const TAKE_A_PATH_FIRST: [&str; 4] = ["sum", "groupby", "selectattr", "rejectattr"];
+    let at = |index: usize| tokens.get(index).map(|(token, _)| token);
+    for (index, (token, span)) in tokens.iter().enumerate() {
+        let Token::Ident(name) = token else { continue };
+        let after = match (at(index + 1), at(index + 2)) {
+            (Some(Token::Assign), _) if *name == "attribute" => index + 2,
+            (Some(Token::ParenOpen), Some(Token::ParenClose)) => continue,
+            (Some(Token::ParenOpen), Some(Token::Ident(_))) if matches!(at(index + 3), Some(Token::Assign)) => continue,
+            (Some(Token::ParenOpen), _)
+                if index > 0 && matches!(at(index - 1), Some(Token::Pipe)) && TAKE_A_PATH_FIRST.contains(name) =>
+            {
+                index + 2
+            }
+            _ => continue,
+        };
+        let is_written = matches!(at(after), Some(Token::Str(_) | Token::String(_) | Token::Int(_)))
+            && matches!(at(after + 1), Some(Token::Comma | Token::ParenClose));
+        if !is_written {
+            let hint = "as attribute='price'; an event cannot choose it".to_owned();
+            let message = format!("`{name}` needs the attribute's name in quotes");
+            return Err(Broken { message, range: Some(range_of(span)), hint: Some(hint) });
         }
     }
     Ok(())
@@ -266,6 +296,28 @@ mod tests {
         for name in BUILTIN_TESTS {
             let error = environment.render_str(&format!("{{{{ 1 is {name} }}}}"), ()).err();
             assert!(error.is_none_or(|e| e.kind() != minijinja::ErrorKind::UnknownTest), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_event_does_not_choose_what_a_filter_goes_by() {
+        for path in ["event.x", "'a' ~ event.x", "event['x']", "('a')"] {
+            for filter in ["sum", "groupby", "selectattr", "rejectattr"] {
+                assert!(names(&format!("{{{{ event.l | {filter}({path}) }}}}"), false).is_err(), "{filter} {path}");
+            }
+            for filter in ["sum", "groupby", "map", "sort", "unique", "min", "max", "join"] {
+                assert!(names(&format!("{{{{ event.l | {filter}(attribute={path}) }}}}"), false).is_err(), "{filter}");
+            }
+        }
+        for fine in [
+            "sum",
+            "sum()",
+            "sum('price')",
+            "sum(attribute='price', start=1)",
+            "sum(start=event.x)",
+            "sort(attribute='a', reverse=true)",
+        ] {
+            assert_eq!(names(&format!("{{{{ event.l | {fine} }}}}"), false), Ok(()), "{fine}");
         }
     }
 

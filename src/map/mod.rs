@@ -4,6 +4,8 @@
 //! an event cannot be mapped by a rule costs that send only, with a reason that names rule, key and field.
 
 mod allowance;
+mod arguments;
+mod budget;
 mod compile;
 pub mod expression;
 pub mod filters;
@@ -34,16 +36,27 @@ use serde_json::Value as Json;
 
 use crate::clock::Timestamp;
 use crate::event::{Envelope, Event};
+use budget::Budget;
 use expression::to_value;
 
-/// Everything that templates see of one event.
+/// Everything that templates see of one event, and how much work they may still make of it.
 #[derive(Debug, Clone)]
-pub struct Scope(Value);
+pub struct Scope {
+    value: Value,
+    budget: Budget,
+}
 
 impl Scope {
     /// The scope of source expressions, before contact, id and type are known.
     pub fn of_value(value: &Json, envelope: &Scope) -> Self {
-        Self(minijinja::context! { event => to_value(value), ..envelope.0.clone() })
+        let value = minijinja::context! { event => to_value(value), ..envelope.value.clone() };
+        Self { value, budget: envelope.budget.next_event() }
+    }
+
+    /// The scope of expressions over a server's answer.
+    pub fn of_answer(status: u16, answer: Option<&Json>) -> Self {
+        let value = minijinja::context! { status, answer => answer.map(to_value) };
+        Self { value, budget: Budget::of_call() }
     }
 
     /// Headers and query, which all events of a call share.
@@ -51,7 +64,8 @@ impl Scope {
         let map = |map: &serde_json::Map<String, Json>| {
             Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), to_value(value))))
         };
-        Self(minijinja::context! { headers => map(&envelope.headers), query => map(&envelope.query) })
+        let value = minijinja::context! { headers => map(&envelope.headers), query => map(&envelope.query) };
+        Self { value, budget: Budget::of_call() }
     }
 
     /// The same with what the source knows of the event.
@@ -68,17 +82,26 @@ impl Scope {
             country => known(&contact.country),
         };
         let meta = minijinja::context! { id => event.id.as_str(), type => known(&event.kind), source, route, received_at => received_at.to_string() };
-        Self(minijinja::context! { contact, meta, ..self.0.clone() })
+        self.with(minijinja::context! { contact, meta, ..self.value.clone() })
     }
 
     /// The same inside `for_each`.
     #[must_use]
     pub fn with_item(&self, item: Value) -> Self {
-        Self(minijinja::context! { item, ..self.0.clone() })
+        self.with(minijinja::context! { item, ..self.value.clone() })
+    }
+
+    fn with(&self, value: Value) -> Self {
+        Self { value, budget: self.budget.clone() }
     }
 
     /// As templates take it.
     pub fn value(&self) -> &Value {
-        &self.0
+        &self.value
+    }
+
+    /// What may still be done for the event.
+    fn budget(&self) -> &Budget {
+        &self.budget
     }
 }

@@ -16,6 +16,9 @@ use crate::clock::Timestamp;
 use crate::event::{Content, NewSend};
 use crate::serri::payload::{Location, Media, Payload};
 
+/// How long a payload may be, in bytes: 64 times what the text of a message may have.
+const PAYLOAD_LIMIT: usize = 64 * 1_024;
+
 /// A rule, ready to be applied.
 #[derive(Debug)]
 pub struct Rule {
@@ -121,7 +124,7 @@ impl Rule {
         };
         let send = |content| item_send(0, content);
         if let Some(when) = &self.when {
-            match when.eval(scope.value()) {
+            match when.eval(scope) {
                 Ok(value) if value.is_true() => {}
                 Ok(_) => return Vec::new(),
                 Err(error) => return vec![send(Err(self.error("when", &error)))],
@@ -182,18 +185,22 @@ impl Rule {
             Subject { account: &self.account, payload: &payload, country: &country, received_at: context.received_at };
         let wishes = self.wish.of(subject, scope).map_err(|(key, reason)| self.error(key, &reason))?;
         let written = serde_json::to_string(&payload).map_err(|error| self.error("payload", &error))?;
+        if written.len() > PAYLOAD_LIMIT {
+            let much = format!("it becomes {} bytes long; {PAYLOAD_LIMIT} is the most", written.len());
+            return Err(self.error("payload", &much));
+        }
         Ok(Content { campaign: payload.campaign_name, destination: payload.destination, payload: written, wishes })
     }
 
     fn required(&self, key: &str, template: &Template, scope: &Scope) -> Result<String, MapError> {
-        let text = template.text(scope.value()).map_err(|error| self.error(key, &error))?;
+        let text = template.text(scope).map_err(|error| self.error(key, &error))?;
         let text = text::one_line(&text);
         if text.is_empty() { Err(self.error(key, &"it comes out empty")) } else { Ok(text) }
     }
 
     /// What names something that is not there, or comes out empty, is left out.
     fn optional(&self, key: &str, template: Option<&Template>, scope: &Scope) -> Result<Option<String>, MapError> {
-        match template.map(|template| template.text(scope.value())) {
+        match template.map(|template| template.text(scope)) {
             None | Some(Err(EvalError::Missing(_))) => Ok(None),
             Some(Ok(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text::is_blank(text))),
             Some(Err(error)) => Err(self.error(key, &error)),
@@ -214,7 +221,7 @@ impl Rule {
     fn media(&self, scope: &Scope) -> Result<Option<Media>, MapError> {
         let Some((url, filename)) = &self.media else { return Ok(None) };
         let Some(url) = self.optional("media.url", Some(url), scope)? else { return Ok(None) };
-        media::check(&url).map_err(|error| self.error("media.url", &error))?;
+        let url = media::public(&url).map_err(|error| self.error("media.url", &error))?;
         Ok(Some(Media { url, filename: self.optional("media.filename", filename.as_ref(), scope)? }))
     }
 
@@ -244,7 +251,7 @@ impl Rule {
         let mut params = Vec::with_capacity(templates.len());
         for (index, template) in templates.iter().enumerate() {
             let key = || format!("templateParams[{index}]");
-            let texts = match template.render(scope.value()).map_err(|error| self.error(&key(), &error))? {
+            let texts = match template.render(scope).map_err(|error| self.error(&key(), &error))? {
                 Rendered::Text(text) => vec![text],
                 Rendered::List(items) => items.iter().map(|item| text::text_of(item).unwrap_or_default()).collect(),
             };
@@ -262,7 +269,7 @@ impl Rule {
     fn entries(&self, key: &str, templates: &[Template], scope: &Scope) -> Result<Vec<String>, MapError> {
         let mut entries = Vec::with_capacity(templates.len());
         for (index, template) in templates.iter().enumerate() {
-            match template.render(scope.value()) {
+            match template.render(scope) {
                 Ok(Rendered::Text(text)) => entries.push(text),
                 Ok(Rendered::List(items)) => entries.extend(items.iter().filter_map(text::text_of)),
                 Err(EvalError::Missing(_)) => {}
@@ -286,16 +293,16 @@ impl Rule {
         trees
             .iter()
             .enumerate()
-            .map(|(index, tree)| tree.fill(scope).map_err(|error| self.error(&format!("{key}[{index}]"), &error)))
+            .map(|(index, tree)| tree.fill("", scope).map_err(|error| self.error(&format!("{key}[{index}]"), &error)))
             .collect()
     }
 }
 
 /// The entries of `for_each`: one more than there is room for is as many as need to be known.
 fn items(for_each: &Expression, scope: &Scope, room: usize) -> Result<Vec<Value>, EvalError> {
-    let value = for_each.eval(scope.value())?;
+    let value = for_each.eval(scope)?;
     match value.kind() {
-        ValueKind::Seq => {
+        ValueKind::Seq | ValueKind::Iterable => {
             let items = value.try_iter().map_err(|error| EvalError::Failed(error.to_string()))?;
             Ok(items.take(room.saturating_add(1)).collect())
         }
@@ -305,18 +312,31 @@ fn items(for_each: &Expression, scope: &Scope, room: usize) -> Result<Vec<Value>
 }
 
 impl Tree {
-    fn fill(&self, scope: &Scope) -> Result<Json, EvalError> {
+    /// `name` is the key it stands under.
+    fn fill(&self, name: &str, scope: &Scope) -> Result<Json, EvalError> {
         Ok(match self {
             Self::Leaf(json) => json.clone(),
-            Self::Text(template) => Json::String(text::fit_param(&template.text(scope.value())?)),
-            Self::List(items) => Json::Array(items.iter().map(|item| item.fill(scope)).collect::<Result<_, _>>()?),
+            Self::Text(template) => Json::String(linked(name, text::fit_param(&template.text(scope)?))?),
+            Self::List(items) => {
+                Json::Array(items.iter().map(|item| item.fill(name, scope)).collect::<Result<_, _>>()?)
+            }
             Self::Map(entries) => {
-                Json::Object(entries.iter().map(|(key, item)| Ok((key.clone(), item.fill(scope)?))).collect::<Result<
-                    _,
-                    EvalError,
-                >>(
-                )?)
+                let filled = entries.iter().map(|(key, item)| Ok((key.clone(), item.fill(key, scope)?)));
+                Json::Object(filled.collect::<Result<_, EvalError>>()?)
             }
         })
     }
+}
+
+/// A text under `link` or `url` is fetched like media: it must be public, too. Under `url` a part of one may stand.
+fn linked(name: &str, text: String) -> Result<String, EvalError> {
+    let is_whole = match name {
+        "link" => true,
+        "url" => text.contains(':') || text.starts_with(['/', '\\']),
+        _ => false,
+    };
+    if !is_whole {
+        return Ok(text);
+    }
+    media::public(&text).map_err(|error| EvalError::Failed(format!("`{name}`: {error}")))
 }

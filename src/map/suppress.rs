@@ -2,7 +2,7 @@
 
 use super::Scope;
 use super::compile::{Compiler, RulePlace};
-use super::expression::Expression;
+use super::expression::{EvalError, Expression};
 use super::phone;
 use super::template::Template;
 use crate::config::fault::Fault;
@@ -78,17 +78,20 @@ impl SuppressRule {
             }))
         };
         if let Some(when) = &self.when {
-            match when.eval(scope.value()) {
+            match when.eval(scope) {
                 Ok(value) if value.is_true() => {}
                 Ok(_) => return None,
                 Err(error) => return failed("when", &error),
             }
         }
-        let number = match self.number.text(scope.value()) {
+        let number = match self.number.text(scope) {
             Ok(number) => number,
             Err(error) => return failed("destination", &error),
         };
-        let country = self.country.as_ref().and_then(|country| country.text(scope.value()).ok());
+        let country = match self.country.as_ref().map(|country| country.text(scope)) {
+            Some(Err(error @ EvalError::Failed(_))) => return failed("default_country", &error),
+            country => country.and_then(Result::ok),
+        };
         let country =
             country.filter(|country| phone::is_country(country)).unwrap_or_else(|| account_country.to_owned());
         match phone::normalise(&number, &country) {

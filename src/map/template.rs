@@ -8,12 +8,17 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{ErrorKind, Value};
 
-use super::expression::{ENVIRONMENT, EvalError, Expression, broken, failed};
+use super::Scope;
+use super::budget::steps_for;
+use super::expression::{EvalError, Expression, broken, failed, metered, parse, written};
 use super::lint::{self, Broken};
-use super::text;
+use super::text::{self, Bounded};
 
 /// How long one text may become, in bytes: 64 times what WhatsApp takes.
 const OUTPUT_LIMIT: usize = 64 * 1_024;
+
+/// How many entries a list may give: a message has some dozens of parameters at the most.
+const LIST_LIMIT: usize = 1_000;
 
 /// A text with `{{ }}` in it.
 #[derive(Debug)]
@@ -83,13 +88,13 @@ impl Template {
             }
         }
         // an unclosed brace is found by the parser, not by the tokenizer
-        ENVIRONMENT.template_from_str(source).map_err(|error| broken(&error)).map(drop)?;
+        parse(source).map_err(|error| broken(&error)).map(drop)?;
         Ok(Self::Pieces(pieces))
     }
 
     fn script(source: &str, variables: &[&str]) -> Result<Self, Broken> {
         lint::names(source, false)?;
-        let compiled = ENVIRONMENT.template_from_str(source).map_err(|error| broken(&error))?;
+        let compiled = parse(source).map_err(|error| broken(&error))?;
         lint::variables(compiled.undeclared_variables(true), variables, source)?;
         Ok(Self::Script(source.to_owned()))
     }
@@ -100,30 +105,20 @@ impl Template {
     ///
     /// [`EvalError::Missing`] with the value that is not there or empty (`| default('')` says that this is meant),
     /// [`EvalError::Failed`] where a filter fails or a bound is reached.
-    pub fn render(&self, scope: &Value) -> Result<Rendered, EvalError> {
+    pub fn render(&self, scope: &Scope) -> Result<Rendered, EvalError> {
         match self {
             Self::Fixed(text) => Ok(Rendered::Text(text.clone())),
             Self::Script(source) => script_text(source, scope).map(Rendered::Text),
-            Self::Pieces(pieces) => {
-                if let [Piece::Value(only)] = pieces.as_slice() {
+            Self::Pieces(pieces) => match pieces.as_slice() {
+                [Piece::Value(only)] => {
                     let value = only.eval(scope)?;
                     if value.kind() == ValueKind::Seq {
-                        return Ok(Rendered::List(value.try_iter().map_err(|error| failed(&error))?.collect()));
+                        return entries(&value, scope).map(Rendered::List);
                     }
-                    return value_text(only, &value).map(Rendered::Text);
+                    value_text(only, &value, scope).map(Rendered::Text)
                 }
-                let mut out = String::new();
-                for piece in pieces {
-                    match piece {
-                        Piece::Text(text) => out.push_str(text),
-                        Piece::Value(expression) => out.push_str(&value_text(expression, &expression.eval(scope)?)?),
-                    }
-                    if out.len() > OUTPUT_LIMIT {
-                        return Err(EvalError::Failed(format!("it becomes longer than {OUTPUT_LIMIT} bytes")));
-                    }
-                }
-                Ok(Rendered::Text(out))
-            }
+                pieces => joined(pieces, scope).map(Rendered::Text),
+            },
         }
     }
 
@@ -132,16 +127,44 @@ impl Template {
     /// # Errors
     ///
     /// As [`Template::render`].
-    pub fn text(&self, scope: &Value) -> Result<String, EvalError> {
+    pub fn text(&self, scope: &Scope) -> Result<String, EvalError> {
         match self.render(scope)? {
             Rendered::Text(text) => Ok(text),
-            Rendered::List(items) => Ok(text::text_of(&Value::from(items)).unwrap_or_default()),
+            Rendered::List(items) => Ok(written(&Value::from(items), scope)?.unwrap_or_default()),
         }
     }
 }
 
-fn value_text(expression: &Expression, value: &Value) -> Result<String, EvalError> {
-    let text = text::text_of(value).filter(|text| value.is_safe() || !text::is_blank(text));
+fn joined(pieces: &[Piece], scope: &Scope) -> Result<String, EvalError> {
+    let mut out = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Value(expression) => out.push_str(&value_text(expression, &expression.eval(scope)?, scope)?),
+        }
+        if out.len() > OUTPUT_LIMIT {
+            return Err(too_long());
+        }
+    }
+    Ok(out)
+}
+
+/// The entries of a list, which may be one that repeats a value without end.
+fn entries(list: &Value, scope: &Scope) -> Result<Vec<Value>, EvalError> {
+    let entries: Vec<Value> = list.try_iter().map_err(|error| failed(&error))?.take(LIST_LIMIT + 1).collect();
+    scope.budget().spend(steps_for(entries.len()));
+    if entries.len() > LIST_LIMIT {
+        return Err(EvalError::Failed(format!("it gives more than {LIST_LIMIT} entries")));
+    }
+    Ok(entries)
+}
+
+fn too_long() -> EvalError {
+    EvalError::Failed(format!("it becomes longer than {OUTPUT_LIMIT} bytes"))
+}
+
+fn value_text(expression: &Expression, value: &Value, scope: &Scope) -> Result<String, EvalError> {
+    let text = written(value, scope)?.filter(|text| value.is_safe() || !text::is_blank(text));
     let text = text.ok_or_else(|| EvalError::Missing(expression.source.clone()))?;
     if text.len() > OUTPUT_LIMIT {
         Err(EvalError::Failed(format!("`{}` is longer than {OUTPUT_LIMIT} bytes", expression.source)))
@@ -150,35 +173,22 @@ fn value_text(expression: &Expression, value: &Value) -> Result<String, EvalErro
     }
 }
 
-fn script_text(source: &str, scope: &Value) -> Result<String, EvalError> {
-    let template = ENVIRONMENT.template_from_str(source).map_err(|error| failed(&error))?;
-    let mut out = Bounded(Vec::new());
-    match template.render_captured_to(scope.clone(), &mut out) {
-        Ok(_) => String::from_utf8(out.0).map_err(|_| EvalError::Failed("it is no text".into())),
-        Err(error) if error.kind() == ErrorKind::UndefinedError => {
-            let field =
-                error.range().and_then(|range| source.get(range)).unwrap_or(source).trim_matches(['{', '}', '-', ' ']);
-            Err(EvalError::Missing(field.to_owned()))
-        }
-        Err(error) => Err(failed(&error)),
-    }
+fn script_text(source: &str, scope: &Scope) -> Result<String, EvalError> {
+    let told = |error: &minijinja::Error| script_failed(source, error);
+    let out = metered(scope.budget(), told, |environment, _| {
+        let mut out = Bounded::new(OUTPUT_LIMIT);
+        environment.template_from_str(source)?.render_captured_to(scope.value().clone(), &mut out).map(drop)?;
+        Ok(out)
+    })?;
+    out.text().ok_or_else(|| EvalError::Failed("it is not text".into()))
 }
 
-/// A writer that refuses to grow beyond the limit.
-struct Bounded(Vec<u8>);
-
-impl std::io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len() + bytes.len() > OUTPUT_LIMIT {
-            return Err(std::io::Error::other(format!("it becomes longer than {OUTPUT_LIMIT} bytes")));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
+fn script_failed(source: &str, error: &minijinja::Error) -> EvalError {
+    if error.kind() != ErrorKind::UndefinedError {
+        return failed(error);
     }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    let field = error.range().and_then(|range| source.get(range)).unwrap_or(source).trim_matches(['{', '}', '-', ' ']);
+    EvalError::Missing(field.to_owned())
 }
 
 fn offset(position: u32) -> usize {
@@ -187,13 +197,19 @@ fn offset(position: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
-    use super::super::expression::to_value;
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::event::{Contact, Envelope, Event};
 
     fn render(template: &str, event: serde_json::Value) -> Result<String, EvalError> {
-        let scope = to_value(&json!({ "event": event, "contact": {"name": "Asha"} }));
+        let contact = Contact { name: "Asha".into(), ..Contact::default() };
+        let whole = Scope::of_value(&event, &Scope::of_envelope(&Envelope::default()));
+        let event = Event { id: "1".into(), kind: String::new(), contact, value: event, window: Duration::ZERO };
+        let scope = whole.with_event(&event, "r", "generic", Timestamp(0));
         Template::compile(template).map_err(|broken| EvalError::Failed(broken.message))?.text(&scope)
     }
 
@@ -231,6 +247,11 @@ mod tests {
             "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
             "{% for a in range(9000) %}{{ 'a text of some characters' }}{% endfor %}",
             "{{ 'x' * 1000000000 }}",
+            "{{ ['x'] * 1000000000 }}",
+            "{{ ['x'] * 1000000000 | tojson }}",
+            "{{ (['x'] * 1000000000) | tojson }}",
+            "n: {{ ['x'] * 1000000000 }}",
+            "{% if true %}{{ ['x'] * 1000000000 }}{% endif %}",
         ] {
             assert!(matches!(render(endless, json!({})), Err(EvalError::Failed(_))), "{endless}");
         }

@@ -76,8 +76,16 @@ impl Wish {
 
     /// What an event is about, if anything.
     pub fn key(&self, scope: &Scope) -> Option<String> {
-        let text = self.key.as_ref()?.text(scope.value()).ok()?;
-        Some(text.trim().to_owned()).filter(|key| !key.is_empty())
+        self.found_key(scope).ok().flatten()
+    }
+
+    fn found_key(&self, scope: &Scope) -> Result<Option<String>, Unmet> {
+        match self.key.as_ref().map(|key| key.text(scope)) {
+            None | Some(Err(EvalError::Missing(_))) => Ok(None),
+            Some(Ok(text)) => Ok(Some(text.trim().to_owned()).filter(|key| !key.is_empty())),
+            // without its key the send could not be cancelled
+            Some(Err(error)) => Err(("key", error.to_string())),
+        }
     }
 
     /// The wishes for one send.
@@ -89,7 +97,7 @@ impl Wish {
         let declared = self.declared(&subject.payload.campaign_name);
         declared.map_or(Ok(()), |campaign| fits(campaign, subject.payload))?;
         let about_something = self.at.is_some() || self.cancel_on.is_some();
-        let key = self.key(scope);
+        let key = self.found_key(scope)?;
         if about_something && key.is_none() && self.key.is_some() {
             return Err(("key", "it comes out empty, so that nothing could move or cancel the send later".into()));
         }
@@ -135,7 +143,7 @@ impl Wish {
 
     fn moment(&self, subject: Subject<'_>, scope: &Scope) -> Result<Option<Timestamp>, Unmet> {
         let Some(at) = &self.at else { return Ok(None) };
-        let text = at.text(scope.value()).map_err(|error| ("at", error.to_string()))?;
+        let text = at.text(scope).map_err(|error| ("at", error.to_string()))?;
         let zone = self.zones(subject).into_iter().next().unwrap_or_else(|| "UTC".to_owned());
         moment_of(&text, &zone).map(Some).map_err(|reason| ("at", reason))
     }
@@ -158,7 +166,7 @@ impl Wish {
         let Some((per, within)) = &self.once else { return Ok(None) };
         let per = match per {
             None => subject.payload.destination.clone(),
-            Some(per) => match per.text(scope.value()) {
+            Some(per) => match per.text(scope) {
                 // however a sender writes a number, it is the same person
                 Ok(text) => phone::normalise(&text, subject.country).unwrap_or(text),
                 Err(EvalError::Missing(name)) => return Err(("once.per", format!("`{name}` is not there, or empty"))),

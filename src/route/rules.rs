@@ -143,11 +143,10 @@ impl Rules {
 
     /// What the rules make of an event, no more than is allowed.
     pub fn apply(&self, scope: &Scope, context: RuleContext<'_>, mut allowance: Allowance) -> Made {
-        let mut made = Made {
-            sends: self.sends.iter().flat_map(|rule| rule.apply(scope, context, &mut allowance)).collect(),
-            cancels: self.cancels(scope),
-            ..Made::default()
-        };
+        // first of all: what is not wanted any more must not go because the rest used the event's budget up
+        let cancels = self.cancels(scope);
+        let sends = self.sends.iter().flat_map(|rule| rule.apply(scope, context, &mut allowance)).collect();
+        let mut made = Made { sends, cancels, ..Made::default() };
         for change in self.suppressions.iter().filter_map(|rule| rule.apply(scope, context.country)) {
             match change {
                 Ok(change) => made.suppressions.push(change),
@@ -168,7 +167,7 @@ impl Rules {
         if keys.is_empty() {
             return Vec::new();
         }
-        let wanted = watchers.filter(|watcher| watcher.on.eval(scope.value()).is_ok_and(|value| value.is_true()));
+        let wanted = watchers.filter(|watcher| watcher.on.eval(scope).is_ok_and(|value| value.is_true()));
         let cancel = |watcher: &Watcher, key: &String| Cancel {
             account: watcher.account.clone(),
             key: key.clone(),

@@ -20,7 +20,7 @@ use crate::config::source::{ContactSpec, EventSpec, Manner, OneOrMany, OverloadS
 use crate::decode::{Hashing, Packing, hash};
 use crate::event::{Contact, Event};
 use crate::handshake;
-use crate::map::expression::Expression;
+use crate::map::expression::{Expression, written};
 use crate::map::{Scope, first_name, text};
 use compiler::Compiler;
 use enrich::Enrichment;
@@ -150,7 +150,7 @@ impl Knowledge {
     pub fn describe(&self, value: Json, hashing: &Hashing, envelope: &Scope, windows: Windows) -> (Event, Scope) {
         let scope = Scope::of_value(&value, envelope);
         let text = |expression: &Option<Expression>| {
-            expression.as_ref().and_then(|expression| expression.text(scope.value()).ok().flatten()).unwrap_or_default()
+            expression.as_ref().and_then(|expression| expression.text(&scope).ok().flatten()).unwrap_or_default()
         };
         let own_id = text(&self.id).trim().to_owned();
         let (id, window) = if own_id.is_empty() {
@@ -167,17 +167,17 @@ impl Knowledge {
 
     /// Whom an event is about.
     pub fn contact(&self, scope: &Scope) -> Contact {
-        self.contact.find(scope.value())
+        self.contact.find(scope)
     }
 
     /// Whether a proven event is a test of the sender's own, of which nothing is to come.
     pub fn is_test(&self, scope: &Scope) -> bool {
-        self.tests.iter().any(|test| test.eval(scope.value()).is_ok_and(|value| value.is_true()))
+        self.tests.iter().any(|test| test.eval(scope).is_ok_and(|value| value.is_true()))
     }
 }
 
 impl ContactRules {
-    fn find(&self, scope: &Value) -> Contact {
+    fn find(&self, scope: &Scope) -> Contact {
         let mut contact = Contact {
             phone: first(&self.phone, scope),
             name: first(&self.name, scope),
@@ -196,10 +196,11 @@ impl ContactRules {
     }
 }
 
-fn first(expressions: &[Expression], scope: &Value) -> String {
+fn first(expressions: &[Expression], scope: &Scope) -> String {
     let found = expressions.iter().find_map(|expression| {
         let value = expression.eval(scope).ok()?;
-        let text = if value.kind() == ValueKind::Map { composed_phone(&value) } else { text::text_of(&value) };
+        let text =
+            if value.kind() == ValueKind::Map { composed_phone(&value) } else { written(&value, scope).ok().flatten() };
         text.filter(|text| !text::is_blank(text))
     });
     found.map(|text| text.trim().to_owned()).unwrap_or_default()

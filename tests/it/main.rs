@@ -17,6 +17,7 @@
 
 mod alerts;
 mod authenticate;
+mod budget;
 mod bulk;
 mod cli;
 mod crash;

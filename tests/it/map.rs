@@ -60,7 +60,7 @@ carouselCards:
         mapped(&rule, &event),
         [json!({
             "rule": "r", "campaignName": "c", "destination": "+919812345670", "userName": "Asha", "source": "Web",
-            "media": {"url": "https://cdn.example.com/a b.pdf", "filename": "a b.pdf"},
+            "media": {"url": "https://cdn.example.com/a%20b.pdf", "filename": "a b.pdf"},
             "location": {"latitude": 18.52, "longitude": 73.8567, "name": "Shop"},
             "templateParams": ["1499.5", "x", "2", "7", "true"],
             "tags": ["a", "x", "2"],
@@ -115,14 +115,14 @@ fn what_is_required_and_missing_stops_the_send_and_is_named() {
             &with("media: { url: '{{ event.u }}' }"),
             &json!({"phone": "9812345670", "u": "http://169.254.169.254/"})
         ),
-        "rule `r`, `media.url`: `169.254.169.254` is no public address"
+        "rule `r`, `media.url`: `169.254.169.254` is not a public address"
     );
     assert!(
         error(
             &with("templateParams: ['{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}']"),
             &phone
         )
-        .contains("more than 50000 steps")
+        .contains("more than 200000 steps")
     );
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use crate::config::unit::Rate;
 use crate::event::Outcome;
-use crate::map::expression::{Expression, to_value};
+use crate::map::expression::Expression;
 use crate::map::template::Template;
 use crate::map::{Scope, text};
 use crate::mask::Secrets;
@@ -57,7 +57,7 @@ enum Shown {
 impl Enrichment {
     /// Whether an event needs it.
     pub fn applies(&self, scope: &Scope) -> bool {
-        self.when.as_ref().is_none_or(|when| when.eval(scope.value()).is_ok_and(|value| value.is_true()))
+        self.when.as_ref().is_none_or(|when| when.eval(scope).is_ok_and(|value| value.is_true()))
     }
 
     /// The URL for an event, without the token: equal for events about the same record.
@@ -68,7 +68,7 @@ impl Enrichment {
     pub fn url(&self, scope: &Scope) -> Result<Url, String> {
         let mut url = self.base.clone();
         for template in &self.path {
-            let step = template.text(scope.value()).map_err(|error| format!("`enrich.path`: {error}"))?;
+            let step = template.text(scope).map_err(|error| format!("`enrich.path`: {error}"))?;
             // the URL would lose these
             if matches!(step.as_str(), "." | "..") || step.chars().any(char::is_control) {
                 return Err(format!("`enrich.path`: `{}` is no step of a path", step.escape_debug()));
@@ -79,7 +79,7 @@ impl Enrichment {
             }
         }
         for (name, template) in &self.query {
-            match template.text(scope.value()) {
+            match template.text(scope) {
                 Ok(value) if text::is_blank(&value) => {}
                 Ok(value) => drop(url.query_pairs_mut().append_pair(name, &value)),
                 Err(error) => return Err(format!("`enrich.query.{name}`: {error}")),
@@ -153,7 +153,7 @@ impl Enrichment {
             let safe = self.without_secrets(body.clone());
             reason(*status, &safe, serde_json::from_str(&safe).ok().as_ref())
         };
-        let scope = minijinja::context! { status, answer => json.as_ref().map(to_value) };
+        let scope = Scope::of_answer(*status, json.as_ref());
         let holds = |expression: &Option<Expression>| {
             expression.as_ref().is_some_and(|test| test.eval(&scope).is_ok_and(|value| value.is_true()))
         };
