@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::relay::{AccountSpec, Addresses, AlertSpec, RelayFile, ServerSpec};
 use crate::config::wishes::CampaignSpec;
 use crate::deliver::{Account, Deliverer, Lookups, Policy, Settings};
+use crate::event::UncertainPolicy;
 use crate::event::view::HoldView;
 use crate::listen::{Connections, Reach, SharedBy};
 use crate::map::phone;
@@ -31,7 +32,7 @@ use crate::route::check::Checked;
 use crate::route::wakes::Wakes;
 use crate::secret::Secret;
 use crate::serri::sandbox::{self, Sandbox};
-use crate::serri::{Caller, Client};
+use crate::serri::{Caller, Client, Endpoint};
 use crate::store::{Archive, Intake, OpenError, Operate, SqliteStore, Store};
 use crate::telemetry::Metrics;
 use crate::{admin, deliver, listen, receive};
@@ -255,7 +256,7 @@ fn calls(settings: &RelayFile) -> Settings {
         initial: delivery.retry.initial.0,
         max: delivery.retry.max.0,
         give_up_after: delivery.retry.give_up_after.0,
-        on_uncertain: delivery.on_uncertain,
+        uncertain: UncertainPolicy { on_uncertain: delivery.on_uncertain, tries: delivery.uncertain_tries },
         probe_initial: delivery.hold_probe.initial.0,
         probe_max: delivery.hold_probe.max.0,
     };
@@ -270,7 +271,7 @@ fn accounts(settings: &RelayFile, sandbox: Option<SocketAddr>) -> BTreeMap<Strin
             None => (spec.endpoint.clone(), spec.api_key.trim().to_owned()),
         };
         // `check` has seen to it that it is a URL
-        let endpoint = endpoint.parse::<Url>().ok()?;
+        let endpoint = Endpoint { account: name.clone(), url: endpoint.parse::<Url>().ok()?, confirm: spec.confirm };
         let of = |campaign: &&CampaignSpec| campaign.account.as_deref().unwrap_or("default") == name;
         let campaigns = settings.campaigns.iter().filter(of);
         let account = Account {

@@ -146,7 +146,7 @@ fn log(change: &HoldChange) {
         HoldTurn::Began => {
             let next = match campaign {
                 None => {
-                    "every send of the account waits: top up, renew the plan or correct the key; what was held by hand is let go by `serri-relay holds lift`"
+                    "every send of the account waits: top up, renew the plan, correct the key, or do what the reason says; what was held by hand is let go by `serri-relay holds lift`"
                 }
                 Some(_) => {
                     "the sends of this campaign wait: set it live, or correct its name or templateParams in the route and restart; what was held by hand is let go by `serri-relay holds lift`"

@@ -12,7 +12,7 @@ use super::Means;
 use super::notice::{Notice, signature};
 use crate::event::{AccountChange, AccountTurn, Notification, Outcome, plain_account};
 use crate::secret::Secret;
-use crate::serri::payload;
+use crate::serri::{Endpoint, payload};
 
 /// The most of an answer that is read.
 const ANSWER_LIMIT: usize = 4 * 1_024;
@@ -34,7 +34,7 @@ pub enum Target {
         /// The account it goes through.
         account: String,
         /// Where its calls go.
-        endpoint: Url,
+        endpoint: Endpoint,
         /// Its key.
         key: Secret,
         /// The campaign.

@@ -1,13 +1,14 @@
 //! `config/relay.yaml` as written: the service, its accounts, its store.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::unit::{Rate, Size, Span};
 use super::wishes::{CampaignSpec, WishesSpec};
-use crate::event::{OnUncertain, sandboxed};
+use crate::event::{Confirm, OnUncertain, sandboxed};
 
 /// The relay's own settings. Every key is also an environment variable: `server.listen` is `SERRI_RELAY__SERVER__LISTEN`.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -122,6 +123,9 @@ pub struct AccountSpec {
     /// How many sends a second or a minute: `20/s`, `600/m`, `unlimited`.
     #[serde(default = "default_rate")]
     pub rate: Rate,
+    /// What counts as sent: `explicit`, an answer that says that the message was taken; `any`, every success (2xx) that does not say otherwise, for an API that says nothing.
+    #[serde(default)]
+    pub confirm: Confirm,
     /// What is wished for all its sends.
     #[serde(flatten)]
     pub wishes: WishesSpec,
@@ -165,6 +169,8 @@ pub struct DeliverySpec {
     pub retry: RetrySpec,
     /// What happens to a send of which nobody knows whether it went: `retry` repeats it, `hold` leaves it for a person to decide.
     pub on_uncertain: OnUncertain,
+    /// How many tries of a send in all may end so that nobody knows whether it went; then a person decides.
+    pub uncertain_tries: NonZeroU32,
     /// How often it is tried whether an account or a campaign that stands still works again.
     pub hold_probe: ProbeSpec,
     /// How often somebody is reminded that it does not, and notified at most of sends of which nobody knows whether they went.

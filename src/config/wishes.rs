@@ -1,5 +1,7 @@
 //! What may be wished for sends: on a rule, a route or an account; the nearest wins.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,9 @@ pub struct WishesSpec {
     /// What happens if nobody knows whether it went: `retry` repeats it, `hold` leaves it for a person to decide.
     #[serde(default)]
     pub on_uncertain: Option<OnUncertain>,
+    /// How many tries in all may end so that nobody knows whether it went; then a person decides.
+    #[serde(default)]
+    pub uncertain_tries: Option<NonZeroU32>,
     /// This number gets everything, and no customer anything.
     #[serde(default)]
     pub redirect_to: Option<String>,
@@ -96,6 +101,7 @@ impl WishesSpec {
             cap: near.cap.or(far.cap),
             over_cap: near.over_cap.or(far.over_cap),
             on_uncertain: near.on_uncertain.or(far.on_uncertain),
+            uncertain_tries: near.uncertain_tries.or(far.uncertain_tries),
             redirect_to: near.redirect_to.or_else(|| far.redirect_to.clone()),
             dry_run: near.dry_run.or(far.dry_run),
             even_if_suppressed: near.even_if_suppressed.or(far.even_if_suppressed),

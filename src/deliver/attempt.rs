@@ -58,7 +58,8 @@ impl Deliverer {
             used: send.used,
             since: send.since,
             probe: send.probe,
-            on_uncertain: send.terms.on_uncertain.unwrap_or(policy.on_uncertain),
+            in_doubt: send.uncertain,
+            uncertain: policy.uncertain.of(&send.terms),
         };
         let fate = policy.fate(tried, &attempt, fastrand::f64());
         let probed = send.probe.map(|probe| Probed { hold: probe.hold, verdict: policy.verdict(probe, &attempt) });

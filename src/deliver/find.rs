@@ -1,5 +1,6 @@
 //! One attempt at a lookup: the call, what it means, and of what it finds the whole event and its sends.
 
+use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::lookup::Lookups;
 use super::schedule::Tried;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::event::lookup::{Lookup, LookupFate, LookupSettlement};
-use crate::event::{Attempt, Fate, OnUncertain, Outcome};
+use crate::event::{Attempt, Fate, OnUncertain, Outcome, UncertainPolicy, UnknownRefusal};
 use crate::outbound::kept;
 use crate::route::Route;
 use crate::source::enrich::missing;
@@ -128,8 +129,8 @@ impl Finder {
     fn next(&self, lookup: &Lookup, attempt: &Attempt) -> LookupFate {
         let policy = self.lookups.settings.policy;
         // a call that only reads may be made again
-        let on_uncertain = OnUncertain::Retry;
-        let tried = Tried { used: lookup.attempts, since: lookup.since, probe: None, on_uncertain };
+        let uncertain = UncertainPolicy { on_uncertain: OnUncertain::Retry, tries: NonZeroU32::MAX };
+        let tried = Tried { used: lookup.attempts, since: lookup.since, probe: None, in_doubt: 0, uncertain };
         match policy.fate(tried, attempt, fastrand::f64()) {
             Fate::Retry { due, reason, since } => LookupFate::Retry { due, reason, since },
             Fate::Stopped { reason, .. } => {
@@ -137,7 +138,8 @@ impl Finder {
                 let due = policy.patience(lookup.attempts, ended, fastrand::f64());
                 LookupFate::Retry { due, reason, since: Some(ended) }
             }
-            Fate::Failed { reason } | Fate::Held { reason } => LookupFate::Failed { reason },
+            Fate::Failed { reason } | Fate::Held { reason, .. } => LookupFate::Failed { reason },
+            Fate::Doubtful(UnknownRefusal { reason, .. }) => LookupFate::Failed { reason },
             Fate::Sent { .. } => LookupFate::Failed { reason: "nothing was found".into() },
         }
     }

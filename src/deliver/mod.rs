@@ -21,7 +21,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +29,7 @@ use crate::clock::Clock;
 use crate::config::unit::Rate;
 use crate::route::{Detour, Routes};
 use crate::secret::Secret;
-use crate::serri::Caller;
+use crate::serri::{Caller, Endpoint};
 use crate::store::{Store, TestMode};
 use crate::telemetry::Metrics;
 use run::Run;
@@ -51,7 +50,7 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Account {
     /// Where its calls go.
-    pub endpoint: Url,
+    pub endpoint: Endpoint,
     /// Its key.
     pub key: Secret,
     /// Its rate.
@@ -126,7 +125,7 @@ impl Deliverer {
     async fn recover(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             let recovered = async {
-                let recovered = self.store.recover(self.clock.now(), self.settings.policy.on_uncertain).await?;
+                let recovered = self.store.recover(self.clock.now(), self.settings.policy.uncertain).await?;
                 report::recovered(recovered);
                 if recovered.held > 0 {
                     self.notices.look();

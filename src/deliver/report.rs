@@ -2,7 +2,7 @@
 
 use super::Deliverer;
 use super::breaker::Turn;
-use crate::event::{Attempt, Claimed, Fate, HoldScope, Outcome, Reach};
+use crate::event::{Attempt, Claimed, Fate, HoldScope, Reach};
 use crate::mask;
 use crate::store::{Recovered, Reported};
 use crate::telemetry::{AttemptLabels, HoldTurnLabels, Label, UnknownLabels};
@@ -41,13 +41,14 @@ impl Deliverer {
                 };
                 attempted!(warn, reason, next);
             }
+            Fate::Doubtful(_) => {
+                self.count_unknown(reason);
+                let next = "failed, unless others are refused the same way: then it waits with them";
+                attempted!(error, reason, unknown_answer = true, next);
+            }
             Fate::Failed { .. } | Fate::Held { .. } => {
-                let next = if matches!(fate, Fate::Failed { .. }) { "failed" } else { "held for a person to decide" };
-                let unknown = matches!(attempt.outcome, Outcome::Refused { known: false, .. });
-                if unknown {
-                    self.count_unknown(reason);
-                }
-                attempted!(error, reason, unknown_answer = unknown.then_some(true), next);
+                let next = if fate.needs_decision() { "held for a person to decide" } else { "failed" };
+                attempted!(error, reason, next);
             }
         }
     }
@@ -110,7 +111,7 @@ pub fn recovered(recovered: Recovered) {
         tracing::warn!(
             repeated,
             held,
-            "the relay died while calls were under way, and nobody knows whether they went: on_uncertain says whether they are repeated (retry) or wait for a person to decide (hold); `serri-relay sends list --state uncertain` shows those that wait"
+            "the relay died while calls were under way, and nobody knows whether they went: on_uncertain and uncertain_tries say whether they are repeated or wait for a person to decide; `serri-relay sends list --state uncertain` shows those that wait"
         );
     }
 }

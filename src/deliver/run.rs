@@ -14,7 +14,7 @@ use super::queue::{Queue, Scope};
 use super::throttle::{Throttle, Throttles};
 use super::{Deliverer, LEASE_MARGIN, STORE_PAUSE};
 use crate::clock::Timestamp;
-use crate::event::{Claimed, Fate, HoldScope, Returned, Settlement, Start, Why};
+use crate::event::{Claimed, HoldScope, HoldTurn, Returned, Settlement, Start, Why};
 use crate::store::{ClaimRequest, Claims, Correction, Latest, Report, Reported, StoreError, Want};
 
 /// What was to be written down, and what followed from it.
@@ -135,14 +135,19 @@ impl Run {
             // what was claimed before must not go to a server that is down
             self.call_off(Scope::Account(account.to_owned()));
         }
-        if let Fate::Stopped { scope, .. } = settlement.fate {
-            let held = self.queue.hold(match scope {
-                HoldScope::Account => Scope::Account(account.to_owned()),
-                HoldScope::Campaign => Scope::Campaign(account.to_owned(), campaign),
-            });
-            held.iter().for_each(|send| self.give_back(send, None));
+        if let Some((scope, ..)) = settlement.fate.hold() {
+            self.hold(account.to_owned(), (scope == HoldScope::Campaign).then_some(campaign));
         }
         self.unwritten.settlements.push(settlement);
+    }
+
+    /// What is claimed and not yet under way of an account, or of a campaign of it, goes back.
+    fn hold(&mut self, account: String, campaign: Option<String>) {
+        let held = self.queue.hold(match campaign {
+            None => Scope::Account(account),
+            Some(campaign) => Scope::Campaign(account, campaign),
+        });
+        held.iter().for_each(|send| self.give_back(send, None));
     }
 
     fn call_off(&mut self, scope: Scope) {
@@ -190,14 +195,14 @@ impl Run {
         self.is_writing = false;
         match result {
             Ok(reported) => {
+                // the store knows of holds that no single answer begins
+                for change in reported.holds.iter().filter(|change| change.turn == HoldTurn::Began) {
+                    self.hold(change.account.clone(), change.campaign.clone());
+                }
                 self.deliverer.report_written(reported);
                 // somebody may have stood behind one of these, or they come again soon
                 self.throttles.look_for_all();
-                let retries = report.settlements.iter().filter_map(|settlement| match settlement.fate {
-                    Fate::Retry { due, .. } => Some(due),
-                    Fate::Stopped { probe_at, .. } => Some(probe_at),
-                    _ => None,
-                });
+                let retries = report.settlements.iter().filter_map(|settlement| settlement.fate.due());
                 let parked = report.returned.iter().filter_map(|returned| returned.start.map(|start| start.at));
                 self.next_due = self.next_due.into_iter().chain(retries).chain(parked).min();
                 if self.asked.is_none() && self.unwritten.settlements.is_empty() {
@@ -240,7 +245,7 @@ impl Run {
             lease_now,
             lease_until,
             wants: wants.clone(),
-            on_uncertain: policy.on_uncertain,
+            uncertain: policy.uncertain,
             latest: std::mem::take(&mut self.is_set_back).then_some(latest),
             correction: self.correction,
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::event::{Attempt, Fate, HoldScope, OnUncertain, Outcome, Probe, Verdict};
+use crate::event::{Attempt, Fate, HoldScope, Outcome, Probe, UncertainPolicy, UnknownRefusal, Verdict};
 
 /// How failed sends are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Policy {
     /// When a send that still fails is given up.
     pub give_up_after: Duration,
     /// What happens to a send of which nobody knows whether it went.
-    pub on_uncertain: OnUncertain,
+    pub uncertain: UncertainPolicy,
     /// How soon a hold is tried first.
     pub probe_initial: Duration,
     /// The longest wait between two such tries.
@@ -31,8 +31,10 @@ pub struct Tried {
     pub since: Timestamp,
     /// The hold that this attempt tried, if it tried one.
     pub probe: Option<Probe>,
-    /// What happens if nobody knows whether it went.
-    pub on_uncertain: OnUncertain,
+    /// After how many tries nobody knew whether it went.
+    pub in_doubt: u32,
+    /// What happens if nobody knows it this time either.
+    pub uncertain: UncertainPolicy,
 }
 
 impl Policy {
@@ -45,20 +47,30 @@ impl Policy {
             reason: reason(),
             since: None,
         };
-        let stopped = |scope: HoldScope| {
-            let made = tried.probe.filter(|probe| probe.scope == scope).map_or(0, |probe| probe.made + 1);
-            Fate::Stopped { scope, reason: reason(), probe_at: ended.after(self.probe_wait(made)) }
-        };
+        let probes = |scope| tried.probe.filter(|probe| probe.scope == scope).map_or(0, |probe| probe.made + 1);
+        let stopped =
+            |scope| Fate::Stopped { scope, reason: reason(), probe_at: ended.after(self.probe_wait(probes(scope))) };
         match &attempt.outcome {
             Outcome::Sent { message_id } => Fate::Sent { message_id: message_id.clone() },
             Outcome::Refused { .. } => Fate::Failed { reason: reason() },
-            Outcome::Uncertain { .. } if tried.on_uncertain == OnUncertain::Hold => Fate::Held { reason: reason() },
-            Outcome::Transient { .. } | Outcome::Uncertain { .. } if self.is_over(tried, ended) => {
+            Outcome::Unknown { text, .. } => Fate::Doubtful(UnknownRefusal {
+                reason: reason(),
+                text: text.clone(),
+                probe_at: ended.after(self.probe_wait(0)),
+            }),
+            Outcome::Unconfirmed { .. } => {
+                let probe_at = Some(ended.after(self.probe_wait(probes(HoldScope::Account))));
+                Fate::Held { reason: reason(), probe_at }
+            }
+            Outcome::Uncertain { .. } if !tried.uncertain.may_repeat(tried.in_doubt) || self.is_over(tried, ended) => {
+                Fate::Held { reason: reason(), probe_at: None }
+            }
+            Outcome::Uncertain { .. } => retry(None),
+            Outcome::Transient { .. } if self.is_over(tried, ended) => {
                 Fate::Failed { reason: format!("given up after {} attempts: {}", tried.used + 1, reason()) }
             }
             Outcome::Transient { retry_after, .. } => retry(*retry_after),
-            Outcome::Uncertain { .. } => retry(None),
-            Outcome::Account { .. } => stopped(HoldScope::Account),
+            Outcome::Account { .. } | Outcome::WrongEndpoint { .. } => stopped(HoldScope::Account),
             Outcome::Campaign { .. } => stopped(HoldScope::Campaign),
         }
     }
@@ -69,17 +81,28 @@ impl Policy {
         let later = ended.after(self.probe_wait(probe.made + 1));
         match (&attempt.outcome, probe.scope) {
             (Outcome::Sent { .. }, _) => Verdict::Passed,
-            (Outcome::Account { .. }, HoldScope::Account) | (Outcome::Campaign { .. }, HoldScope::Campaign) => {
-                Verdict::Lasts(later)
-            }
+            (
+                Outcome::Account { .. } | Outcome::WrongEndpoint { .. } | Outcome::Unconfirmed { .. },
+                HoldScope::Account,
+            )
+            | (Outcome::Campaign { .. }, HoldScope::Campaign) => Verdict::Lasts(later),
             // what is wrong with one send or one campaign says nothing about the account: the next one tells
             (Outcome::Refused { .. }, _) => Verdict::Unclear(ended),
             // unless its campaign stood still before: then nothing else waits that could tell
             (Outcome::Campaign { .. }, HoldScope::Account) if probe.is_last_resort => Verdict::Lasts(later),
             (Outcome::Campaign { .. }, HoldScope::Account) => Verdict::Unclear(ended),
-            (Outcome::Transient { .. } | Outcome::Uncertain { .. } | Outcome::Account { .. }, _) => {
-                Verdict::Unclear(later)
+            (Outcome::Unknown { .. }, _) => {
+                let unclear = if probe.is_last_resort { later } else { ended };
+                Verdict::Unknown { lasts: later, unclear }
             }
+            (
+                Outcome::Transient { .. }
+                | Outcome::Uncertain { .. }
+                | Outcome::Account { .. }
+                | Outcome::WrongEndpoint { .. }
+                | Outcome::Unconfirmed { .. },
+                _,
+            ) => Verdict::Unclear(later),
         }
     }
 
@@ -114,26 +137,34 @@ fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::HoldId;
+    use crate::event::{HoldId, OnUncertain};
+
+    const REPEATED: UncertainPolicy = UncertainPolicy { on_uncertain: OnUncertain::Retry, tries: tries(2) };
+
+    const fn tries(count: u32) -> NonZeroU32 {
+        NonZeroU32::new(count).expect("some")
+    }
 
     const POLICY: Policy = Policy {
         initial: Duration::from_secs(2),
         max: Duration::from_secs(600),
         give_up_after: Duration::from_secs(3_600),
-        on_uncertain: OnUncertain::Retry,
+        uncertain: REPEATED,
         probe_initial: Duration::from_secs(60),
         probe_max: Duration::from_secs(900),
     };
 
     fn fate(policy: Policy, used: u32, at_s: i64, outcome: Outcome) -> Fate {
-        policy.fate(tried(used, policy.on_uncertain), &attempt(at_s, outcome), 1.0)
+        policy.fate(Tried { uncertain: policy.uncertain, ..tried(used) }, &attempt(at_s, outcome), 1.0)
     }
 
-    fn tried(used: u32, on_uncertain: OnUncertain) -> Tried {
-        Tried { used, since: Timestamp(0), probe: None, on_uncertain }
+    fn tried(used: u32) -> Tried {
+        Tried { used, since: Timestamp(0), probe: None, in_doubt: 0, uncertain: REPEATED }
     }
 
     fn attempt(at_s: i64, outcome: Outcome) -> Attempt {
@@ -205,12 +236,44 @@ mod tests {
     #[test]
     fn the_uncertain_are_repeated_or_left_to_a_person() {
         let unknown = || Outcome::Uncertain { reason: "no answer in time".into() };
-        assert!(matches!(fate(POLICY, 0, 0, unknown()), Fate::Retry { .. }));
-        assert!(matches!(
-            fate(Policy { on_uncertain: OnUncertain::Hold, ..POLICY }, 0, 0, unknown()),
-            Fate::Held { .. }
-        ));
+        let fate_of = |in_doubt, on_uncertain, most| {
+            let uncertain = UncertainPolicy { on_uncertain, tries: tries(most) };
+            POLICY.fate(Tried { in_doubt, uncertain, ..tried(in_doubt) }, &attempt(0, unknown()), 1.0)
+        };
+        for (in_doubt, on_uncertain, most, is_repeated) in [
+            (0, OnUncertain::Retry, 2, true),
+            (1, OnUncertain::Retry, 2, false),
+            (9, OnUncertain::Retry, 2, false),
+            (0, OnUncertain::Retry, 1, false),
+            (4, OnUncertain::Retry, 6, true),
+            (5, OnUncertain::Retry, 6, false),
+            (0, OnUncertain::Hold, 6, false),
+        ] {
+            let fate = fate_of(in_doubt, on_uncertain, most);
+            assert_eq!(matches!(fate, Fate::Retry { .. }), is_repeated, "{in_doubt} {on_uncertain:?} {most}: {fate:?}");
+            assert_eq!(fate.needs_decision(), !is_repeated, "{in_doubt} {on_uncertain:?} {most}");
+        }
+        let given_up = fate(POLICY, 9, 3_600, unknown());
+        assert!(given_up.needs_decision(), "what may have gone has not failed: {given_up:?}");
         assert!(matches!(fate(POLICY, 0, 0, Outcome::refused("400".into())), Fate::Failed { .. }));
+    }
+
+    #[test]
+    fn the_accounts_faults_hold_the_account_and_tell_a_probe_that_it_lasts() {
+        let reason = || "200".to_owned();
+        let probe = |scope| Probe { hold: HoldId(1), scope, made: 0, is_last_resort: false };
+        for outcome in [
+            Outcome::Account { reason: reason() },
+            Outcome::WrongEndpoint { reason: reason() },
+            Outcome::Unconfirmed { reason: reason() },
+        ] {
+            let fate = fate(POLICY, 99, 1_000_000, outcome.clone());
+            assert!(matches!(fate.hold(), Some((HoldScope::Account, "200", Timestamp(1_000_060_000)))), "{fate:?}");
+            assert_eq!(fate.needs_decision(), outcome.is_in_doubt(), "only what may have gone is a person's");
+            let verdict = |scope| POLICY.verdict(probe(scope), &attempt(5, outcome.clone()));
+            assert_eq!(verdict(HoldScope::Account), Verdict::Lasts(Timestamp(125_000)), "{outcome:?}");
+            assert_eq!(verdict(HoldScope::Campaign), Verdict::Unclear(Timestamp(125_000)), "{outcome:?}");
+        }
     }
 
     proptest! {

@@ -51,6 +51,13 @@ pub enum Verdict {
     Lasts(Timestamp),
     /// The answer says nothing about it; it is tried again then.
     Unclear(Timestamp),
+    /// It was refused in words that are not known: the hold lasts if it began with the same words.
+    Unknown {
+        /// When it is tried again if it lasts.
+        lasts: Timestamp,
+        /// When it is tried again otherwise.
+        unclear: Timestamp,
+    },
 }
 
 /// A hold began, lasts or ended, and somebody should know.

@@ -6,6 +6,7 @@ pub mod act;
 mod hold;
 pub mod lookup;
 mod notification;
+mod outcome;
 pub mod remap;
 mod send;
 pub mod view;
@@ -21,9 +22,8 @@ use crate::clock::Timestamp;
 
 pub use hold::{HoldChange, HoldId, HoldScope, HoldTurn, NoticeId, Probe, Probed, Told, Verdict};
 pub use notification::{AccountChange, AccountTurn, Notification, Reach};
-pub use send::{
-    Attempt, Claimed, Content, Fate, NewSend, OnUncertain, Outcome, Returned, SendId, Settlement, State, Why,
-};
+pub use outcome::{Attempt, Confirm, OnUncertain, Outcome, UncertainPolicy, UnknownRefusal};
+pub use send::{Claimed, Content, Fate, NewSend, Returned, SendId, Settlement, State, Why};
 pub use wishes::{BY_HAND, Cancel, Cap, Once, OverCap, Priority, Start, Suppression, Terms, Wishes};
 
 /// One thing that happened, as a source told it.

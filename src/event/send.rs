@@ -1,11 +1,11 @@
 //! A send: how it is made, claimed, attempted and settled.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::hold::{HoldScope, Probe, Probed};
+use super::outcome::{Attempt, UnknownRefusal};
 use super::{Start, Terms, Wishes};
 use crate::clock::Timestamp;
 
@@ -140,97 +140,14 @@ pub struct Claimed {
     pub attempts: u32,
     /// How many of them were this send's own: those that failed for its account or campaign are not.
     pub used: u32,
+    /// Of how many of them nobody knows whether they reached the person.
+    pub uncertain: u32,
     /// When it is no longer wanted.
     pub expires_at: Option<Timestamp>,
     /// What is wished.
     pub terms: Terms,
     /// The hold that this send is to try, if its account or campaign stands still.
     pub probe: Option<Probe>,
-}
-
-/// What one attempt came to. [`crate::serri`] decides it; nothing else reads the API's answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Accepted, with the id Serri gave it.
-    Sent {
-        /// Serri's `submitted_message_id`, where the answer had one.
-        message_id: Option<String>,
-    },
-    /// It certainly was not sent, and may go later.
-    Transient {
-        /// What happened.
-        reason: String,
-        /// How long the server asked to wait.
-        retry_after: Option<Duration>,
-    },
-    /// Nothing of this account is sent at present: no credits, no plan, no valid key.
-    Account {
-        /// What the server said.
-        reason: String,
-    },
-    /// Nothing of this campaign is sent at present: missing, not live, other parameters.
-    Campaign {
-        /// What the server said.
-        reason: String,
-    },
-    /// This send will never be accepted as it is.
-    Refused {
-        /// What the server said.
-        reason: String,
-        /// Whether it is a known answer; one that is not may mean something else.
-        known: bool,
-    },
-    /// The request went out, and nobody knows whether it was carried out.
-    Uncertain {
-        /// What happened.
-        reason: String,
-    },
-}
-
-impl Outcome {
-    /// A refusal whose meaning is known.
-    pub fn refused(reason: String) -> Self {
-        Self::Refused { reason, known: true }
-    }
-
-    /// One word for logs, metrics and the store.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Sent { .. } => "sent",
-            Self::Transient { .. } => "transient",
-            Self::Account { .. } => "account",
-            Self::Campaign { .. } => "campaign",
-            Self::Refused { .. } => "refused",
-            Self::Uncertain { .. } => "uncertain",
-        }
-    }
-
-    /// Why it was not sent; empty if it was.
-    pub fn reason(&self) -> &str {
-        match self {
-            Self::Sent { .. } => "",
-            Self::Transient { reason, .. }
-            | Self::Account { reason }
-            | Self::Campaign { reason }
-            | Self::Refused { reason, .. }
-            | Self::Uncertain { reason } => reason,
-        }
-    }
-}
-
-/// One HTTP call made for a send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// When it began.
-    pub at: Timestamp,
-    /// How long it took.
-    pub took: Duration,
-    /// The HTTP status, where an answer came.
-    pub status: Option<u16>,
-    /// The first 2 KiB of the answer.
-    pub answer: String,
-    /// What it came to.
-    pub outcome: Outcome,
 }
 
 /// What is to become of a send after an attempt.
@@ -256,6 +173,9 @@ pub enum Fate {
         /// Why.
         reason: String,
     },
+    /// It was refused, and nobody knows whose fault that is. It fails, unless others are refused the same way: then its
+    /// campaign (or account) goes on hold, and it waits for that to end.
+    Doubtful(UnknownRefusal),
     /// Its account or campaign stands still; it waits for that to end.
     Stopped {
         /// How far that reaches.
@@ -269,7 +189,34 @@ pub enum Fate {
     Held {
         /// What is not known.
         reason: String,
+        /// When its account is tried again, where the answer puts the account on hold as well.
+        probe_at: Option<Timestamp>,
     },
+}
+
+impl Fate {
+    /// The hold that begins with it: how far it reaches, why, and when it is tried first.
+    pub fn hold(&self) -> Option<(HoldScope, &str, Timestamp)> {
+        match self {
+            Self::Stopped { scope, reason, probe_at } => Some((*scope, reason, *probe_at)),
+            Self::Held { reason, probe_at: Some(probe_at) } => Some((HoldScope::Account, reason, *probe_at)),
+            _ => None,
+        }
+    }
+
+    /// When the deliverer may have something to do because of it.
+    pub fn due(&self) -> Option<Timestamp> {
+        match self {
+            Self::Retry { due, .. } => Some(*due),
+            Self::Doubtful(refusal) => Some(refusal.probe_at),
+            other => other.hold().map(|(_, _, probe_at)| probe_at),
+        }
+    }
+
+    /// Whether nothing happens any more until a person decides.
+    pub fn needs_decision(&self) -> bool {
+        matches!(self, Self::Held { .. })
+    }
 }
 
 /// An attempt and its consequence, to be written down together.
@@ -296,15 +243,4 @@ pub struct Returned {
     pub id: SendId,
     /// When it may go; at once, if `None`.
     pub start: Option<Start>,
-}
-
-/// What to do with a send of which nobody knows whether it went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnUncertain {
-    /// Repeat it: nobody is missed, somebody may get a message twice.
-    #[default]
-    Retry,
-    /// Leave it for a person to decide.
-    Hold,
 }

@@ -1,5 +1,6 @@
 //! What is wished for a send besides its content: when, in which order, how often, and whether at all.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,9 @@ pub struct Terms {
     /// What happens if nobody knows whether it went, where that is not as the settings say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_uncertain: Option<OnUncertain>,
+    /// How many tries in all may end so that nobody knows, where that is not as the settings say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncertain_tries: Option<NonZeroU32>,
 }
 
 impl Terms {

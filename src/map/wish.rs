@@ -2,6 +2,7 @@
 //!
 //! Pure like the rest: the moment at which the event came is given, and everything counts from that.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub struct Wish {
     pub(super) once: Option<(Option<Template>, Duration)>,
     pub(super) cap: Option<Cap>,
     pub(super) on_uncertain: Option<OnUncertain>,
+    pub(super) uncertain_tries: Option<NonZeroU32>,
     pub(super) redirect_to: Option<String>,
     pub(super) dry_run: bool,
     pub(super) even_if_suppressed: bool,
@@ -133,6 +135,7 @@ impl Wish {
                 redirect_to: self.redirect_to.clone(),
                 dry_run: self.dry_run,
                 on_uncertain: self.on_uncertain,
+                uncertain_tries: self.uncertain_tries,
             },
         })
     }

@@ -209,6 +209,7 @@ impl Wish {
             once: spec.once.as_ref().map(|once| (c.template("once", once.per.as_ref()), once.within.0)),
             cap: spec.cap.and_then(|cap| cap.0).map(cap),
             on_uncertain: spec.on_uncertain,
+            uncertain_tries: spec.uncertain_tries,
             redirect_to,
             dry_run: spec.dry_run.unwrap_or(false),
             even_if_suppressed: spec.even_if_suppressed.unwrap_or(false),

@@ -2,9 +2,10 @@
 
 use futures_util::future::BoxFuture;
 use http::header::CONTENT_TYPE;
-use reqwest::{Request, Url};
+use reqwest::Request;
 
 use super::answer::{Answer, classify};
+use super::endpoint::Endpoint;
 use crate::event::Outcome;
 use crate::outbound::{Answered, Outbound, Unanswered, kept, without};
 use crate::secret::Secret;
@@ -38,9 +39,9 @@ impl Exchange {
         Self::unanswered(Outcome::Sent { message_id: Some("dry-run".into()) })
     }
 
-    /// What an answer comes to.
-    pub fn of(answer: Answer<'_>) -> Self {
-        Self { status: Some(answer.status), answer: kept(answer.body), outcome: classify(answer) }
+    /// What an answer of an endpoint comes to.
+    pub fn of(endpoint: &Endpoint, answer: Answer<'_>) -> Self {
+        Self { status: Some(answer.status), answer: kept(answer.body), outcome: classify(endpoint, answer) }
     }
 
     fn unanswered(outcome: Outcome) -> Self {
@@ -51,11 +52,11 @@ impl Exchange {
 /// What makes calls: the client, or in a simulation something that answers as Serri would.
 pub trait Caller: Send + Sync + 'static {
     /// Sends a payload (a JSON object without the key) to an endpoint.
-    fn call<'a>(&'a self, endpoint: &'a Url, key: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange>;
+    fn call<'a>(&'a self, endpoint: &'a Endpoint, key: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange>;
 }
 
 impl Caller for Client {
-    fn call<'a>(&'a self, endpoint: &'a Url, key: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange> {
+    fn call<'a>(&'a self, endpoint: &'a Endpoint, key: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange> {
         Box::pin(self.send(endpoint, key, payload))
     }
 }
@@ -66,8 +67,8 @@ impl Client {
         Self(outbound)
     }
 
-    async fn send(&self, endpoint: &Url, key: &Secret, payload: &str) -> Exchange {
-        let mut request = Request::new(reqwest::Method::POST, endpoint.clone());
+    async fn send(&self, endpoint: &Endpoint, key: &Secret, payload: &str) -> Exchange {
+        let mut request = Request::new(reqwest::Method::POST, endpoint.url.clone());
         request.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(with_key(payload, key).into());
         let answered = match self.0.call(request, ANSWER_LIMIT).await {
@@ -84,7 +85,7 @@ impl Client {
             _ => {
                 // before anything is cut off: a part of the key is one, too
                 let body = without(body, key);
-                Exchange::of(Answer { status, retry_after, body: &body })
+                Exchange::of(endpoint, Answer { status, retry_after, body: &body, payload })
             }
         }
     }

@@ -4,9 +4,13 @@
 //! else.
 
 pub mod answer;
+mod body;
 pub mod client;
+mod endpoint;
 pub mod payload;
+mod refusal;
 pub mod sandbox;
 
 pub use answer::Answer;
 pub use client::{Caller, Client, Exchange};
+pub use endpoint::Endpoint;

@@ -8,7 +8,7 @@ use super::insert::insert_send;
 use super::origin::Origin;
 use super::states::{CANCELLED, FAILED, READY, WAITING};
 use super::turns::{self, Turn};
-use super::{append, archive, holds, people, remap, states};
+use super::{append, archive, holds, people, refusals, remap, states};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action, Candidate, Revival};
 use crate::event::lookup::EventSeq;
@@ -20,13 +20,23 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
     let mut acted = Acted::default();
     match action {
         Action::SetHold { account, campaign, reason } => {
-            let hold = holds::Beginning { account, campaign, reason, by: "hand", seen: now, now, probe_at: None };
+            let hold = holds::Beginning {
+                account,
+                campaign,
+                reason,
+                by: "hand",
+                refusal: None,
+                seen: now,
+                now,
+                probe_at: None,
+            };
             holds::begin(db, hold, &mut acted.holds)?;
             acted.changed = 1;
         }
         Action::LiftHold { account, campaign } => {
             let lasting = holds::active(db)?;
             for hold in lasting.iter().filter(|hold| hold.account == *account && hold.campaign == *campaign) {
+                refusals::hold_lifted(db, account, campaign)?;
                 holds::end(db, hold.id, now, &mut acted.holds)?;
                 acted.changed += 1;
             }
@@ -160,7 +170,8 @@ fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<
         }
     }
     remap::rewrite(db, id, send.version, content)?;
-    db.prepare_cached("UPDATE sends SET used = 0, since = ?2, reason = NULL WHERE id = ?1")?
+    refusals::forget(db, id.0)?;
+    db.prepare_cached("UPDATE sends SET used = 0, uncertain = 0, since = ?2, reason = NULL WHERE id = ?1")?
         .execute(params![id.0, now.0])?;
     let start = content.wishes.start.filter(|start| start.at > now);
     let turn = Turn {

@@ -154,7 +154,7 @@ impl Claim<'_> {
         let mut select = self.db.prepare_cached(
             "SELECT id, campaign, destination, payload, coalesce(since, created_at), attempts, rule,
                     (SELECT events.id FROM events WHERE seq = event), account, route, used, terms,
-                    priority, expires_at, once, within, marketing, key, event
+                    priority, expires_at, once, within, marketing, key, event, uncertain
              FROM sends WHERE id = ?1",
         )?;
         let candidate = select.query_row([id], Candidate::read)?;
@@ -207,6 +207,7 @@ impl Candidate {
                 account: row.get(8)?,
                 route: row.get(9)?,
                 used: row.get(10)?,
+                uncertain: row.get(19)?,
                 expires_at: row.get::<_, Option<i64>>(13)?.map(Timestamp),
                 terms: Terms::read(terms.as_deref()),
                 probe: None,

@@ -89,6 +89,7 @@ impl Direct {
             since: origin.at,
             attempts: 0,
             used: 0,
+            uncertain: 0,
             expires_at: None,
             terms: content.wishes.terms.clone(),
             probe: None,

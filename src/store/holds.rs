@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::notices;
+use super::refusals::{self, Refused};
 use crate::clock::Timestamp;
 use crate::event::{BY_HAND, HoldChange, HoldId, HoldScope, HoldTurn, Probe, Probed, Verdict};
 
@@ -68,28 +69,31 @@ pub struct Beginning<'a> {
     pub reason: &'a str,
     /// `answer` or `hand`.
     pub by: &'a str,
+    /// The text of the refusals it begins with, where nobody knows what it means.
+    pub refusal: Option<&'a str>,
     /// When the call began whose answer says so.
     pub seen: Timestamp,
     pub now: Timestamp,
     pub probe_at: Option<Timestamp>,
 }
 
-/// Begins a hold. One that lasts goes on as it is; what was begun before the last one ended says nothing new.
-pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>) -> Result<()> {
-    let Beginning { account, campaign, reason, by, seen, now, probe_at } = hold;
+/// Begins a hold. One that lasts goes on as it is; what was begun before the last one ended says nothing new. Returns
+/// whether there is one now.
+pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>) -> Result<bool> {
+    let Beginning { account, campaign, reason, by, refusal, seen, now, probe_at } = hold;
     let stale = db
         .prepare_cached("SELECT 1 FROM holds INDEXED BY holds_ended WHERE account = ?1 AND campaign = ?2 AND ended_at IS NOT NULL AND ended_at > ?3")?
         .exists(params![account, campaign, seen.0])?;
     if stale && by == "answer" {
-        return Ok(());
+        return Ok(false);
     }
     let mut insert = db.prepare_cached(
-        "INSERT INTO holds (account, campaign, reason, by, since, probes, probe_at, told_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?5)
+        "INSERT INTO holds (account, campaign, reason, by, since, probes, probe_at, told_at, refusal) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?5, ?7)
          ON CONFLICT (account, campaign) WHERE ended_at IS NULL DO NOTHING RETURNING id",
     )?;
     let at = probe_at.map(|at| at.0);
     let id: Option<i64> =
-        insert.query_row(params![account, campaign, reason, by, now.0, at], |row| row.get(0)).optional()?;
+        insert.query_row(params![account, campaign, reason, by, now.0, at, refusal], |row| row.get(0)).optional()?;
     // nobody of another lane stands behind what is in this one
     db.prepare_cached("UPDATE sends INDEXED BY sends_behind SET state = 0 WHERE state = 3 AND account = ?1")?
         .execute([account])?;
@@ -100,15 +104,43 @@ pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>
                  WHERE account = ?1 AND campaign = ?2 AND ended_at IS NULL")?
                 .execute([account, campaign, reason, BY_HAND])?;
         }
+        // what is refused in these words now is refused for the same reason
+        None if refusal.is_some() => {
+            db.prepare_cached(
+                "UPDATE holds SET refusal = ?3 WHERE account = ?1 AND campaign = ?2 AND ended_at IS NULL",
+            )?
+            .execute(params![account, campaign, refusal])?;
+        }
         None => {}
     }
-    Ok(())
+    Ok(true)
 }
 
-/// What a probe tells.
-pub fn probed(db: &Connection, probed: Probed, now: Timestamp, changes: &mut Vec<HoldChange>) -> Result<()> {
+/// Whether a hold of these refusals reaches a send: one that lasts, or (`ended_at > ?4`) ended since its call began.
+pub fn began_with(db: &Connection, refused: Refused<'_>, when: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT 1 FROM holds WHERE account = ?1 AND campaign IN ('', ?2) AND refusal = ?3 AND {when} AND ?4 IS NOT NULL"
+    );
+    db.prepare_cached(&sql)?.exists(params![refused.account, refused.campaign, refused.refusal.text, refused.seen.0])
+}
+
+/// What a probe tells. `refusal` is the text of its refusal, where nobody knows what it means.
+pub fn probed(
+    db: &Connection,
+    probed: Probed,
+    refusal: Option<&str>,
+    now: Timestamp,
+    changes: &mut Vec<HoldChange>,
+) -> Result<()> {
     let hold = probed.hold.0;
-    match probed.verdict {
+    let verdict = match probed.verdict {
+        Verdict::Unknown { lasts, unclear } => {
+            let mut same = db.prepare_cached("SELECT 1 FROM holds WHERE id = ?1 AND refusal = ?2")?;
+            if same.exists(params![hold, refusal])? { Verdict::Lasts(lasts) } else { Verdict::Unclear(unclear) }
+        }
+        verdict => verdict,
+    };
+    match verdict {
         Verdict::Passed => {
             // one that was set by hand meanwhile lasts until it is lifted by hand
             let mut tried = db.prepare_cached("SELECT 1 FROM holds WHERE id = ?1 AND probe_at IS NOT NULL")?;
@@ -118,7 +150,7 @@ pub fn probed(db: &Connection, probed: Probed, now: Timestamp, changes: &mut Vec
             .prepare_cached("UPDATE holds SET probes = probes + 1, probe_at = ?2, probe = NULL WHERE id = ?1 AND probe_at IS NOT NULL")?
             .execute([hold, next.0])
             .map(drop),
-        Verdict::Unclear(next) => db
+        Verdict::Unclear(next) | Verdict::Unknown { unclear: next, .. } => db
             .prepare_cached("UPDATE holds SET probe_at = ?2, probe = NULL WHERE id = ?1 AND probe_at IS NOT NULL")?
             .execute([hold, next.0])
             .map(drop),
@@ -135,6 +167,7 @@ pub fn end(db: &Connection, hold: i64, now: Timestamp, changes: &mut Vec<HoldCha
     let waited = waiting(db, &account, &campaign)?;
     db.prepare_cached("UPDATE holds SET ended_at = ?2, waited = ?3, probe = NULL WHERE id = ?1")?
         .execute(params![hold, now.0, waited])?;
+    refusals::hold_ended(db)?;
     changes.push(notices::note(db, hold, HoldTurn::Ended { waited: u64::try_from(waited).unwrap_or(0) }, now)?);
     Ok(())
 }

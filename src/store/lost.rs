@@ -5,19 +5,20 @@ use rusqlite::{Connection, Result, Row, params};
 use super::states::{READY, UNCERTAIN};
 use super::{ClaimRequest, Recovered, TestMode, notices, turns};
 use crate::clock::Timestamp;
-use crate::event::{OnUncertain, Terms};
+use crate::event::{Terms, UncertainPolicy};
 
 /// Treats everything in flight as uncertain, and lets nobody stand behind anybody.
-pub fn recover(db: &Connection, now: Timestamp, policy: OnUncertain) -> Result<Recovered> {
+pub fn recover(db: &Connection, now: Timestamp, policy: UncertainPolicy) -> Result<Recovered> {
     let lost: Vec<i64> = db
         .prepare_cached("SELECT id FROM sends WHERE state = 2")?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_>>()?;
     let mut recovered = Recovered::default();
     for id in &lost {
-        match lose(db, *id, now, policy)? {
-            OnUncertain::Retry => recovered.repeated += 1,
-            OnUncertain::Hold => recovered.held += 1,
+        if lose(db, *id, now, policy)? {
+            recovered.repeated += 1;
+        } else {
+            recovered.held += 1;
         }
     }
     db.execute("UPDATE sends SET state = 0 WHERE state = 3", [])?;
@@ -32,40 +33,39 @@ pub fn expire_leases(db: &Connection, request: &ClaimRequest) -> Result<()> {
     let lost: Vec<(i64, String)> =
         expired.query_map([request.lease_now.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
     for (id, destination) in lost {
-        lose(db, id, request.now, request.on_uncertain)?;
+        lose(db, id, request.now, request.uncertain)?;
         turns::next_in_line(db, &destination)?;
     }
     Ok(())
 }
 
-/// A send whose caller died: nobody knows whether it went, unless it was not to go to the customer at all.
-fn lose(db: &Connection, id: i64, now: Timestamp, policy: OnUncertain) -> Result<OnUncertain> {
+/// A send whose caller died: nobody knows whether it went, unless it was not to go to the customer at all. Returns whether it
+/// is repeated.
+fn lose(db: &Connection, id: i64, now: Timestamp, policy: UncertainPolicy) -> Result<bool> {
     let mut select = db.prepare_cached(
-        "SELECT terms, account, EXISTS (SELECT 1 FROM test_modes WHERE scope = 'account' AND name = account
+        "SELECT terms, account, uncertain, EXISTS (SELECT 1 FROM test_modes WHERE scope = 'account' AND name = account
                                         OR scope = 'route' AND name = route) FROM sends WHERE id = ?1",
     )?;
-    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-    let (terms, account, is_tested): (Option<String>, String, bool) = select.query_row([id], read)?;
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    let (terms, account, before, is_tested): (Option<String>, String, u32, bool) = select.query_row([id], read)?;
     let terms = Terms::read(terms.as_deref());
     if is_tested || terms.dry_run || terms.redirect_to.is_some() {
-        return repeat_test(db, id, now).map(|()| OnUncertain::Retry);
+        return repeat_test(db, id, now).map(|()| true);
     }
-    let policy = terms.on_uncertain.unwrap_or(policy);
-    if policy == OnUncertain::Hold {
+    let is_repeated = policy.of(&terms).may_repeat(before);
+    if !is_repeated {
         notices::left_uncertain(db, &account, now)?;
     }
-    let state = match policy {
-        OnUncertain::Retry => READY,
-        OnUncertain::Hold => UNCERTAIN,
-    };
+    let state = if is_repeated { READY } else { UNCERTAIN };
     let reason = "the relay stopped while the call was under way";
     db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) SELECT id, attempts + 1, ?2, 0, NULL, 'uncertain', ?3, '' FROM sends WHERE id = ?1")?
         .execute(params![id, now.0, reason])?;
     db.prepare_cached(
-        "UPDATE sends SET state = ?2, attempts = attempts + 1, changed_at = ?3, gone_at = ?3, reason = ?4 WHERE id = ?1",
+        "UPDATE sends SET state = ?2, attempts = attempts + 1, uncertain = uncertain + 1, changed_at = ?3, gone_at = ?3, reason = ?4
+         WHERE id = ?1",
     )?
     .execute(params![id, state, now.0, reason])?;
-    Ok(policy)
+    Ok(is_repeated)
 }
 
 /// A send in a dry run, or to a tester: it reached no customer, so it may be repeated, and counts for nothing.

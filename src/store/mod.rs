@@ -28,6 +28,7 @@ mod passing;
 mod people;
 mod probe;
 mod reader;
+mod refusals;
 mod remap;
 mod requests;
 mod schema;
@@ -55,8 +56,8 @@ use crate::event::view::{
     Tally,
 };
 use crate::event::{
-    AccountChange, Claimed, HoldChange, Kept, NewEvent, NoticeId, Notification, OnUncertain, Reach, Returned, SendId,
-    Settlement, Told,
+    AccountChange, Claimed, HoldChange, Kept, NewEvent, NoticeId, Notification, Reach, Returned, SendId, Settlement,
+    Told, UncertainPolicy,
 };
 
 pub use memory::MemoryStore;
@@ -92,7 +93,7 @@ pub struct ClaimRequest {
     /// How many of which account.
     pub wants: Vec<Want>,
     /// What happens to sends whose lease ran out.
-    pub on_uncertain: OnUncertain,
+    pub uncertain: UncertainPolicy,
     /// Up to when anything may have to wait, where the clock was set back since the last claim.
     pub latest: Option<Latest>,
     /// Where a clock that had been set back was set ahead again since the last claim.
@@ -272,7 +273,7 @@ pub trait Store: Intake {
     fn settle_lookups(&self, settlements: Arc<Vec<LookupSettlement>>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Treats what was in flight when an earlier process died.
-    fn recover(&self, now: Timestamp, on_uncertain: OnUncertain) -> BoxFuture<'_, Result<Recovered, StoreError>>;
+    fn recover(&self, now: Timestamp, uncertain: UncertainPolicy) -> BoxFuture<'_, Result<Recovered, StoreError>>;
 
     /// The waiting sends of rules that were changed since they were written down.
     fn stale(&self, rules: Vec<RuleVersion>) -> BoxFuture<'_, Result<Vec<SendId>, StoreError>>;

@@ -17,8 +17,8 @@ use crate::event::act::{Acted, Action};
 use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
 use crate::event::{
-    AccountChange, HoldChange, Kept, NewEvent, NoticeId, Notification, OnUncertain, Reach, Returned, SendId,
-    Settlement, Told,
+    AccountChange, HoldChange, Kept, NewEvent, NoticeId, Notification, Reach, Returned, SendId, Settlement, Told,
+    UncertainPolicy,
 };
 
 /// Takes what is asked to whoever holds the connection.
@@ -126,11 +126,11 @@ impl<S: Ask> Store for S {
         ask(self, |reply| Request::Job(job(reply, move |db| lookups::settle(db, &settlements))))
     }
 
-    fn recover(&self, now: Timestamp, on_uncertain: OnUncertain) -> BoxFuture<'_, Result<Recovered, StoreError>> {
+    fn recover(&self, now: Timestamp, uncertain: UncertainPolicy) -> BoxFuture<'_, Result<Recovered, StoreError>> {
         ask(self, |reply| {
             Request::Job(job(reply, move |db| {
                 lookups::recover(db)?;
-                lost::recover(db, now, on_uncertain)
+                lost::recover(db, now, uncertain)
             }))
         })
     }

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_holds_and_wishes.sql"),
     include_str!("migrations/0004_consent_and_notices.sql"),
     include_str!("migrations/0005_test_modes_and_alerts.sql"),
+    include_str!("migrations/0006_answers.sql"),
 ];
 
 /// Brings a file to the newest version. An interrupted migration leaves the file as it was.

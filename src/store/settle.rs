@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
+use super::refusals::{self, Refused};
 use super::states::{FAILED, READY, SENT, UNCERTAIN, WAITING};
 use super::turns::{self, Line, Turn};
 use super::{Report, Reported, holds, notices};
 use crate::clock::Timestamp;
-use crate::event::{Fate, HoldScope, Outcome, Returned, Settlement};
+use crate::event::{Fate, HoldChange, HoldScope, Returned, Settlement, UnknownRefusal};
 
 /// What is written of a send after an attempt.
 struct Written<'a> {
@@ -33,8 +34,10 @@ impl<'a> Written<'a> {
                 used: i64::from(since.is_none()),
                 ..row
             },
-            Fate::Failed { reason } => Written { state: FAILED, reason: Some(reason), ..row },
-            Fate::Held { reason } => Written { state: UNCERTAIN, reason: Some(reason), ..row },
+            Fate::Failed { reason } | Fate::Doubtful(UnknownRefusal { reason, .. }) => {
+                Written { state: FAILED, reason: Some(reason), ..row }
+            }
+            Fate::Held { reason, .. } => Written { state: UNCERTAIN, reason: Some(reason), ..row },
             Fate::Stopped { reason, .. } => Written { reason: Some(reason), since: Some(ended.0), used: 0, ..row },
         }
     }
@@ -58,63 +61,77 @@ pub fn report(db: &Connection, report: &Report, now: Timestamp) -> Result<Report
 
 /// Writes down attempts and what follows from them.
 fn settle(db: &Connection, settlements: &[Settlement], reported: &mut Reported) -> Result<()> {
-    let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
-    // one whose lease ran out meanwhile is no longer ours to change
-    let mut update = db.prepare_cached(
-        "UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7, since = coalesce(?8, since),
-                          why = ?9, used = CASE ?10 WHEN 0 THEN 0 ELSE used + ?10 END,
-                          gone_at = CASE ?11 WHEN 1 THEN ?5 ELSE gone_at END
-         WHERE id = ?1 AND state = 2 AND attempts = ?2 - 1 RETURNING destination, account, campaign, priority",
-    )?;
     // as a rule nobody does, and need not be asked for with every settlement
     let somebody_waits =
         db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sends WHERE state = 3)")?.query_row([], |row| row.get(0))?;
+    let mut somebody_was_refused = refusals::are_there(db)?;
     for settlement in settlements {
-        let Settlement { id, number, attempt, fate, probed, reached } = settlement;
-        let took_ms = turns::millis(attempt.took);
-        attempt_row.execute(params![
-            id.0,
-            number,
-            attempt.at.0,
-            took_ms,
-            attempt.status,
-            attempt.outcome.name(),
-            attempt.outcome.reason(),
-            attempt.answer
-        ])?;
+        let Settlement { id, attempt, fate, probed, .. } = settlement;
         let ended = attempt.at.after(attempt.took);
-        let gone = *reached && matches!(attempt.outcome, Outcome::Sent { .. } | Outcome::Uncertain { .. });
-        let Written { state, due, why, reason, message_id, since, used } = Written::of(settlement, ended);
-        let read = |row: &Row<'_>| {
-            let (destination, account, campaign) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(Lane { destination, account, campaign, priority: row.get(3)? })
-        };
-        let values = params![id.0, number, state, due, ended.0, reason, message_id, since, why, used, gone];
-        let lane = update.query_row(values, read).optional()?;
-        if let Some(lane) = lane {
-            if state == UNCERTAIN {
+        if let Some(lane) = write(db, settlement, ended)? {
+            if fate.needs_decision() {
                 notices::left_uncertain(db, &lane.account, ended)?;
                 reported.left_uncertain += 1;
             }
             if somebody_waits {
                 let_by(db, id.0, &lane, fate)?;
             }
-            if let Fate::Stopped { scope, reason, probe_at } = fate {
-                let campaign = if *scope == HoldScope::Account { "" } else { &lane.campaign };
-                let hold = holds::Beginning {
-                    account: &lane.account,
-                    campaign,
-                    reason,
-                    by: "answer",
-                    seen: attempt.at,
-                    now: ended,
-                    probe_at: Some(*probe_at),
-                };
-                holds::begin(db, hold, &mut reported.holds)?;
+            // a dry run calls nobody, and says nothing about the campaign
+            if somebody_was_refused && matches!(fate, Fate::Sent { .. }) && attempt.status.is_some() {
+                refusals::taken(db, id.0, &lane.account, &lane.campaign)?;
             }
+            somebody_was_refused |= matches!(fate, Fate::Doubtful(_));
+            hold(db, settlement, &lane, &mut reported.holds)?;
         }
         if let Some(probed) = probed {
-            holds::probed(db, *probed, ended, &mut reported.holds)?;
+            let refusal = if let Fate::Doubtful(refusal) = fate { Some(refusal.text.as_str()) } else { None };
+            holds::probed(db, *probed, refusal, ended, &mut reported.holds)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes down an attempt and where its send stands. `None` if the send's lease ran out meanwhile: then it is no longer
+/// ours to change.
+fn write(db: &Connection, settlement: &Settlement, ended: Timestamp) -> Result<Option<Lane>> {
+    let Settlement { id, number, attempt, reached, .. } = settlement;
+    let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    let took_ms = turns::millis(attempt.took);
+    let (outcome, said) = (attempt.outcome.name(), attempt.outcome.reason());
+    attempt_row.execute(params![id.0, number, attempt.at.0, took_ms, attempt.status, outcome, said, attempt.answer])?;
+    let mut update = db.prepare_cached(
+        "UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7, since = coalesce(?8, since),
+                          why = ?9, used = CASE ?10 WHEN 0 THEN 0 ELSE used + ?10 END,
+                          gone_at = CASE ?11 WHEN 1 THEN ?5 ELSE gone_at END, uncertain = uncertain + ?12
+         WHERE id = ?1 AND state = 2 AND attempts = ?2 - 1 RETURNING destination, account, campaign, priority",
+    )?;
+    let gone = *reached && attempt.outcome.may_have_gone();
+    let in_doubt = attempt.outcome.is_in_doubt();
+    let Written { state, due, why, reason, message_id, since, used } = Written::of(settlement, ended);
+    let read = |row: &Row<'_>| {
+        let (destination, account, campaign) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Lane { destination, account, campaign, priority: row.get(3)? })
+    };
+    let values = params![id.0, number, state, due, ended.0, reason, message_id, since, why, used, gone, in_doubt];
+    update.query_row(values, read).optional()
+}
+
+/// The hold that begins with a settlement, if one does.
+fn hold(db: &Connection, settlement: &Settlement, lane: &Lane, changes: &mut Vec<HoldChange>) -> Result<()> {
+    let Settlement { id, attempt, fate, probed, .. } = settlement;
+    let Lane { destination, account, campaign, .. } = lane;
+    let (seen, now) = (attempt.at, attempt.at.after(attempt.took));
+    if let Some((scope, reason, probe_at)) = fate.hold() {
+        let campaign = if scope == HoldScope::Account { "" } else { campaign };
+        let probe_at = Some(probe_at);
+        let hold = holds::Beginning { account, campaign, reason, by: "answer", refusal: None, seen, now, probe_at };
+        holds::begin(db, hold, changes)?;
+    }
+    if let Fate::Doubtful(refusal) = fate {
+        let is_probe = probed.is_some();
+        let refused = Refused { send: id.0, account, campaign, refusal, seen, now, is_probe };
+        if refusals::weigh(db, refused, changes)? {
+            turns::whole_line(db, destination)?;
         }
     }
     Ok(())
@@ -126,7 +143,9 @@ fn let_by(db: &Connection, id: i64, lane: &Lane, fate: &Fate) -> Result<()> {
     match fate {
         Fate::Retry { .. } => turns::others_in_line(db, Line { destination, account, priority: *priority, before: id }),
         Fate::Stopped { .. } => turns::whole_line(db, destination),
-        Fate::Sent { .. } | Fate::Failed { .. } | Fate::Held { .. } => turns::next_in_line(db, destination),
+        Fate::Sent { .. } | Fate::Failed { .. } | Fate::Doubtful(_) | Fate::Held { .. } => {
+            turns::next_in_line(db, destination)
+        }
     }
 }
 

@@ -73,10 +73,17 @@ async fn every_misbehaviour_of_the_sandbox_is_understood() {
         ("sandbox_down", "transient", "503", &["1", "2", "0"]),
         ("sandbox_bad_gateway", "transient", "502", &["1", "2", "0"]),
         ("sandbox_flaky", "transient", "503", &["10"]),
-        ("sandbox_hang", "uncertain", "0", &["1", "2", "0"]),
-        ("sandbox_reset", "uncertain", "0", &["1", "2", "0"]),
+        ("sandbox_hang", "uncertain", "0", &["12"]),
+        ("sandbox_reset", "uncertain", "0", &["12"]),
         ("sandbox_error_in_200", "refused", "200", &["11"]),
         ("sandbox_params_2", "campaign", "400", &["0", "2"]),
+        ("sandbox_not_found", "wrong_endpoint", "404", &["0", "2"]),
+        ("sandbox_web_page", "wrong_endpoint", "200", &["0", "2"]),
+        ("sandbox_redirect", "wrong_endpoint", "308", &["0", "2"]),
+        ("sandbox_silent", "wrong_endpoint", "204", &["0", "2"]),
+        ("sandbox_unconfirmed", "unconfirmed", "200", &["12"]),
+        ("sandbox_unknown", "unknown", "400", &["11"]),
+        ("sandbox_unknown_in_200", "unknown", "200", &["11"]),
     ];
     // an account each: one that stands still or is down must not hide what the others are
     let mut setup = hello().set("delivery.timeout=300ms");
@@ -101,7 +108,7 @@ async fn every_misbehaviour_of_the_sandbox_is_understood() {
     }
     // the account's and the campaign's faults cost nobody's lead, however long they last
     eventually("held sends are tried again", async || attempts(&world, 1).len() > 5).await;
-    assert_eq!(world.query("SELECT count(*) FROM sends WHERE state = 11"), [["2"]]);
+    assert_eq!(world.query("SELECT count(*) FROM sends WHERE state = 11"), [["4"]]);
     world.stop().await;
 }
 

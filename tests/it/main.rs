@@ -16,6 +16,7 @@
 )]
 
 mod alerts;
+mod answers;
 mod authenticate;
 mod budget;
 mod bulk;

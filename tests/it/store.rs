@@ -1,5 +1,6 @@
 //! What every store must do, and what this one does when its file cannot be used.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serri_relay::event::act::Action;
 use serri_relay::event::view::Filter;
 use serri_relay::event::{
     AccountTurn, Attempt, Claimed, Content, Fate, HoldScope, HoldTurn, Kept, Made, NewEvent, NewSend, Notification,
-    OnUncertain, Outcome, Reach, Returned, SendId, Settlement, Terms, Wishes,
+    OnUncertain, Outcome, Reach, Returned, SendId, Settlement, Terms, UncertainPolicy, Wishes,
 };
 use serri_relay::store::{
     Archive as _, ClaimRequest, Intake as _, OpenError, Operate as _, Recovered, Report, SqliteStore, Store,
@@ -60,13 +61,17 @@ pub fn event(id: u8, at: i64, to: &[&str]) -> NewEvent {
     }
 }
 
+fn uncertain(on_uncertain: OnUncertain, tries: u32) -> UncertainPolicy {
+    UncertainPolicy { on_uncertain, tries: NonZeroU32::new(tries).unwrap() }
+}
+
 pub fn request(now: i64, count: usize) -> ClaimRequest {
     ClaimRequest {
         now: Timestamp(now),
         lease_now: Timestamp(now),
         lease_until: Timestamp(now + 1_000),
         wants: vec![Want { account: "default".into(), count, limits: Vec::new() }],
-        on_uncertain: OnUncertain::Retry,
+        uncertain: uncertain(OnUncertain::Retry, 2),
         latest: None,
         correction: None,
     }
@@ -159,14 +164,38 @@ async fn a_lease_that_ran_out_is_treated_as_uncertain() {
         store.append(vec![event(1, 0, &["+1"])]).await.unwrap();
         let lost = claim(&store, 0, 1).await.remove(0);
         // the wall clock may jump as it likes: a lease runs by a clock that does not
-        let jumped = ClaimRequest { now: Timestamp(9_000_000), on_uncertain: policy, ..request(999, 1) };
+        let jumped = ClaimRequest { now: Timestamp(9_000_000), uncertain: uncertain(policy, 2), ..request(999, 1) };
         assert_eq!(store.claim(jumped).await.unwrap().sends.len(), 0);
-        assert_eq!(store.claim(ClaimRequest { on_uncertain: policy, ..request(999, 1) }).await.unwrap().sends.len(), 0);
-        store.claim(ClaimRequest { on_uncertain: policy, ..request(1_000, 1) }).await.unwrap();
+        assert_eq!(
+            store.claim(ClaimRequest { uncertain: uncertain(policy, 2), ..request(999, 1) }).await.unwrap().sends.len(),
+            0
+        );
+        store.claim(ClaimRequest { uncertain: uncertain(policy, 2), ..request(1_000, 1) }).await.unwrap();
         assert_eq!(query(&dir.path().join("relay.db"), "SELECT state, attempts FROM sends"), [[state, "1"]]);
         // the first caller comes back: its word no longer counts
         settle(&store, &lost, sent()).await;
         assert_eq!(query(&dir.path().join("relay.db"), "SELECT state FROM sends"), [[state]]);
+    }
+}
+
+#[tokio::test]
+async fn who_is_being_sent_to_at_every_kill_is_reached_as_often_as_uncertain_tries_allows_and_no_more() {
+    for (tries, lease_runs_out) in [(1, false), (2, false), (2, true), (3, false), (3, true)] {
+        let (dir, mut store) = store();
+        store.append(vec![event(1, 0, &["+1"])]).await.unwrap();
+        let (mut calls, mut now) = (0, 0);
+        for _ in 0..5 {
+            now += 10_000;
+            let request = ClaimRequest { uncertain: uncertain(OnUncertain::Retry, tries), ..request(now, 1) };
+            calls += u32::try_from(store.claim(request).await.unwrap().sends.len()).unwrap();
+            if !lease_runs_out {
+                drop(store);
+                store = open(&dir).unwrap();
+                store.recover(Timestamp(now), uncertain(OnUncertain::Retry, tries)).await.unwrap();
+            }
+        }
+        assert_eq!(calls, tries, "a lease that ran out: {lease_runs_out}");
+        assert_eq!(query(&dir.path().join("relay.db"), "SELECT state FROM sends"), [["12"]], "a person decides");
     }
 }
 
@@ -177,8 +206,11 @@ async fn what_was_in_flight_when_the_process_died_is_recovered() {
     assert_eq!(claim(&store, 0, 9).await.len(), 2);
     drop(store);
     let store = open(&dir).unwrap();
-    assert_eq!(store.recover(Timestamp(5), OnUncertain::Retry).await, Ok(Recovered { repeated: 2, held: 0 }));
-    assert_eq!(store.recover(Timestamp(5), OnUncertain::Retry).await, Ok(Recovered::default()));
+    assert_eq!(
+        store.recover(Timestamp(5), uncertain(OnUncertain::Retry, 2)).await,
+        Ok(Recovered { repeated: 2, held: 0 })
+    );
+    assert_eq!(store.recover(Timestamp(5), uncertain(OnUncertain::Retry, 2)).await, Ok(Recovered::default()));
     let again = claim(&store, 5, 9).await;
     assert_eq!((to(&again), again[0].attempts), (vec!["+1", "+2"], 1));
     assert_eq!(
@@ -209,10 +241,10 @@ async fn a_test_that_died_in_flight_counts_as_having_reached_nobody() {
             store.append(vec![event]).await.unwrap();
             assert_eq!(claim(&store, 0, 1).await.len(), 1);
             if died {
-                store.recover(Timestamp(5_000), OnUncertain::Hold).await.unwrap();
+                store.recover(Timestamp(5_000), uncertain(OnUncertain::Hold, 2)).await.unwrap();
             } else {
                 // its lease runs out
-                let later = ClaimRequest { on_uncertain: OnUncertain::Hold, ..request(5_000, 0) };
+                let later = ClaimRequest { uncertain: uncertain(OnUncertain::Hold, 2), ..request(5_000, 0) };
                 store.claim(later).await.unwrap();
             }
             let found = query(&dir.path().join("relay.db"), "SELECT state, gone_at FROM sends");
@@ -258,7 +290,7 @@ async fn sends_left_uncertain_are_gathered_and_outages_told_once_also_over_a_res
     let (dir, store) = store();
     store.append((1..=4).map(|n| event(n, 0, &[&format!("+{n}")])).collect()).await.unwrap();
     let sends = claim(&store, 0, 4).await;
-    let hold = || Fate::Held { reason: "no answer".into() };
+    let hold = || Fate::Held { reason: "no answer".into(), probe_at: None };
     let due = async |store: &SqliteStore, now: i64| {
         let due = store.remind(Timestamp(now), Timestamp(now - 1_000)).await.unwrap();
         due.into_iter()
@@ -284,7 +316,7 @@ async fn sends_left_uncertain_are_gathered_and_outages_told_once_also_over_a_res
     assert_eq!(reach(&store, gone, 11_500).await, None, "people know");
     assert_eq!(store.unreachable().await.unwrap(), ["default"]);
     // the fourth was under way when it died
-    store.recover(Timestamp(11_600), OnUncertain::Hold).await.unwrap();
+    store.recover(Timestamp(11_600), uncertain(OnUncertain::Hold, 2)).await.unwrap();
     assert_eq!(due(&store, 11_700).await, [AccountTurn::Uncertain { recent: 3, waiting: 4 }]);
     assert_eq!(due(&store, 99_000).await, [], "nothing new, and nothing waits for the account");
     assert_eq!(reach(&store, Reach::Reachable, 99_000).await, Some(AccountTurn::OutageEnded { waited: 0 }));

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use reqwest::Url;
 use serri_relay::clock::{Clock, Stopwatch};
 use serri_relay::deliver::{self, Settings};
-use serri_relay::event::{Content, Made, NewEvent, NewSend, OnUncertain, Start, Suppression, Why, Wishes};
+use serri_relay::event::{Content, Made, NewEvent, NewSend, Start, Suppression, Why, Wishes};
 use serri_relay::secret::Secret;
-use serri_relay::serri::{Answer, Caller, Exchange};
+use serri_relay::serri::{Answer, Caller, Endpoint, Exchange};
 use serri_relay::store::{Intake as _, MemoryStore};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +28,7 @@ struct FarSide {
 }
 
 impl Caller for FarSide {
-    fn call<'a>(&'a self, _: &'a Url, _: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange> {
+    fn call<'a>(&'a self, endpoint: &'a Endpoint, _: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange> {
         async move {
             let number = {
                 let mut calls = self.calls.lock().unwrap();
@@ -38,7 +37,7 @@ impl Caller for FarSide {
             };
             tokio::time::sleep(Duration::from_millis(100)).await;
             let (status, body) = (self.answer)(number, payload);
-            Exchange::of(Answer { status, retry_after: None, body })
+            Exchange::of(endpoint, Answer { status, retry_after: None, body, payload })
         }
         .boxed()
     }
@@ -88,7 +87,7 @@ impl World {
         let settings = Settings {
             concurrency,
             timeout: Duration::from_secs(10),
-            policy: policy(OnUncertain::Retry),
+            policy: policy(),
             net: Duration::from_secs(86_400),
         };
         let caller = Arc::clone(&self.far) as Arc<dyn Caller>;

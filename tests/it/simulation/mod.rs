@@ -10,7 +10,8 @@ mod serri;
 mod steps;
 mod week;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -18,12 +19,12 @@ use serri_relay::alert::Notices;
 use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::config::unit::Rate;
 use serri_relay::deliver::{self, Account, Deliverer, Lookups, Policy, Settings};
-use serri_relay::event::{Kept, OnUncertain};
+use serri_relay::event::{Confirm, Kept, OnUncertain, UncertainPolicy};
 use serri_relay::outbound::{Limits, Outbound};
 use serri_relay::route::wakes::Wakes;
 use serri_relay::route::{Detour, Routes};
 use serri_relay::secret::Secret;
-use serri_relay::serri::Caller;
+use serri_relay::serri::{Caller, Endpoint};
 use serri_relay::store::{Intake as _, MemoryStore, Store};
 use serri_relay::telemetry::Metrics;
 use tokio::sync::Notify;
@@ -32,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world::Setup;
 use model::Model;
-use script::{Act, Script};
+use script::{Act, Script, WORDS};
 use serri::Serri;
 
 /// How many seeds a run tries, unless `SERRI_RELAY_SEEDS` says otherwise.
@@ -199,7 +200,7 @@ impl Simulation {
         let settings = Settings {
             concurrency: self.script.concurrency,
             timeout: Duration::from_secs(10),
-            policy: policy(OnUncertain::Retry),
+            policy: policy(),
             net: Duration::from_secs(86_400),
         };
         let caller = Arc::clone(&self.serri) as Arc<dyn Caller>;
@@ -232,11 +233,16 @@ impl Simulation {
         assert!(calls <= CALLS * (events + 10), "{calls} calls for {events} events");
         let events = self.rows("SELECT count(*) FROM events");
         assert_eq!(events, [[self.model.events().to_string()]], "what was accepted is there");
-        for row in
-            self.rows("SELECT s.id, e.id, s.rule, s.state, s.reason FROM sends s JOIN events e ON e.seq = s.event")
-        {
+        let rows = self.rows(
+            "SELECT s.id, e.id, s.rule, s.state, s.reason,
+                    (SELECT count(*) FROM attempts WHERE send = s.id AND outcome = 'uncertain'),
+                    (SELECT count(*) FROM attempts WHERE send = s.id AND outcome = 'unconfirmed')
+             FROM sends s JOIN events e ON e.seq = s.event",
+        );
+        for row in rows {
             self.model.check_fate(&row, &self.serri);
         }
+        self.check_refusals();
         assert_eq!(
             self.rows("SELECT count(*) FROM sends")[0][0],
             self.model.sends().to_string(),
@@ -245,16 +251,36 @@ impl Simulation {
     }
 }
 
+impl Simulation {
+    /// Where all are refused alike, no more than two people of a campaign can be taken to be at fault themselves.
+    fn check_refusals(&self) {
+        let failed = self.rows("SELECT campaign, destination, reason FROM sends WHERE state = 11");
+        for word in WORDS {
+            let mut people: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+            for row in failed.iter().filter(|row| row[2].contains(&format!(": {word}: "))) {
+                people.entry(&row[0]).or_default().insert(&row[1]);
+            }
+            assert!(people.values().all(|people| people.len() <= 2), "{word}: {people:?}");
+        }
+    }
+}
+
 /// When sends are tried again; nothing is given up while a simulation lasts.
-fn policy(on_uncertain: OnUncertain) -> Policy {
+fn policy() -> Policy {
     Policy {
         initial: Duration::from_secs(2),
         max: Duration::from_secs(600),
         give_up_after: Duration::from_secs(30 * 86_400),
-        on_uncertain,
+        uncertain: UncertainPolicy { on_uncertain: OnUncertain::Retry, tries: NonZeroU32::new(2).unwrap() },
         probe_initial: Duration::from_secs(60),
         probe_max: Duration::from_secs(900),
     }
+}
+
+/// Where an account's calls go.
+pub fn endpoint(account: &str) -> Endpoint {
+    let url = format!("http://{account}.example/").parse().unwrap();
+    Endpoint { account: account.to_owned(), url, confirm: Confirm::Explicit }
 }
 
 /// A deliverer over a store, a Serri and a clock.
@@ -268,7 +294,7 @@ fn deliverer(
     let rate: Rate = rate.parse().unwrap();
     let account = |name: &str| {
         let account = Account {
-            endpoint: format!("http://{name}.example/").parse().unwrap(),
+            endpoint: endpoint(name),
             key: Secret::new("key"),
             rate,
             campaign_rates: BTreeMap::new(),

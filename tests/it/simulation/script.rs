@@ -126,10 +126,20 @@ pub enum FaultKind {
     NotLive(&'static str),
     Hangs,
     TooFast,
+    /// Some are refused in words that are not known.
     Unknown,
     /// What it answers makes the relay panic.
     Panics,
+    /// All are, and the first word says during which fault.
+    Blocked(&'static str),
+    /// Something else than the API answers.
+    WrongEndpoint,
+    /// A success that does not say that the message was taken.
+    Unconfirmed,
 }
+
+/// With which words they are refused.
+pub const WORDS: [&str; 6] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"];
 
 /// All that a seed decides.
 pub struct Script {
@@ -178,13 +188,20 @@ impl Script {
             FaultKind::TooFast,
             FaultKind::Unknown,
             FaultKind::Panics,
+            FaultKind::Blocked(""),
+            FaultKind::WrongEndpoint,
+            FaultKind::Unconfirmed,
         ];
         let mut faults = Vec::new();
-        for _ in 0..rng.usize(0..6) {
+        for word in WORDS.iter().take(rng.usize(0..6)) {
             let from = moment(&mut rng);
             let until = from + Duration::from_secs(rng.u64(1..40_000));
             let account = if rng.bool() { "default" } else { "second" };
-            faults.push(Fault { from, until, account, kind: kinds[rng.usize(0..kinds.len())] });
+            let kind = match kinds[rng.usize(0..kinds.len())] {
+                FaultKind::Blocked(_) => FaultKind::Blocked(word),
+                kind => kind,
+            };
+            faults.push(Fault { from, until, account, kind });
         }
         Self { concurrency: rng.usize(1..=4), acts, faults }
     }

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use reqwest::Url;
 use serde_json::{Value, json};
 use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::event::Outcome;
 use serri_relay::outbound::Allowance;
 use serri_relay::secret::Secret;
-use serri_relay::serri::{Answer, Caller, Exchange};
+use serri_relay::serri::{Answer, Caller, Endpoint, Exchange};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
+use super::endpoint;
 use super::model::Model;
 use super::script::{Fault, FaultKind, PEOPLE};
 
@@ -112,7 +112,9 @@ impl Serri {
         let now = self.begin.elapsed();
         let lasts = |fault: &&Fault| (fault.from..fault.until).contains(&now) && fault.account == account;
         let hits = |fault: &&Fault| !matches!(fault.kind, FaultKind::NotLive(name) if name != campaign);
-        self.faults.iter().filter(lasts).find(hits).map(|fault| fault.kind)
+        let all: Vec<FaultKind> = self.faults.iter().filter(lasts).filter(hits).map(|fault| fault.kind).collect();
+        let is_blocked = |kind: &&FaultKind| matches!(kind, FaultKind::Blocked(_));
+        all.iter().find(is_blocked).or(all.first()).copied()
     }
 
     async fn wait(&self, most_ms: u64) {
@@ -126,11 +128,15 @@ impl Serri {
 
     /// Works on a call, and answers it if the relay still waits.
     async fn answer(&self, (account, payload): (String, Value), kill: bool, reply: oneshot::Sender<Exchange>) {
+        let sent = payload.to_string();
         let text = |key: &str| payload[key].as_str().unwrap().to_owned();
         let (campaign, number) = (text("campaignName"), text("destination"));
         let event = payload["tags"][0].as_str().unwrap_or("").to_owned();
         self.wait(800).await;
-        let of = |status: u16, body: &str| Exchange::of(Answer { status, retry_after: None, body });
+        let endpoint = endpoint(&account);
+        let of = |status: u16, body: &str| {
+            Exchange::of(&endpoint, Answer { status, retry_after: None, body, payload: &sent })
+        };
         let fault = self.fault(&account, &campaign);
         let exchange = match fault {
             Some(FaultKind::NoCredits) => of(402, r#"{"message":"Insufficient WhatsApp Conversation Credits (WCC)!"}"#),
@@ -141,7 +147,29 @@ impl Serri {
             }
             Some(FaultKind::NotLive(_)) => of(400, "Campaign is Not Live"),
             Some(FaultKind::TooFast) if self.chance() => {
-                Exchange::of(Answer { status: 429, retry_after: Some(Duration::from_secs(3)), body: "" })
+                let wait = if self.chance() { 3 } else { 86_400 };
+                let retry_after = Some(Duration::from_secs(wait));
+                Exchange::of(&endpoint, Answer { status: 429, retry_after, body: "", payload: &sent })
+            }
+            Some(FaultKind::Blocked(word)) => {
+                let said = format!("{word}: the sender {number} may not do this ({event}-{})", self.clock.now().0);
+                let (status, body) = if self.chance() {
+                    (400, json!({ "message": said }))
+                } else {
+                    (200, json!({ "success": false, "message": said }))
+                };
+                of(status, &body.to_string())
+            }
+            Some(FaultKind::WrongEndpoint) => {
+                let answers = [(404, "Not Found"), (200, "<html>It works!</html>"), (204, ""), (308, "{}")];
+                let (status, body) = answers[usize::from(self.chance()) * 2 + usize::from(self.chance())];
+                of(status, body)
+            }
+            Some(FaultKind::Unconfirmed) => {
+                if self.chance() {
+                    self.take(&account, &campaign, &number, &event);
+                }
+                of(200, r#"{"hello":"world"}"#)
             }
             Some(FaultKind::Unknown) if self.chance() => of(400, r#"{"message":"something new"}"#),
             _ if number == PEOPLE[5] => of(400, r#"{"message":"Invalid Number"}"#),
@@ -234,9 +262,8 @@ impl State {
 }
 
 impl Caller for Serri {
-    fn call<'a>(&'a self, endpoint: &'a Url, _: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange> {
-        let account = endpoint.host_str().unwrap().trim_end_matches(".example").to_owned();
+    fn call<'a>(&'a self, endpoint: &'a Endpoint, _: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange> {
         let payload: Value = serde_json::from_str(payload).unwrap_or_else(|_| json!({}));
-        self.called(account, payload).boxed()
+        self.called(endpoint.account.clone(), payload).boxed()
     }
 }

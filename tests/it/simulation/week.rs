@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use reqwest::Url;
 use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::deliver;
-use serri_relay::event::{Content, Made, NewEvent, NewSend, OnUncertain, Priority, Wishes};
+use serri_relay::event::{Content, Made, NewEvent, NewSend, Priority, Wishes};
 use serri_relay::secret::Secret;
-use serri_relay::serri::{Answer, Caller, Exchange};
+use serri_relay::serri::{Answer, Caller, Endpoint, Exchange};
 use serri_relay::store::{Intake as _, MemoryStore};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +29,7 @@ struct Poor {
 }
 
 impl Caller for Poor {
-    fn call<'a>(&'a self, _: &'a Url, _: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange> {
+    fn call<'a>(&'a self, endpoint: &'a Endpoint, _: &'a Secret, payload: &'a str) -> BoxFuture<'a, Exchange> {
         async move {
             self.calls.lock().unwrap().push((self.watch.elapsed(), payload.parse().unwrap()));
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -39,7 +38,7 @@ impl Caller for Poor {
             } else {
                 (200, r#"{"success":"true","submitted_message_id":"m"}"#)
             };
-            Exchange::of(Answer { status, retry_after: None, body })
+            Exchange::of(endpoint, Answer { status, retry_after: None, body, payload })
         }
         .boxed()
     }
@@ -96,7 +95,7 @@ async fn a_week_without_credits_costs_some_hundred_calls_and_then_drains_in_orde
     let settings = deliver::Settings {
         concurrency: 64,
         timeout: Duration::from_secs(10),
-        policy: policy(OnUncertain::Retry),
+        policy: policy(),
         net: Duration::from_secs(86_400),
     };
     let caller = Arc::clone(&poor) as Arc<dyn Caller>;

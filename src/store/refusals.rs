@@ -1,0 +1,178 @@
+//! The SQL of refusals in words that nobody knows: when different people are refused the same way one after another, it is
+//! not they who are at fault. Their campaign, or the whole account, goes on hold, and they wait with it.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use super::holds;
+use super::states::READY;
+use super::turns::{self, Turn};
+use crate::clock::Timestamp;
+use crate::event::{HoldChange, UnknownRefusal};
+
+/// How many refused sends of a campaign are remembered.
+const MOST: i64 = 1_000;
+
+/// Where a refused send stands.
+const COUNTED: i64 = 0;
+const WAITS: i64 = 1;
+const WENT_ON: i64 = 2;
+
+/// A send that was just refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused<'a> {
+    pub send: i64,
+    pub account: &'a str,
+    pub campaign: &'a str,
+    pub refusal: &'a UnknownRefusal,
+    /// When the call began.
+    pub seen: Timestamp,
+    pub now: Timestamp,
+    /// Whether it tried a hold.
+    pub is_probe: bool,
+}
+
+/// Whether any are remembered: as a rule there are none, and nothing has to be looked up.
+pub fn are_there(db: &Connection) -> Result<bool> {
+    db.prepare_cached("SELECT 1 FROM refusals")?.exists([])
+}
+
+/// Decides whether a refused send, which is written down as failed, waits after all. Returns whether it does.
+pub fn weigh(db: &Connection, refused: Refused<'_>, changes: &mut Vec<HoldChange>) -> Result<bool> {
+    let Refused { send, account, campaign, refusal: UnknownRefusal { text, .. }, .. } = refused;
+    let before: Option<i64> = db
+        .prepare_cached("SELECT state FROM refusals WHERE send = ?1 AND text = ?2")?
+        .query_row(params![send, text], |row| row.get(0))
+        .optional()?;
+    // it went on when the hold had ended, and is refused again: this one is at fault itself
+    let had_its_chance = before == Some(WENT_ON);
+    if holds::began_with(db, refused, "ended_at IS NULL")? && (refused.is_probe || !had_its_chance) {
+        wait(db, refused, send, before.filter(|_| had_its_chance).unwrap_or(WAITS))?;
+        return Ok(true);
+    }
+    if had_its_chance {
+        forget(db, send)?;
+        return Ok(false);
+    }
+    // its call is older than the end of the hold, and says nothing about the time after it
+    if holds::began_with(db, refused, "ended_at > ?4")? {
+        wait(db, refused, send, WENT_ON)?;
+        return Ok(true);
+    }
+    remember(db, refused, send, COUNTED)?;
+    db.prepare_cached(
+        "DELETE FROM refusals WHERE state = 0 AND account = ?1 AND campaign = ?2 AND send <
+           (SELECT send FROM refusals WHERE state = 0 AND account = ?1 AND campaign = ?2 ORDER BY send DESC LIMIT 1 OFFSET ?3)",
+    )?
+    .execute(params![account, campaign, MOST - 1])?;
+    hold_if_others_were_too(db, refused, changes)
+}
+
+/// Puts the campaign on hold with which this is the third person who is refused the same way, and the account if that is
+/// its second campaign.
+fn hold_if_others_were_too(db: &Connection, refused: Refused<'_>, changes: &mut Vec<HoldChange>) -> Result<bool> {
+    let Refused { account, campaign, refusal: UnknownRefusal { text, .. }, .. } = refused;
+    let mut streak = db.prepare_cached(
+        "SELECT r.send, s.destination FROM refusals r JOIN sends s ON s.id = r.send
+         WHERE r.state = 0 AND r.account = ?1 AND r.campaign = ?2 AND r.text = ?3 AND s.state = 11 ORDER BY r.send",
+    )?;
+    let rows = streak.query_map(params![account, campaign, text], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let streak: Vec<(i64, String)> = rows.collect::<Result<_>>()?;
+    let people: std::collections::BTreeSet<&str> = streak.iter().map(|(_, person)| person.as_str()).collect();
+    if people.len() < UnknownRefusal::PEOPLE {
+        return Ok(false);
+    }
+    let who = format!("{} people in a row were refused in the same words, whose meaning is not known", people.len());
+    if !begin(db, refused, (campaign, &who), changes)? {
+        return Ok(false);
+    }
+    let is_second = db
+        .prepare_cached(
+            "SELECT 1 FROM holds WHERE ended_at IS NULL AND account = ?1 AND campaign NOT IN ('', ?2) AND refusal = ?3",
+        )?
+        .exists(params![account, campaign, text])?;
+    if is_second {
+        let who = "people of two campaigns were refused in the same words, whose meaning is not known";
+        begin(db, refused, ("", who), changes)?;
+    }
+    for (send, _) in &streak {
+        wait(db, refused, *send, WAITS)?;
+    }
+    Ok(true)
+}
+
+fn begin(
+    db: &Connection,
+    refused: Refused<'_>,
+    (campaign, who): (&str, &str),
+    changes: &mut Vec<HoldChange>,
+) -> Result<bool> {
+    let UnknownRefusal { text, probe_at, .. } = refused.refusal;
+    let hold = holds::Beginning {
+        account: refused.account,
+        campaign,
+        reason: &format!("{who}: {text}"),
+        by: "answer",
+        refusal: Some(text),
+        seen: refused.seen,
+        now: refused.now,
+        probe_at: Some(*probe_at),
+    };
+    holds::begin(db, hold, changes)
+}
+
+/// A refused send waits after all, and has used nothing up.
+fn wait(db: &Connection, refused: Refused<'_>, send: i64, state: i64) -> Result<()> {
+    remember(db, refused, send, state)?;
+    db.prepare_cached("UPDATE sends SET used = 0, since = ?2 WHERE id = ?1")?.execute(params![send, refused.now.0])?;
+    let reason = format!("{}; others were refused the same way, so it waits with them", refused.refusal.reason);
+    turns::turn(db, send, refused.now, Turn { state: READY, why: None, until: None, reason: Some(&reason) })
+}
+
+fn remember(db: &Connection, refused: Refused<'_>, send: i64, state: i64) -> Result<()> {
+    let Refused { account, campaign, refusal, .. } = refused;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO refusals (send, account, campaign, text, state) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![send, account, campaign, refusal.text, state])
+    .map(drop)
+}
+
+/// A send begins anew.
+pub fn forget(db: &Connection, send: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM refusals WHERE send = ?1")?.execute([send]).map(drop)
+}
+
+/// A campaign took a send: who was refused before was at fault.
+pub fn taken(db: &Connection, send: i64, account: &str, campaign: &str) -> Result<()> {
+    forget(db, send)?;
+    db.prepare_cached(
+        "DELETE FROM refusals INDEXED BY refusals_counted WHERE state = 0 AND account = ?1 AND campaign = ?2",
+    )?
+    .execute([account, campaign])
+    .map(drop)
+}
+
+/// A hold has ended: what waits with no other goes on, once.
+pub fn hold_ended(db: &Connection) -> Result<()> {
+    if !are_there(db)? {
+        return Ok(());
+    }
+    db.prepare_cached(
+        "UPDATE refusals SET state = 2 WHERE state = 1 AND NOT EXISTS
+           (SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND h.account = refusals.account
+            AND h.campaign IN ('', refusals.campaign) AND h.refusal = refusals.text)",
+    )?
+    .execute([])?;
+    db.prepare_cached(
+        "DELETE FROM refusals WHERE state <> 0 AND NOT EXISTS (SELECT 1 FROM sends WHERE id = send AND state < 10)",
+    )?
+    .execute([])
+    .map(drop)
+}
+
+/// A person lifts a hold: whoever waits has the same chance as one who was never refused.
+pub fn hold_lifted(db: &Connection, account: &str, campaign: &str) -> Result<()> {
+    db.prepare_cached("DELETE FROM refusals WHERE state <> 0 AND account = ?1 AND ?2 IN ('', campaign)")?
+        .execute([account, campaign])
+        .map(drop)
+}

@@ -1,0 +1,274 @@
+//! Answers that are no single lead's fault, or that say nothing: what waits, what is left for a person, what goes on.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::world::{ROUTE, Setup, World, scripted};
+
+fn quick() -> Setup {
+    Setup::new()
+        .route("hello", ROUTE)
+        .set("delivery.retry.initial=10ms")
+        .set("delivery.retry.max=50ms")
+        .set("delivery.hold_probe.initial=30ms")
+        .set("delivery.hold_probe.max=60ms")
+}
+
+fn ok() -> Response {
+    r#"{"success":"true","submitted_message_id":"m-1"}"#.into_response()
+}
+
+fn said(status: u16, body: &'static str) -> Response {
+    (http::StatusCode::from_u16(status).unwrap(), body).into_response()
+}
+
+/// How a Serri answers: to the campaign and the number of a call.
+type Mood = Box<dyn Fn(&str, &str) -> Response + Send>;
+
+/// A Serri whose answers a test changes.
+struct Moody {
+    mood: Mutex<Mood>,
+    calls: Mutex<Vec<String>>,
+}
+
+impl Moody {
+    fn new(mood: impl Fn(&str, &str) -> Response + Send + 'static) -> Arc<Self> {
+        Arc::new(Self { mood: Mutex::new(Box::new(mood)), calls: Mutex::default() })
+    }
+
+    fn turns(&self, mood: impl Fn(&str, &str) -> Response + Send + 'static) {
+        *self.mood.lock().unwrap() = Box::new(mood);
+    }
+
+    fn router(self: &Arc<Self>) -> Router {
+        let moody = Arc::clone(self);
+        scripted(move |call: Value| {
+            let moody = Arc::clone(&moody);
+            async move {
+                let (campaign, number) =
+                    (call["campaignName"].as_str().unwrap(), call["destination"].as_str().unwrap());
+                moody.calls.lock().unwrap().push(number.to_owned());
+                let mood = moody.mood.lock().unwrap();
+                mood(campaign, number)
+            }
+        })
+    }
+
+    fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+async fn post(world: &World, campaign: &str, people: std::ops::Range<usize>) {
+    for person in people {
+        let id = format!("{campaign}-{person}");
+        let body = json!({"id": id, "campaign": campaign, "phone": format!("98123{person:05}")});
+        assert_eq!(world.post("hello", &body.to_string()).await.0, 200);
+    }
+}
+
+fn number(person: usize) -> String {
+    format!("+9198123{person:05}")
+}
+
+async fn states(world: &World, state: &str, count: usize) {
+    world.settles(&format!("SELECT count(*) FROM sends WHERE state = {state}"), &count.to_string()).await;
+}
+
+const HOLDS: &str = "SELECT account, campaign, ended_at IS NULL FROM holds ORDER BY id";
+
+#[tokio::test]
+async fn nobody_is_lost_to_a_wrong_endpoint() {
+    for (status, body) in [(404, "Not Found"), (405, "{}"), (200, "<html>It works!</html>"), (204, ""), (200, "hi")] {
+        let serri = Moody::new(move |_, _| said(status, body));
+        let world = World::start_against(quick().set("delivery.concurrency=4"), serri.router()).await;
+        post(&world, "welcome", 0..20).await;
+        world.settles("SELECT count(*) FROM holds", "1").await;
+        let hold = &world.query("SELECT campaign, reason FROM holds")[0];
+        for part in ["the endpoint is wrong: 127.0.0.1", "`accounts.default.endpoint`", "https://backend.aisensy.com/"]
+        {
+            assert!(hold[1].contains(part), "{hold:?}");
+        }
+        assert_eq!(
+            (hold[0].as_str(), world.query("SELECT count(*) FROM sends WHERE state >= 10")),
+            ("", vec![vec!["0".to_owned()]])
+        );
+        serri.turns(|_, _| ok());
+        states(&world, "10", 20).await;
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_success_that_says_nothing_costs_one_send_and_holds_the_account() {
+    let serri = Moody::new(|_, _| said(200, r#"{"hello":"world"}"#));
+    let slow =
+        quick().set("delivery.concurrency=1").set("delivery.hold_probe.initial=1h").set("delivery.hold_probe.max=1h");
+    let world = World::start_against(slow, serri.router()).await;
+    post(&world, "welcome", 0..20).await;
+    world.settles(HOLDS, "default").await;
+    states(&world, "12", 1).await;
+    states(&world, "0", 19).await;
+    assert_eq!(serri.calls().len(), 1);
+    let reason = world.query("SELECT reason FROM holds")[0][0].clone();
+    assert!(
+        reason.contains(r#"200: {"hello":"world"}"#) && reason.contains("accounts.default.confirm: any"),
+        "{reason}"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn where_any_success_confirms_an_api_that_says_nothing_is_believed_and_a_page_is_not() {
+    let serri = Moody::new(|_, number| match number {
+        "+919812300000" => said(204, ""),
+        "+919812300001" => said(200, "queued"),
+        "+919812300002" => said(202, r#"{"hello":"world"}"#),
+        "+919812300003" => said(200, r#"{"success":false,"message":"Invalid Number"}"#),
+        _ => said(200, "<html>"),
+    });
+    let world = World::start_against(quick().set("accounts.default.confirm=any"), serri.router()).await;
+    post(&world, "welcome", 0..4).await;
+    states(&world, "10", 3).await;
+    states(&world, "11", 1).await;
+    assert_eq!(world.query("SELECT count(*) FROM holds"), [["0"]]);
+    post(&world, "welcome", 4..5).await;
+    world.settles("SELECT count(*) FROM holds", "1").await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_third_person_who_is_refused_in_the_same_unknown_words_holds_the_campaign_and_nobody_has_failed() {
+    let in_turn = AtomicUsize::new(0);
+    let blocked = move |campaign: &str, number: &str| match campaign {
+        "other" => ok(),
+        _ => {
+            let trace = in_turn.fetch_add(1, Ordering::SeqCst);
+            let body = json!({"message": format!("Sender blocked for {number}, trace ab{trace}-9")}).to_string();
+            (http::StatusCode::BAD_REQUEST, body).into_response()
+        }
+    };
+    let serri = Moody::new(blocked);
+    let world = World::start_against(quick(), serri.router()).await;
+    post(&world, "welcome", 0..2).await;
+    states(&world, "11", 2).await;
+    post(&world, "other", 100..101).await;
+    states(&world, "10", 1).await;
+    // another campaign says nothing, and a restart forgets nothing; the third of a hundred that come at once
+    let world = world.restart().await;
+    post(&world, "welcome", 2..60).await;
+    world.settles("SELECT campaign FROM holds", "welcome").await;
+    world.settles("SELECT count(*) FROM sends WHERE state IN (0, 2) AND campaign = 'welcome'", "60").await;
+    let reason = world.query("SELECT reason FROM holds")[0][0].clone();
+    assert!(
+        reason.contains("3 people in a row were refused in the same words") && reason.contains("sender blocked for #"),
+        "{reason}"
+    );
+    assert!(!reason.contains("98123"), "{reason}");
+    let number_of_calls = serri.calls().len();
+    assert!(number_of_calls < 60 + 64, "{number_of_calls}");
+    assert_eq!(world.query("SELECT count(*) FROM sends WHERE state = 11"), [["0"]]);
+    post(&world, "other", 101..110).await;
+    states(&world, "10", 10).await;
+    serri.turns(|_, _| ok());
+    states(&world, "10", 70).await;
+    world.settles("SELECT count(*) FROM refusals", "0").await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn two_campaigns_that_are_refused_alike_hold_the_account() {
+    let serri = Moody::new(|campaign, _| match campaign {
+        "fine" => ok(),
+        _ => said(400, r#"{"success":false,"message":"not today"}"#),
+    });
+    let world = World::start_against(
+        quick().set("delivery.hold_probe.max=10s").set("delivery.hold_probe.initial=10s"),
+        serri.router(),
+    )
+    .await;
+    post(&world, "one", 0..3).await;
+    world.settles("SELECT count(*) FROM holds", "1").await;
+    post(&world, "two", 10..13).await;
+    world.settles("SELECT count(*) FROM holds", "3").await;
+    assert_eq!(world.query(HOLDS), [["default", "one", "1"], ["default", "two", "1"], ["default", "", "1"]]);
+    post(&world, "fine", 20..23).await;
+    states(&world, "0", 9).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_bad_number_whose_words_are_unknown_waits_once_and_then_fails() {
+    let bad = |_: &str, number: &str| match number {
+        "+919812300000" | "+919812300001" | "+919812300002" => said(400, r#"{"message":"cannot be reached"}"#),
+        _ => ok(),
+    };
+    let serri = Moody::new(bad);
+    let world = World::start_against(quick().set("delivery.concurrency=1"), serri.router()).await;
+    post(&world, "welcome", 0..3).await;
+    world.settles("SELECT count(*) FROM holds", "1").await;
+    // as long as nobody else waits, nothing tells that they are at fault themselves
+    post(&world, "welcome", 3..10).await;
+    states(&world, "10", 7).await;
+    states(&world, "11", 3).await;
+    let holds = world.query("SELECT count(*) FROM holds");
+    assert_eq!(holds, [["1"]], "what is refused a second time does not hold up the campaign again");
+    for person in 0..3 {
+        let calls = serri.calls().iter().filter(|called| **called == number(person)).count();
+        assert!(calls >= 2, "{person}: {calls}");
+    }
+    world.settles("SELECT count(*) FROM refusals", "0").await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_taken_in_between_or_the_same_person_or_other_words_hold_nothing_up() {
+    let serri = Moody::new(|_, number| match number {
+        "+919812300000" | "+919812300001" | "+919812300003" => said(400, r#"{"message":"cannot be reached"}"#),
+        "+919812300010" => said(400, r#"{"message":"one thing"}"#),
+        "+919812300011" => said(400, r#"{"message":"another thing"}"#),
+        "+919812300012" => said(400, r#"{"message":"a third thing"}"#),
+        "+919812300020" => said(400, r#"{"message":"never"}"#),
+        _ => ok(),
+    });
+    let world = World::start_against(quick().set("delivery.concurrency=1"), serri.router()).await;
+    post(&world, "welcome", 0..4).await;
+    states(&world, "11", 3).await;
+    post(&world, "words", 10..13).await;
+    states(&world, "11", 6).await;
+    for id in ["a", "b", "c", "d"] {
+        let body = json!({"id": id, "campaign": "person", "phone": "9812300020"});
+        world.post("hello", &body.to_string()).await;
+    }
+    states(&world, "11", 10).await;
+    assert_eq!(world.query("SELECT count(*) FROM holds"), [["0"]]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_knows_at_most_as_often_as_the_nearest_says() {
+    let tries = |route: &str, count: &str| format!("{count}{}", ROUTE.replace("welcome", route));
+    let rule = ROUTE.replace("    when: not", "    uncertain_tries: 4\n    when: not");
+    let setup = quick()
+        .route("once", &tries("once", "uncertain_tries: 1"))
+        .route("often", &tries("often", "uncertain_tries: 3"))
+        .route("rule", &format!("uncertain_tries: 1{rule}"))
+        .set("delivery.timeout=50ms");
+    let world = World::start(setup).await;
+    for (index, route) in ["hello", "once", "often", "rule"].iter().enumerate() {
+        let body = json!({"id": route, "campaign": "sandbox_hang", "phone": format!("981234567{index}")});
+        assert_eq!(world.post(route, &body.to_string()).await.0, 200);
+    }
+    states(&world, "12", 4).await;
+    assert_eq!(
+        world.query(
+            "SELECT route, uncertain, (SELECT count(*) FROM attempts WHERE send = id) FROM sends ORDER BY route"
+        ),
+        [["hello", "2", "2"], ["often", "3", "3"], ["once", "1", "1"], ["rule", "4", "4"]]
+    );
+    world.stop().await;
+}
