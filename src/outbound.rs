@@ -164,8 +164,9 @@ async fn read(mut response: Response, mut allowance: Allowance, limit: usize) ->
 /// `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3).
 fn wait_of(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // whoever hears it has a longest wait of their own
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let at = jiff::fmt::rfc2822::parse(text).ok()?;
     Some(Timestamp(at.timestamp().as_millisecond()).since(now))
@@ -257,7 +258,11 @@ mod tests {
         assert_eq!(wait("120"), Some(Duration::from_secs(120)));
         assert_eq!(wait("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
         assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(wait("soon"), None);
+        assert_eq!(wait("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
+        assert!(wait("Fri, 01 Jan 2100 00:00:00 GMT") > Some(Duration::from_secs(86_400 * 365)));
+        for none in ["soon", "", "-5", "1.5", "0x10", "+7"] {
+            assert_eq!(wait(none), None, "{none}");
+        }
     }
 
     #[test]

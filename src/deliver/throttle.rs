@@ -21,6 +21,8 @@ pub struct Throttle {
     pace: Pace,
     campaigns: BTreeMap<String, Pace>,
     breaker: Breaker,
+    /// The longest that a server is heard which asks to wait.
+    longest: Duration,
     /// How many are claimed and not yet done.
     held: usize,
     /// Something may be ready that was not claimed.
@@ -34,6 +36,7 @@ impl Throttle {
             pace: Pace::new(rate),
             campaigns: campaigns.iter().map(|(name, rate)| (name.clone(), Pace::new(*rate))).collect(),
             breaker: Breaker::new(policy.initial, policy.max),
+            longest: policy.max,
             held: 0,
             hungry: true,
         }
@@ -48,7 +51,7 @@ impl Throttle {
         let ended = attempt.at.after(attempt.took);
         match &attempt.outcome {
             Outcome::Transient { retry_after, .. } if attempt.status == Some(429) => {
-                self.pace.slow(ended, retry_after.map(|asked| ended.after(asked)));
+                self.pace.slow(ended, retry_after.map(|asked| ended.after(asked.min(self.longest))));
                 None
             }
             Outcome::Transient { .. } | Outcome::Uncertain { .. } => self.breaker.failed(attempt.at, ended, chance),
@@ -173,6 +176,42 @@ impl Throttles {
             throttle.pace.forgive(now, longest);
             throttle.campaigns.values_mut().for_each(|pace| pace.forgive(now, longest));
             throttle.breaker.forgive(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::event::{OnUncertain, UncertainPolicy};
+
+    #[test]
+    fn a_server_that_asks_to_wait_for_a_day_or_for_ever_is_heard_for_the_longest_wait() {
+        let max = Duration::from_secs(600);
+        let policy = Policy {
+            initial: Duration::from_secs(2),
+            max,
+            give_up_after: Duration::from_secs(3_600),
+            uncertain: UncertainPolicy { on_uncertain: OnUncertain::Retry, tries: NonZeroU32::MIN },
+            probe_initial: Duration::from_secs(60),
+            probe_max: Duration::from_secs(900),
+        };
+        for (asked_s, waited_s) in [(3, 3), (600, 600), (86_400, 600), (u64::MAX, 600)] {
+            for status in [429, 503] {
+                let mut throttle = Throttle::new(Rate(None), &BTreeMap::new(), &policy);
+                let retry_after = Some(Duration::from_secs(asked_s));
+                let outcome = Outcome::Transient { reason: status.to_string(), retry_after };
+                let at = Timestamp(1_000);
+                let attempt =
+                    Attempt { at, took: Duration::ZERO, status: Some(status), answer: String::new(), outcome };
+                let _ = throttle.learn(&attempt, 1.0);
+                let waits = if status == 429 { Duration::from_secs(waited_s) } else { Duration::ZERO };
+                let next = throttle.pace.next(at);
+                assert_eq!(next.since(at), waits, "{status}: {asked_s} s");
+                assert!(throttle.room(next, 8) > 0, "{status}: {asked_s} s");
+            }
         }
     }
 }
