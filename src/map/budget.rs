@@ -6,11 +6,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Steps for everything that is worked out of one event: source, rules, send options. A real event takes some hundreds;
-/// this many take a quarter of a second at the very worst.
+/// Steps for everything that is worked out of one event: source, rules, send options. A real event takes some hundreds.
 const EVENT_STEPS: u64 = 4_000_000;
 
-/// Steps for all events of one call: enough for the 1,000 events of a large one, and two seconds at the very worst.
+/// Steps for all events of one call: enough for the 1,000 events of a large one.
 const CALL_STEPS: u64 = 20_000_000;
 
 /// How many bytes of text are read or written for one step where we do it ourselves, character by character.

@@ -27,7 +27,7 @@ fn processor_time() -> Duration {
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let before = processor_time();
     let done = work();
-    (done, processor_time() - before)
+    (done, processor_time().saturating_sub(before))
 }
 
 /// What a route's rules make of a body.
@@ -55,7 +55,7 @@ fn answers() -> Value {
 fn what_walks_a_long_list_is_bounded_in_every_key() {
     let event = json!({"phone": "9812345670", "list": answers()});
     let pick = "event.list | pick(k='none') or event.list | pick('k.k', 'none')";
-    let all = vec![pick; 12].join(" or ");
+    let all = [pick; 12].join(" or ");
     for (key, rule) in [
         ("when", format!("when: {all}")),
         ("for_each", format!("for_each: \"{all}\"")),
@@ -69,8 +69,7 @@ fn what_walks_a_long_list_is_bounded_in_every_key() {
         ("key", format!("key: \"{{{{ {all} }}}}\"\n    cancel_on: meta.type == 'x'\n    delay: 1h")),
     ] {
         let route = format!(
-            "source: generic\nauth: none\nsends:\n  - name: long\n    campaignName: c\n    destination: '{{{{ event.phone }}}}'\n    userName: A\n    {}\n",
-            rule
+            "source: generic\nauth: none\nsends:\n  - name: long\n    campaignName: c\n    destination: '{{{{ event.phone }}}}'\n    userName: A\n    {rule}\n"
         );
         let (events, took) = timed(|| read(&route, event.clone()));
         let said = reasons(&events[0].made);
