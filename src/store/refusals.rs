@@ -110,7 +110,8 @@ fn begin(
     let hold = holds::Beginning {
         account: refused.account,
         campaign,
-        reason: &format!("{who}: {text}"),
+        // the status is masked like other numbers
+        reason: &format!("{who}: {}", text.trim_start_matches("#: ")),
         by: "answer",
         refusal: Some(text),
         seen: refused.seen,

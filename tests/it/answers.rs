@@ -2,12 +2,17 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use serri_relay::clock::Timestamp;
+use serri_relay::event::{Attempt, Claimed, Fate, Outcome, Probed, Settlement, UnknownRefusal, Verdict};
+use serri_relay::store::{Intake as _, Report, Store as _};
 
-use crate::world::{ROUTE, Setup, World, scripted};
+use crate::store;
+use crate::world::{ROUTE, Setup, World, query, scripted};
 
 fn quick() -> Setup {
     Setup::new()
@@ -271,4 +276,81 @@ async fn nobody_knows_at_most_as_often_as_the_nearest_says() {
         [["hello", "2", "2"], ["often", "3", "3"], ["once", "1", "1"], ["rule", "4", "4"]]
     );
     world.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_goes_afresh_when_a_person_lifts_the_hold() {
+    let serri = Moody::new(|_, _| said(400, r#"{"message":"cannot be reached"}"#));
+    let slow = quick().set("delivery.hold_probe.max=1h").set("delivery.hold_probe.initial=1h");
+    let world = World::start_against(slow, serri.router()).await;
+    post(&world, "welcome", 0..3).await;
+    for holds in 1..=3 {
+        world.settles("SELECT count(*) FROM holds", &holds.to_string()).await;
+        states(&world, "0", 3).await;
+        assert_eq!(world.query("SELECT count(*) FROM sends WHERE state = 11"), [["0"]]);
+        let hold = json!({"account": "default", "campaign": "welcome"});
+        assert_eq!(world.admin("POST", "/holds/lift", Some(hold)).await.0, 200);
+    }
+    world.stop().await;
+}
+
+/// What follows from a call that began then: taken, or refused in the same words as ever.
+fn settlement(send: &Claimed, at: i64, taken: Taken) -> Settlement {
+    let (reason, text, later) = ("400: no".to_owned(), "#: no".to_owned(), Timestamp(at + 10));
+    let (outcome, fate, verdict) = match taken {
+        Taken::Yes => (Outcome::Sent { message_id: None }, Fate::Sent { message_id: None }, Verdict::Passed),
+        Taken::No => (
+            Outcome::Unknown { reason: reason.clone(), text: text.clone() },
+            Fate::Doubtful(UnknownRefusal { reason, text, probe_at: later }),
+            Verdict::Unknown { lasts: later, unclear: Timestamp(at) },
+        ),
+    };
+    let attempt =
+        Attempt { at: Timestamp(at), took: Duration::ZERO, status: Some(400), answer: String::new(), outcome };
+    let probed = send.probe.map(|probe| Probed { hold: probe.hold, verdict });
+    Settlement { id: send.id, number: send.attempts + 1, attempt, fate, probed, reached: true }
+}
+
+enum Taken {
+    Yes,
+    No,
+}
+
+#[tokio::test]
+async fn what_was_under_way_when_the_hold_began_waits_with_it_and_when_it_ended_goes_once_more() {
+    let (dir, store) = store::store();
+    let settle = async |send: &Claimed, at, taken| {
+        let report = Report { settlements: vec![settlement(send, at, taken)], ..Report::default() };
+        store.settle(Arc::new(report), Timestamp(at)).await.unwrap();
+    };
+    let rows = |sql: &str| query(&dir.path().join("relay.db"), sql);
+    let states = || rows("SELECT state FROM sends ORDER BY id").concat();
+    store.append(vec![store::event(1, 0, &["+1", "+2", "+3", "+4", "+5"])]).await.unwrap();
+    let sends = store.claim(store::request(0, 9)).await.unwrap().sends;
+    for send in &sends[..2] {
+        settle(send, 0, Taken::No).await;
+    }
+    assert_eq!(states(), ["11", "11", "2", "2", "2"]);
+    for send in &sends[2..4] {
+        settle(send, 0, Taken::No).await;
+    }
+    assert_eq!(states(), ["0", "0", "0", "0", "2"], "the third begins the hold, the fourth comes too late");
+    // a probe at a time, and one that is refused in the same words is lost as little as the others
+    let probes = store.claim(store::request(20, 9)).await.unwrap().sends;
+    assert!(probes.len() == 1 && store.claim(store::request(20, 9)).await.unwrap().sends.is_empty());
+    settle(&probes[0], 20, Taken::No).await;
+    let probes = store.claim(store::request(40, 9)).await.unwrap().sends;
+    settle(&probes[0], 40, Taken::Yes).await;
+    assert_eq!(rows("SELECT ended_at, probes FROM holds"), [["40", "1"]]);
+    settle(&sends[4], 0, Taken::No).await;
+    assert_eq!(states().iter().filter(|state| **state == "0").count(), 4, "{:?}", states());
+    // now they are at fault themselves
+    let again = store.claim(store::request(60, 9)).await.unwrap().sends;
+    assert_eq!(again.len(), 4);
+    for send in &again {
+        settle(send, 60, Taken::No).await;
+    }
+    assert_eq!(states().iter().filter(|state| **state == "11").count(), 4, "{:?}", states());
+    assert_eq!(rows("SELECT count(*) FROM holds"), [["1"]]);
+    assert_eq!(rows("SELECT count(*) FROM refusals"), [["0"]]);
 }
