@@ -55,7 +55,7 @@ impl Deliverer {
 
     /// A new kind of answer is counted under its text, so that somebody sees it; not under more texts than a page holds.
     fn count_unknown(&self, reason: &str) {
-        let mut text = Label::from(mask::text(reason).chars().take(UnknownLabels::LONGEST).collect::<String>());
+        let mut text = Label::from(mask::impersonal(reason).chars().take(UnknownLabels::LONGEST).collect::<String>());
         let mut known = self.metrics.unknown_texts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !known.contains(&text) && known.len() >= UnknownLabels::MOST {
             text = "others".into();

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{END, NUMBER};
+use super::NUMBER;
+
+const UUID_LENGTH: usize = 36;
 
 /// The most that may stand between two digits of one number: ` - `, `) (`.
 const GAP: usize = 3;
@@ -10,8 +12,8 @@ const GAP: usize = 3;
 /// The shortest hash in hexadecimal digits (MD5), and how many letters it has at least.
 const HASH: (usize, usize) = (32, 4);
 
-/// A text in which numbers show their ends only.
-pub fn masked(text: &str) -> Cow<'_, str> {
+/// A text in which numbers show so many digits at their ends only.
+pub fn masked(text: &str, ends: usize) -> Cow<'_, str> {
     if text.chars().filter(|c| c.is_numeric()).count() < NUMBER {
         return Cow::Borrowed(text);
     }
@@ -23,7 +25,7 @@ pub fn masked(text: &str) -> Cow<'_, str> {
             out.extend(chars.iter().skip(at).take(length));
             at += length;
         } else if c.is_numeric() {
-            at += write_run(&chars, at, &mut out);
+            at += write_run(&chars, at, ends, &mut out);
         } else {
             let escape = percent_escape(&chars, at).unwrap_or(1);
             out.extend(chars.iter().skip(at).take(escape));
@@ -33,8 +35,8 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Writes the run of digits that begins here; returns how many characters it has.
-fn write_run(chars: &[char], start: usize, out: &mut String) -> usize {
+/// Writes the run of digits that begins here, its ends shown; returns how many characters it has.
+fn write_run(chars: &[char], start: usize, ends: usize, out: &mut String) -> usize {
     let mut places = vec![start];
     let mut next = start + 1;
     while let Some(place) = next_digit(chars, next) {
@@ -42,7 +44,7 @@ fn write_run(chars: &[char], start: usize, out: &mut String) -> usize {
         next = place + 1;
     }
     let (count, end) = (places.len(), next);
-    let hidden = if count < NUMBER { &[] } else { places.get(END..count - END).unwrap_or_default() };
+    let hidden = if count < NUMBER { &[] } else { places.get(ends..count - ends).unwrap_or_default() };
     let shown = |(at, c): (usize, &char)| if hidden.binary_search(&at).is_ok() { '*' } else { *c };
     out.extend(chars.iter().enumerate().take(end).skip(start).map(shown));
     end - start
@@ -92,14 +94,21 @@ fn ends_word(chars: &[char], at: usize) -> bool {
     chars.get(at).is_none_or(|c| !c.is_alphanumeric())
 }
 
-fn uuid(chars: &[char], at: usize) -> Option<usize> {
-    const LENGTH: usize = 36;
-    let text = chars.get(at..at + LENGTH)?;
-    let fits = |(index, c): (usize, &char)| {
-        if [8, 13, 18, 23].contains(&index) { *c == '-' } else { c.is_ascii_hexdigit() }
+/// Whether a text is a UUID and nothing else.
+pub fn is_uuid(text: &[u8]) -> bool {
+    text.len() == UUID_LENGTH && looks_like_uuid(text.iter().map(|byte| char::from(*byte)))
+}
+
+fn looks_like_uuid(chars: impl Iterator<Item = char> + Clone) -> bool {
+    let fits = |(index, c): (usize, char)| {
+        if [8, 13, 18, 23].contains(&index) { c == '-' } else { c.is_ascii_hexdigit() }
     };
-    let letters = text.iter().filter(|c| c.is_ascii_alphabetic()).count();
-    (letters > 1 && ends_word(chars, at + LENGTH) && text.iter().enumerate().all(fits)).then_some(LENGTH)
+    chars.clone().enumerate().all(fits) && chars.filter(char::is_ascii_alphabetic).count() > 1
+}
+
+fn uuid(chars: &[char], at: usize) -> Option<usize> {
+    let text = chars.get(at..at + UUID_LENGTH)?;
+    (ends_word(chars, at + UUID_LENGTH) && looks_like_uuid(text.iter().copied())).then_some(UUID_LENGTH)
 }
 
 fn hash(chars: &[char], at: usize) -> Option<usize> {

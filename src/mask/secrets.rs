@@ -21,12 +21,19 @@ const SHORTEST: usize = 4;
 const SHORTEST_IN_BODY: usize = 8;
 
 /// Texts that must not be kept or shown.
-#[derive(Default)]
 pub struct Secrets {
     spellings: Vec<Secret>,
     /// By the first byte of a text: the spellings that may begin there.
-    beginnings: Vec<Vec<u32>>,
+    beginnings: Vec<Vec<usize>>,
+    /// By a byte of a text: whether one may begin there, in whatever spelling.
+    may_begin: Vec<bool>,
     shortest: usize,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self::of(Vec::new())
+    }
 }
 
 impl fmt::Debug for Secrets {
@@ -57,15 +64,16 @@ impl Secrets {
         spellings.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         spellings.dedup();
         let mut beginnings = vec![Vec::new(); 256];
-        for (index, text) in (0_u32..).zip(&spellings) {
-            for (byte, these) in (0_u8..=u8::MAX).zip(&mut beginnings) {
-                if text.as_bytes().first() == Some(&byte) || escape::may_begin(byte) {
-                    these.push(index);
-                }
+        for (index, text) in spellings.iter().enumerate() {
+            let first = text.bytes().next().map(usize::from);
+            if let Some(these) = first.and_then(|first| beginnings.get_mut(first)) {
+                these.push(index);
             }
         }
+        let begins_some = |(byte, these): (u8, &Vec<usize>)| escape::may_begin(byte) || !these.is_empty();
+        let may_begin = (0..=u8::MAX).zip(&beginnings).map(begins_some).collect();
         let shortest = spellings.last().map_or(usize::MAX, String::len);
-        Self { spellings: spellings.into_iter().map(Secret::new).collect(), beginnings, shortest }
+        Self { spellings: spellings.into_iter().map(Secret::new).collect(), beginnings, may_begin, shortest }
     }
 
     /// Themselves, for another set of them.
@@ -118,18 +126,29 @@ impl Secrets {
         map.values_mut().for_each(|value| self.hide_in(value));
     }
 
-    /// The first place of one at or after `from`.
+    /// The first place of one at or after `from`. Most bytes of a text begin none, so this walks over them in a tight loop.
     fn next(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
-        if text.len().saturating_sub(from) < self.shortest {
-            return None;
-        }
-        let bytes = text.iter().enumerate().skip(from);
-        bytes.filter_map(|(at, byte)| Some((at, self.beginnings.get(usize::from(*byte))?))).find_map(|(at, these)| {
+        let last = text.len().checked_sub(self.shortest)?;
+        let mut at = from;
+        while at <= last {
             let rest = text.get(at..)?;
-            let spellings = these.iter().filter_map(|index| self.spellings.get(usize::try_from(*index).ok()?));
-            let mut lengths = spellings.filter_map(|secret| length(rest, secret.expose().as_bytes()));
-            lengths.next().map(|length| at..at + length)
-        })
+            at += rest.iter().position(|byte| self.may_begin.get(usize::from(*byte)) == Some(&true))?;
+            if let Some(length) = self.length_of_one(text.get(at..)?) {
+                return Some(at..at + length);
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// How many bytes one takes at the beginning of a text, if one stands there.
+    fn length_of_one(&self, text: &[u8]) -> Option<usize> {
+        let first = *text.first()?;
+        let meant = if escape::may_begin(first) { escape::read(text) } else { None };
+        let meant = meant.and_then(|(unit, _)| unit.bytes().first().copied()).filter(|meant| *meant != first);
+        let beginnings = std::iter::once(first).chain(meant).filter_map(|byte| self.beginnings.get(usize::from(byte)));
+        let spellings = beginnings.flatten().filter_map(|index| self.spellings.get(*index));
+        spellings.map(|secret| secret.expose().as_bytes()).find_map(|secret| length(text, secret))
     }
 }
 
@@ -137,6 +156,11 @@ impl Secrets {
 fn length(text: &[u8], secret: &[u8]) -> Option<usize> {
     if text.starts_with(secret) {
         return Some(secret.len());
+    }
+    let is_plain = |byte: Option<&u8>| byte.is_some_and(|byte| !escape::may_begin(*byte) && *byte != b'+');
+    // nearly always the second byte tells
+    if is_plain(text.first()) && is_plain(text.get(1)) && text.get(1) != secret.get(1) {
+        return None;
     }
     let (mut at, mut rest) = (0, secret);
     while let Some((first, following)) = rest.split_first() {
