@@ -4,6 +4,7 @@
 //! of [`crate::deliver`]. What an answer *means* is for whoever knows that server.
 
 mod allowance;
+mod proxy;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::mask::Secrets;
 use crate::secret::Secret;
 
 pub use allowance::Allowance;
+pub use proxy::{Proxy, client_for};
 
 /// How often a call that never reached the server is repeated at once.
 const IMMEDIATE_RETRIES: u8 = 2;
@@ -50,6 +52,8 @@ pub struct Limits {
 #[derive(Debug, Clone)]
 pub struct Outbound {
     http: reqwest::Client,
+    /// For calls to this computer.
+    direct: reqwest::Client,
     timeout: Duration,
     clock: Clock,
 }
@@ -97,19 +101,14 @@ impl Outbound {
     /// # Errors
     ///
     /// [`ClientError`] if the system gives no TLS roots.
-    pub fn new(limits: Limits, clock: Clock) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("serri-relay/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            // the time of the call as a whole is an `Allowance`: a timer of the client's would expire before an answer is read
-            .connect_timeout(limits.connect_timeout.min(limits.timeout.mul_f64(CONNECT_SHARE)))
-            .pool_max_idle_per_host(limits.connections)
-            // shorter than any server's keep-alive we know of, so that a closing connection is not reused
-            .pool_idle_timeout(Duration::from_secs(30))
-            .tcp_nodelay(true)
-            .build()
-            .map_err(ClientError)?;
-        Ok(Self { http, timeout: limits.timeout, clock })
+    pub fn new(limits: Limits, proxy: &Proxy, clock: Clock) -> Result<Self, ClientError> {
+        let client = |proxy: &Proxy| proxy.apply(builder(limits))?.build();
+        let direct = client(&Proxy::Direct).map_err(ClientError)?;
+        let http = match proxy {
+            Proxy::Direct => direct.clone(),
+            other => client(other).map_err(ClientError)?,
+        };
+        Ok(Self { http, direct, timeout: limits.timeout, clock })
     }
 
     /// Makes a call, and reads at most `limit` bytes of the answer: a page of a proxy may be long.
@@ -130,11 +129,12 @@ impl Outbound {
 
     /// Waits for the head of an answer. What certainly never reached the server is repeated at once.
     async fn answered(&self, mut request: Request) -> Result<(Response, Allowance), Unanswered> {
+        let http = if proxy::is_local(request.url()) { &self.direct } else { &self.http };
         let mut retries = IMMEDIATE_RETRIES;
         loop {
             let again = request.try_clone();
             let mut allowance = Allowance::new(self.timeout);
-            match (allowance.wait(self.http.execute(request)).await, again) {
+            match (allowance.wait(http.execute(request)).await, again) {
                 (None, _) => return Err(Unanswered::Lost(TOO_LATE.to_owned())),
                 (Some(Ok(response)), _) => return Ok((response, allowance)),
                 (Some(Err(error)), Some(again)) if error.is_connect() && retries > 0 => {
@@ -145,6 +145,18 @@ impl Outbound {
             }
         }
     }
+}
+
+fn builder(limits: Limits) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("serri-relay/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        // the time of the call as a whole is an `Allowance`: a timer of the client's would expire before an answer is read
+        .connect_timeout(limits.connect_timeout.min(limits.timeout.mul_f64(CONNECT_SHARE)))
+        .pool_max_idle_per_host(limits.connections)
+        // shorter than any server's keep-alive we know of, so that a closing connection is not reused
+        .pool_idle_timeout(Duration::from_secs(30))
+        .tcp_nodelay(true)
 }
 
 /// Reads until there is more than `limit`.

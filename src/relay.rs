@@ -18,14 +18,14 @@ use crate::admin::{Access, Desk};
 use crate::alert::{Alerter, Means, Notices, Target};
 use crate::bulkhead::Bulkhead;
 use crate::clock::Clock;
-use crate::config::relay::{AccountSpec, Addresses, AlertSpec, RelayFile, ServerSpec};
+use crate::config::relay::{AccountSpec, Addresses, AlertSpec, ProxySpec, RelayFile, ServerSpec};
 use crate::config::wishes::CampaignSpec;
 use crate::deliver::{Account, Deliverer, Lookups, Policy, Settings};
 use crate::event::UncertainPolicy;
 use crate::event::view::HoldView;
 use crate::listen::{Connections, Reach, SharedBy};
 use crate::map::phone;
-use crate::outbound::{ClientError, Limits, Outbound};
+use crate::outbound::{ClientError, Limits, Outbound, Proxy};
 use crate::receive::{BodyMemory, Bounds, Receiver};
 use crate::route::Detour;
 use crate::route::check::Checked;
@@ -107,7 +107,7 @@ pub async fn serve(
         connect_timeout: settings.delivery.connect_timeout.0,
         connections: calls(&settings).concurrency,
     };
-    let outbound = Outbound::new(limits, clock.clone())?;
+    let outbound = Outbound::new(limits, &proxy(&settings), clock.clone())?;
     let metrics = Arc::new(Metrics::new());
     let wake = Arc::new(Notify::new());
     let routes = Arc::new(checked.routes);
@@ -246,6 +246,15 @@ fn connections(server: &ServerSpec) -> Connections {
             Addresses::Public => SharedBy::PublicAddresses,
             Addresses::All => SharedBy::AllAddresses,
         },
+    }
+}
+
+/// The proxy that calls go through; `check` has seen to it that it is one.
+fn proxy(settings: &RelayFile) -> Proxy {
+    match settings.delivery.proxy() {
+        Some(ProxySpec::Environment) => Proxy::Environment,
+        Some(ProxySpec::Url(url)) => Proxy::Through(url),
+        Some(ProxySpec::None) | None => Proxy::Direct,
     }
 }
 

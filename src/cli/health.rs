@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
+use reqwest::Url;
 
 use super::post::base_url;
 use super::{Ended, Setting, block_on, complain, say};
 use crate::config;
+use crate::outbound::client_for;
 
 /// The arguments of `health`.
 #[derive(Debug, Args)]
@@ -25,9 +28,9 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         anyhow::bail!("the settings in `{}` cannot be read; name the relay with --url", setting.dir.display());
     };
     let url = format!("{}/readyz", base.trim_end_matches('/'));
+    let url = Url::parse(&url).with_context(|| format!("`{base}` is not a URL"))?;
     let asked = block_on(async {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
-        let response = client.get(&url).send().await?;
+        let response = client_for(&url)?.get(url.clone()).timeout(Duration::from_secs(5)).send().await?;
         let ready = response.status().is_success();
         Ok::<_, reqwest::Error>((ready, response.text().await?))
     })?;

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
+use reqwest::Url;
 
 use super::input::Input;
 use super::{Ended, Setting, block_on, complain, say};
 use crate::authenticate::sign;
 use crate::clock::Clock;
 use crate::config::relay::RelayFile;
+use crate::outbound::client_for;
 
 /// The arguments of `post`.
 #[derive(Debug, Args)]
@@ -30,9 +32,10 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     sign(&route.authentication, &mut call, Clock::system().now())?;
     let base = arguments.url.clone().unwrap_or_else(|| base_url(&checked.written.relay.value));
     let url = format!("{}{}", base.trim_end_matches('/'), call.uri);
+    let url = Url::parse(&url).with_context(|| format!("`{base}` is not a URL"))?;
     let answered = block_on(async move {
-        let response =
-            reqwest::Client::new().request(call.method, &url).headers(call.headers).body(call.body).send().await;
+        let request = client_for(&url)?.request(call.method, url);
+        let response = request.headers(call.headers).body(call.body).send().await;
         let response = response
             .map_err(reqwest::Error::without_url)
             .with_context(|| format!("{base} does not answer; is the relay running? (`serri-relay serve`)"))?;

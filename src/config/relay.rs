@@ -163,6 +163,8 @@ pub struct DeliverySpec {
     pub timeout: Span,
     /// How long connecting may take.
     pub connect_timeout: Span,
+    /// The proxy that calls to other computers go through: `environment` (what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say), `none`, or its URL. Calls to this computer never go through one.
+    pub proxy: String,
     /// How many calls are under way at once.
     pub concurrency: u32,
     /// When a send is tried again.
@@ -177,6 +179,31 @@ pub struct DeliverySpec {
     pub remind: Span,
     /// How long an account cannot be reached before the alerts say so.
     pub unreachable_after: Span,
+}
+
+impl DeliverySpec {
+    /// The proxy's URL, if one is written; `None` for what is neither that nor one of the words.
+    pub fn proxy(&self) -> Option<ProxySpec> {
+        match self.proxy.trim() {
+            "" | "none" => Some(ProxySpec::None),
+            "environment" => Some(ProxySpec::Environment),
+            url => {
+                let url = url::Url::parse(url).ok()?;
+                matches!(url.scheme(), "http" | "https").then_some(ProxySpec::Url(url))
+            }
+        }
+    }
+}
+
+/// A proxy for calls to other computers.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ProxySpec {
+    /// None is used.
+    None,
+    /// What the environment's variables say.
+    Environment,
+    /// This one.
+    Url(url::Url),
 }
 
 /// How often it is tried whether an account or a campaign that stands still works again, with one send that is due anyway.

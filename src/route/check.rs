@@ -104,6 +104,11 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
         faults.push(Fault::at(node.place_of(&["server", "body_limit"]), "no body would ever be taken").hint("as 1MiB"));
     }
     call_limits(&relay.server, node, faults);
+    if relay.delivery.proxy().is_none() {
+        // what stands there may hold a password
+        let fault = Fault::at(node.place_of(&["delivery", "proxy"]), "this is not a proxy");
+        faults.push(fault.hint("write `environment`, `none`, or a URL, as http://proxy.example.com:3128"));
+    }
     let retry = &relay.delivery.retry;
     if retry.initial.0.is_zero() || retry.max.0 < retry.initial.0 {
         faults.push(Fault::at(

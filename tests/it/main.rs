@@ -33,6 +33,7 @@ mod layers;
 mod map;
 mod operate;
 mod phone;
+mod proxy;
 mod receive;
 mod secrets;
 mod simulation;

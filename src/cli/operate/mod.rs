@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{Setting, block_on, say};
 use crate::config;
 use crate::config::relay::RelayFile;
+use crate::outbound::client_for;
 
 /// Which relay, and how it is shown.
 #[derive(Debug, Args)]
@@ -150,7 +151,7 @@ impl Admin {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = reqwest::Client::new().request(method, url);
+        let mut request = client_for(&url)?.request(method, url);
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
         }

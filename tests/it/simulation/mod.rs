@@ -20,7 +20,7 @@ use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::config::unit::Rate;
 use serri_relay::deliver::{self, Account, Deliverer, Lookups, Policy, Settings};
 use serri_relay::event::{Confirm, Kept, OnUncertain, UncertainPolicy};
-use serri_relay::outbound::{Limits, Outbound};
+use serri_relay::outbound::{Limits, Outbound, Proxy};
 use serri_relay::route::wakes::Wakes;
 use serri_relay::route::{Detour, Routes};
 use serri_relay::secret::Secret;
@@ -59,7 +59,8 @@ static ROUTES: LazyLock<Arc<Routes>> = LazyLock::new(|| {
 /// Nothing looks anything up here; making a client anew each time would take longer than a whole simulation.
 static OUTBOUND: LazyLock<Outbound> = LazyLock::new(|| {
     let second = Duration::from_secs(1);
-    Outbound::new(Limits { timeout: second, connect_timeout: second, connections: 1 }, Clock::system()).unwrap()
+    Outbound::new(Limits { timeout: second, connect_timeout: second, connections: 1 }, &Proxy::Direct, Clock::system())
+        .unwrap()
 });
 
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says which")]
