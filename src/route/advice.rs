@@ -7,8 +7,9 @@ use std::path::Path;
 use super::example::call_of;
 use super::{Route, manner_of};
 use crate::clock::Timestamp;
-use crate::config::document::Node;
-use crate::config::fault::Fault;
+use crate::config::document::{Kind, Node};
+use crate::config::fault::{Fault, Place};
+use crate::config::relay::AccountSpec;
 use crate::config::route::RouteFile;
 use crate::config::source::{Manner, OneOrMany, SampleSpec};
 use crate::config::{File, Written};
@@ -16,6 +17,9 @@ use crate::event::NewSend;
 
 /// Secrets shorter than this are guessed sooner or later.
 const SHORT_SECRET: usize = 16;
+
+/// Secrets that stand in what is published of the relay: everybody knows them.
+const PUBLISHED: [&str; 2] = ["let-me-in", "for-this-computer-only"];
 
 /// Directories that a restart of the machine or the container empties.
 const TEMPORARY: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
@@ -155,6 +159,40 @@ pub fn shared_secrets(written: &Written, faults: &mut Vec<Fault>) {
                 _ => drop(owners.insert(secret, &file.name)),
             }
         }
+    }
+}
+
+/// Whether everybody knows a secret, since it stands in what is published of the relay.
+pub fn is_published(secret: &str) -> bool {
+    PUBLISHED.contains(&secret.trim())
+}
+
+/// A route that sends for real and takes a secret that everybody knows.
+pub fn published_secret(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
+    let account = written.relay.value.accounts.get(file.value.account.as_deref().unwrap_or("default"));
+    if account.is_none_or(AccountSpec::uses_sandbox) {
+        return;
+    }
+    let nodes = ["secret", "auth", "verify_token"].into_iter().filter_map(|key| file.node.get(key));
+    for place in nodes.flat_map(published_in) {
+        let fault = Fault::at(
+            place,
+            "this secret is published, and the account has an API key: anybody could send messages at its cost",
+        );
+        faults.push(fault.hint(format!(
+            "set one of your own (openssl rand -hex 24) in the variable that the line names, or remove `{}.yaml`",
+            file.name
+        )));
+    }
+}
+
+/// The places of published secrets at and below a node.
+fn published_in(node: &Node) -> Vec<&Place> {
+    match &node.kind {
+        Kind::Text(text) if is_published(text) => vec![&node.place],
+        Kind::List(items) => items.iter().flat_map(published_in).collect(),
+        Kind::Map(entries) => entries.iter().flat_map(|entry| published_in(&entry.value)).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -41,6 +41,7 @@ pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>)
         if let Some(file) = written.routes.get(name) {
             example::run(route, file, &written, &mut faults);
             listed::rules(file, &written, &route.rules, &mut faults);
+            advice::published_secret(file, &written, &mut faults);
             advice::exposure(file, &written, route, &mut faults);
             advice::phone(file, &written, route, &mut faults);
             advice::lookup(file, route, &mut faults);
@@ -68,12 +69,18 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
     };
     address(&["server", "listen"], &relay.server.listen, faults);
     let admin = address(&["admin", "listen"], &relay.admin.listen, faults);
-    if admin.is_some_and(|admin| !admin.ip().is_loopback()) && relay.admin.token.trim().is_empty() {
-        let fault = Fault::at(
-            node.place_of(&["admin", "listen"]),
-            "the admin listener can be reached from outside, and has no token",
-        );
-        faults.push(fault.hint("set SERRI_RELAY_ADMIN_TOKEN, or listen on 127.0.0.1"));
+    if admin.is_some_and(|admin| !admin.ip().is_loopback()) {
+        let token = relay.admin.token.trim();
+        let wrong = match token {
+            "" => Some("has no token"),
+            token if advice::is_published(token) => Some("its token is published: everybody knows it"),
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            let message = format!("the admin listener can be reached from outside, and {wrong}");
+            let fault = Fault::at(node.place_of(&["admin", "listen"]), message);
+            faults.push(fault.hint("set SERRI_RELAY_ADMIN_TOKEN (openssl rand -hex 24), or listen on 127.0.0.1"));
+        }
     }
     if let Some(url) = relay.server.public_url.as_deref().filter(|url| !url.is_empty())
         && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none())

@@ -165,6 +165,52 @@ fn weak_spots_are_warnings() {
     }
 }
 
+/// What `check` says of the configuration that ships, with these variables.
+fn shipped(variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_serri-relay"));
+    command.env_clear().arg("--config").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/config")).arg("check");
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    (output.status.code(), err(&output))
+}
+
+#[test]
+fn a_secret_that_is_published_sends_nothing_for_real() {
+    assert_eq!(shipped(&[]), (Some(0), String::new()), "without a key all is as easy as can be");
+    for secret in ["", "let-me-in", " let-me-in "] {
+        let (code, said) = shipped(&[("SERRI_API_KEY", "k"), ("HELLO_SECRET", secret)]);
+        assert!(code == Some(1) && said.contains("this secret is published"), "{said}");
+        assert!(said.contains("hello.yaml:5:") && said.contains("openssl rand -hex 24"), "{said}");
+    }
+    assert_eq!(shipped(&[("SERRI_API_KEY", "k"), ("HELLO_SECRET", "0123456789abcdef0123")]).0, Some(0));
+    // wherever a route can have a secret
+    for auth in [
+        "auth: { bearer: let-me-in }",
+        "auth: { header: { name: x-key, value: let-me-in } }",
+        "auth: [bearer, { query: { name: key, value: let-me-in } }]\nsecret: a-long-enough-secret",
+        "auth: bearer\nsecret: [a-long-enough-secret, let-me-in]",
+        "auth: path\nsecret: for-this-computer-only",
+    ] {
+        let setup = Setup::new().route("own", &format!("source: generic\n{auth}\nsends: []\n"));
+        setup.write("http://127.0.0.1:9/");
+        assert!(complaints(&setup).contains("this secret is published"), "{auth}: {}", complaints(&setup));
+    }
+}
+
+#[test]
+fn beyond_loopback_the_admin_token_is_there_and_not_published() {
+    let listen = ("SERRI_RELAY__ADMIN__LISTEN", "0.0.0.0:8081");
+    for (token, code) in [("", 1), ("  ", 1), ("for-this-computer-only", 1), ("let-me-in", 1), ("6f1c0b7e5d", 0)] {
+        let (ended, said) = shipped(&[listen, ("SERRI_RELAY_ADMIN_TOKEN", token)]);
+        assert_eq!(ended, Some(code), "`{token}`: {said}");
+        assert!(code == 0 || said.contains("openssl rand -hex 24"), "{said}");
+    }
+    assert_eq!(
+        shipped(&[("SERRI_RELAY_ADMIN_TOKEN", "for-this-computer-only")]).0,
+        Some(0),
+        "on loopback it is your own"
+    );
+}
+
 #[test]
 fn a_variable_without_braces_is_no_secret() {
     let setup = Setup::new().route("hello", &ROUTE.replace("s3cret-for-tests", "$SHOP_SECRET"));

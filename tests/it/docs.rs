@@ -62,6 +62,7 @@ fn every_yaml_in_the_docs_is_what_it_says() {
                     ("META_VERIFY_TOKEN", "any text"),
                     ("META_PAGE_TOKEN", "EAAGm0PX4ZCpsBAKZCZB"),
                     ("SERRI_API_KEY", "k"),
+                    ("HELLO_SECRET", "76543210fedcba98"),
                     ("SERRI_RELAY_ADMIN_TOKEN", "t"),
                 ]),
             );
@@ -223,5 +224,16 @@ fn the_container_matches_the_crate() {
         relay["volumes"].as_array().unwrap().iter().any(|v| v.as_str().unwrap().starts_with("./config:/")),
         "{relay}"
     );
-    assert!(relay["environment"].as_object().unwrap().contains_key("SERRI_API_KEY"));
+    assert_eq!(relay["restart"], "unless-stopped", "a relay that ends by itself is started again");
+    let environment = relay["environment"].as_object().unwrap();
+    assert!(environment.contains_key("SERRI_API_KEY"));
+    // nothing that everybody could know, and the admin listener is not opened unasked
+    for (name, value) in environment {
+        let value = value.as_str().unwrap();
+        assert!(value == format!("${{{name}:-}}"), "{name}: {value} is published");
+    }
+    for port in relay["ports"].as_array().unwrap() {
+        let port = port.as_str().unwrap();
+        assert!(port == "8080:8080" || port.starts_with("127.0.0.1:"), "{port}");
+    }
 }
