@@ -2,12 +2,14 @@
 //!
 //! The caller hands in the listeners and says when to stop; nothing here reads signals or the environment.
 
-use std::collections::BTreeMap;
+mod keys;
+mod parts;
+mod settings;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
@@ -15,37 +17,32 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{Access, Desk};
-use crate::alert::{Alerter, Means, Notices, Target};
+use crate::alert::{Alerter, Means, Notices};
 use crate::bulkhead::Bulkhead;
 use crate::clock::Clock;
-use crate::config::relay::{AccountSpec, Addresses, AlertSpec, ProxySpec, RelayFile, ServerSpec};
-use crate::config::wishes::CampaignSpec;
-use crate::deliver::{Account, Deliverer, Lookups, Policy, Settings};
-use crate::event::UncertainPolicy;
+use crate::config::relay::{AccountSpec, RelayFile};
+use crate::deliver::{Deliverer, Lookups};
 use crate::event::view::HoldView;
-use crate::listen::{Connections, Reach, SharedBy};
-use crate::map::phone;
-use crate::outbound::{ClientError, Limits, Outbound, Proxy};
-use crate::receive::{BodyMemory, Bounds, Receiver};
-use crate::route::Detour;
+use crate::listen::Reach;
+use crate::outbound::{ClientError, Outbound};
+use crate::receive::{BodyMemory, Receiver};
 use crate::route::check::Checked;
 use crate::route::wakes::Wakes;
 use crate::secret::Secret;
-use crate::serri::sandbox::{self, Sandbox};
-use crate::serri::{Caller, Client, Endpoint};
+use crate::serri::sandbox::Sandbox;
+use crate::serri::{Caller, Client};
 use crate::store::{Archive, Intake, OpenError, Operate, SqliteStore, Store};
 use crate::telemetry::Metrics;
 use crate::{admin, deliver, listen, receive};
 
+use keys::Keys;
+use parts::Parts;
+use settings::{accounts, bounds, calls, connections, countries, limits, proxy, targets};
+
+pub use parts::PartEnded;
+
 /// How much of the grace is kept for closing the store.
 const CLOSING: Duration = Duration::from_secs(2);
-
-/// How many connections there may be for each request that is worked on at once: most of a sender's are idle, and what is
-/// left of the process's file handles is for the store and for deliveries.
-const CONNECTIONS: usize = 8;
-
-/// How many there may be in any case.
-const LEAST_CONNECTIONS: usize = 4_096;
 
 /// The sockets a relay listens on.
 #[derive(Debug)]
@@ -56,7 +53,7 @@ pub struct Listeners {
     pub admin: TcpListener,
 }
 
-/// Why a relay cannot start.
+/// Why a relay cannot start, or ended although nobody told it to.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// An address is taken or not ours.
@@ -73,6 +70,14 @@ pub enum StartError {
     /// The HTTP client.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// An account that had a key has none.
+    #[error(
+        "account `{0}` had an API key before and has none now: its messages would go to the sandbox and reach nobody; set accounts.NAME.api_key (SERRI_API_KEY) again, or start with `serve --sandbox` if that is what you want"
+    )]
+    KeyLost(String),
+    /// A part of it ended before it was told to stop.
+    #[error(transparent)]
+    Part(#[from] PartEnded),
 }
 
 impl Listeners {
@@ -93,7 +98,7 @@ impl Listeners {
 ///
 /// # Errors
 ///
-/// [`StartError`] if it cannot start.
+/// [`StartError`] if it cannot start, or if one of its parts ends by itself: then the others are closed in order first.
 pub async fn serve(
     checked: Checked,
     listeners: Listeners,
@@ -102,22 +107,23 @@ pub async fn serve(
 ) -> Result<(), StartError> {
     let settings = checked.written.relay.value;
     let store = Arc::new(SqliteStore::open(&settings.store.url)?);
-    let limits = Limits {
-        timeout: settings.delivery.timeout.0,
-        connect_timeout: settings.delivery.connect_timeout.0,
-        connections: calls(&settings).concurrency,
-    };
-    let outbound = Outbound::new(limits, &proxy(&settings), clock.clone())?;
+    let keys = Keys::of(&settings, checked.sending);
+    keys.check(&*store).await?;
+    let outbound = Outbound::new(limits(&settings), &proxy(&settings), clock.clone())?;
     let metrics = Arc::new(Metrics::new());
     let wake = Arc::new(Notify::new());
     let routes = Arc::new(checked.routes);
     let due = Arc::new(Wakes::new(&routes));
-    let tasks = TaskTracker::new();
     let deliveries = Bulkhead::new("deliveries").map_err(StartError::Threads)?;
+    // also cancelled when a part ends by itself, which is not the caller's business
+    let stop = stop.child_token();
+    let mut parts = Parts::default();
+    // what proven calls still need, also when their senders hung up
+    let calls_taken = TaskTracker::new();
     let (notices, told) = Notices::new(Arc::clone(&metrics));
     tell_of_holds(&*store, &notices).await;
     let sandbox = if settings.accounts.values().any(AccountSpec::uses_sandbox) {
-        Some(start_sandbox(&clock, &tasks, &stop).await?)
+        Some(start_sandbox(&clock, &mut parts, &stop).await?)
     } else {
         None
     };
@@ -131,7 +137,7 @@ pub async fn serve(
         bounds: bounds(&settings.server),
         memory: Arc::new(BodyMemory::new(settings.server.body_memory.0)),
         working: Semaphore::new(receive::WORKING),
-        tasks: tasks.clone(),
+        tasks: calls_taken.clone(),
     });
     let settings_of_calls = calls(&settings);
     let lookups = Lookups {
@@ -187,21 +193,48 @@ pub async fn serve(
     let access = Access { token: Secret::new(settings.admin.token.trim()), reach: Reach::of(address) };
     let admin = admin::router(desk, metrics, sandbox.as_ref().map(|(sandbox, _)| sandbox), access);
     let limits = listen::Limits { header_timeout, connections: connections(&settings.server) };
-    tasks.spawn(listen::serve_within(listeners.webhooks, receive::router(&receiver), limits, stop.clone()));
-    tasks.spawn(listen::serve(listeners.admin, admin, header_timeout, stop.clone()));
-    tasks.spawn_on(deliver::run(deliverer, lookups, stop.clone()), deliveries.handle());
-    tasks.spawn(alerter.run(stop.clone()));
-    tasks.close();
-    stop.cancelled().await;
-    end(&tasks, store, settings.server.shutdown_grace.0).await;
-    Ok(())
+    let webhooks = listen::serve_within(listeners.webhooks, receive::router(&receiver), limits, stop.clone());
+    parts.spawn("the webhook listener", webhooks);
+    parts.spawn("the admin listener", listen::serve(listeners.admin, admin, header_timeout, stop.clone()));
+    parts.spawn_on("the deliverer", deliver_with(keys, deliverer, lookups, stop.clone()), deliveries.handle());
+    parts.spawn("the alerter", alerter.run(stop.clone()));
+    parts.spawn("the store", until_it_ends(Arc::clone(&store), stop.clone()));
+    let watched = parts.watch(&stop).await;
+    stop.cancel();
+    let ended = end(parts, calls_taken, store, settings.server.shutdown_grace.0).await;
+    Ok(watched.and(ended)?)
+}
+
+/// Delivers as soon as it is written down whose keys are used. An account that turns out to have lost its key ends it.
+async fn deliver_with(keys: Keys, deliverer: Deliverer, lookups: Lookups, stop: CancellationToken) {
+    if let Err(error) = keys.settle(&*deliverer.store, &stop).await {
+        tracing::error!(%error, "nothing is delivered");
+        return;
+    }
+    deliver::run(deliverer, lookups, stop).await;
+}
+
+/// Lasts as long as the store's thread, or until told to stop: it is closed after all others.
+async fn until_it_ends(store: Arc<SqliteStore>, stop: CancellationToken) {
+    tokio::select! {
+        () = store.ended() => {}
+        () = stop.cancelled() => {}
+    }
 }
 
 /// Waits for what is in flight, but no longer than the grace: then a sender that dawdles is cut off, and calls whose
 /// answers are still missing are treated as uncertain at the next start. The store is closed in any case.
-async fn end(tasks: &TaskTracker, store: Arc<SqliteStore>, grace: Duration) {
+async fn end(
+    mut parts: Parts,
+    calls_taken: TaskTracker,
+    store: Arc<SqliteStore>,
+    grace: Duration,
+) -> Result<(), PartEnded> {
     tracing::info!("stopping: nothing new is taken, what is in flight comes to its end");
-    if tokio::time::timeout(grace.saturating_sub(CLOSING), tasks.wait()).await.is_err() {
+    calls_taken.close();
+    let all = async { tokio::join!(parts.finish(), calls_taken.wait()).0 };
+    let finished = tokio::time::timeout(grace.saturating_sub(CLOSING), all).await;
+    if finished.is_err() {
         tracing::warn!(
             "not everything came to its end in time; calls without an answer are treated as uncertain at the next start"
         );
@@ -212,116 +245,24 @@ async fn end(tasks: &TaskTracker, store: Arc<SqliteStore>, grace: Duration) {
         tracing::warn!("the store did not close in time; what was answered is on disk all the same");
     }
     tracing::info!("stopped");
+    finished.unwrap_or(Ok(()))
 }
 
 /// The sandbox gets a port of its own on loopback: deliveries then go the same way as to Serri.
 async fn start_sandbox(
     clock: &Clock,
-    tasks: &TaskTracker,
+    parts: &mut Parts,
     stop: &CancellationToken,
 ) -> Result<(Sandbox, SocketAddr), StartError> {
     let sandbox = Sandbox::new(clock.clone());
     let failed = |error| StartError::Listen("127.0.0.1:0".into(), error);
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    tasks.spawn(listen::serve(listener, sandbox.guarded(Reach::Loopback), Duration::from_secs(10), stop.clone()));
+    parts.spawn(
+        "the sandbox",
+        listen::serve(listener, sandbox.guarded(Reach::Loopback), Duration::from_secs(10), stop.clone()),
+    );
     Ok((sandbox, address))
-}
-
-fn bounds(server: &ServerSpec) -> Bounds {
-    Bounds {
-        body_limit: server.body_limit.0,
-        request_timeout: server.request_timeout.0,
-        concurrency: usize::try_from(server.concurrency).unwrap_or(usize::MAX),
-    }
-}
-
-/// How many connections senders may have.
-fn connections(server: &ServerSpec) -> Connections {
-    let bounded = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-    Connections {
-        total: bounded(server.concurrency).saturating_mul(CONNECTIONS).max(LEAST_CONNECTIONS),
-        per_address: bounded(server.per_address.connections),
-        shared_by: match server.per_address.addresses {
-            Addresses::Public => SharedBy::PublicAddresses,
-            Addresses::All => SharedBy::AllAddresses,
-        },
-    }
-}
-
-/// The proxy that calls go through; `check` has seen to it that it is one.
-fn proxy(settings: &RelayFile) -> Proxy {
-    match settings.delivery.proxy() {
-        Some(ProxySpec::Environment) => Proxy::Environment,
-        Some(ProxySpec::Url(url)) => Proxy::Through(url),
-        Some(ProxySpec::None) | None => Proxy::Direct,
-    }
-}
-
-/// How calls are made.
-fn calls(settings: &RelayFile) -> Settings {
-    let delivery = &settings.delivery;
-    let policy = Policy {
-        initial: delivery.retry.initial.0,
-        max: delivery.retry.max.0,
-        give_up_after: delivery.retry.give_up_after.0,
-        uncertain: UncertainPolicy { on_uncertain: delivery.on_uncertain, tries: delivery.uncertain_tries },
-        probe_initial: delivery.hold_probe.initial.0,
-        probe_max: delivery.hold_probe.max.0,
-    };
-    let concurrency = usize::try_from(delivery.concurrency).unwrap_or(usize::MAX);
-    Settings { concurrency, timeout: delivery.timeout.0, policy, net: deliver::NET }
-}
-
-fn accounts(settings: &RelayFile, sandbox: Option<SocketAddr>) -> BTreeMap<String, Account> {
-    let account = |(name, spec): (&String, &AccountSpec)| {
-        let (endpoint, key) = match sandbox.filter(|_| spec.uses_sandbox()) {
-            Some(address) => (format!("http://{address}{}", sandbox::PATH), sandbox::KEY.to_owned()),
-            None => (spec.endpoint.clone(), spec.api_key.trim().to_owned()),
-        };
-        // `check` has seen to it that it is a URL
-        let endpoint = Endpoint { account: name.clone(), url: endpoint.parse::<Url>().ok()?, confirm: spec.confirm };
-        let of = |campaign: &&CampaignSpec| campaign.account.as_deref().unwrap_or("default") == name;
-        let campaigns = settings.campaigns.iter().filter(of);
-        let account = Account {
-            endpoint,
-            key: Secret::new(key),
-            rate: spec.rate,
-            campaign_rates: campaigns.filter_map(|campaign| Some((campaign.name.clone(), campaign.rate?))).collect(),
-            detour: Detour::of(&spec.wishes, &spec.default_country),
-        };
-        Some((spec.label(name), account))
-    };
-    settings.accounts.iter().filter_map(account).collect()
-}
-
-/// The countries of the accounts' numbers, by the accounts as sends name them.
-fn countries(settings: &RelayFile) -> BTreeMap<String, String> {
-    settings.accounts.iter().map(|(name, spec)| (spec.label(name), spec.default_country.clone())).collect()
-}
-
-/// Those who want to know of holds; `check` has seen to it that each can be told.
-fn targets(settings: &RelayFile, sandbox: Option<SocketAddr>) -> Vec<Target> {
-    let accounts = accounts(settings, sandbox);
-    let target = |alert: &AlertSpec| {
-        if let Some(url) = alert.webhook.as_deref().and_then(|url| url.parse().ok()) {
-            return Some(Target::Webhook { url, key: alert.secret.as_deref().map(Secret::new) });
-        }
-        if let Some(url) = alert.slack.as_deref().and_then(|url| url.parse().ok()) {
-            return Some(Target::Slack(url));
-        }
-        let name = alert.account.as_deref().unwrap_or("default");
-        let spec = settings.accounts.get(name)?;
-        let account = accounts.get(&spec.label(name))?;
-        Some(Target::Campaign {
-            account: name.to_owned(),
-            endpoint: account.endpoint.clone(),
-            key: account.key.clone(),
-            campaign: alert.campaign.clone()?,
-            to: phone::normalise(alert.to.as_deref()?, &spec.default_country).ok()?,
-        })
-    };
-    settings.alerts.iter().filter_map(target).collect()
 }
 
 /// What stands still since an earlier process is said once more, and counted.
@@ -356,7 +297,7 @@ fn announce(settings: &RelayFile, receiver: &Receiver, listeners: &Listeners, sa
             .collect();
         tracing::warn!(
             accounts = names.join(", "),
-            "SANDBOX: there is no Serri API key (SERRI_API_KEY), so no message reaches anybody; see what would have been sent at http://{admin}/sandbox/messages"
+            "SANDBOX: no message of these accounts reaches anybody, since they have no Serri API key (SERRI_API_KEY) or `--sandbox` was given; see what would have been sent at http://{admin}/sandbox/messages"
         );
     }
     tracing::info!(webhooks, admin, store = settings.store.url, "serri-relay is running");

@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::event::act::{Action, Candidate, Revival};
 use crate::event::lookup::EventSeq;
 use crate::event::view::{KeptWhole, Rest, SendView};
-use crate::event::{Envelope, Made, NewEvent, NewSend, State as SendState, Suppression};
+use crate::event::{Envelope, Made, NewEvent, NewSend, State as SendState, Suppression, is_sandboxed};
 use crate::route::Route;
 
 /// What a replay does for one send.
@@ -205,7 +205,11 @@ impl Plan {
             return say(Does::Fail, reason.clone());
         }
         let event = EventSeq(kept.number);
-        let goes_on = old.is_some_and(|old| matches!(old.state, SendState::Waiting | SendState::Sending));
+        let of_sandbox = old.is_some_and(|old| is_sandboxed(&old.account) && !is_sandboxed(&send.account));
+        let goes_on = old.is_some_and(|old| match old.state {
+            SendState::Waiting => !of_sandbox,
+            state => state == SendState::Sending,
+        });
         if let Some(barrier) = barrier.filter(|_| !goes_on) {
             return say(Does::Skip, barrier);
         }
@@ -215,6 +219,10 @@ impl Plan {
         };
         let id = old.id;
         match old.state {
+            state if of_sandbox && state != SendState::Sending => {
+                say(Does::Send, format!("send {id} was for the sandbox, and reached nobody"));
+                self.revivals.push(Revival::Again { id, attempts: old.attempts, state, send });
+            }
             SendState::Waiting | SendState::Sending => say(Does::Skip, format!("send {id} is on its way")),
             SendState::Sent if old.gone_at.is_none() => {
                 say(Does::Send, format!("send {id} reached nobody: a dry run, or a detour"));

@@ -4,23 +4,28 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ended, Setting, block_on, show};
 use crate::clock::Clock;
 use crate::config::fault::Severity;
 use crate::relay::{self, Listeners};
-use crate::route::check::{Checked, check};
+use crate::route::check::{Checked, Sending, check_for};
 use crate::telemetry;
 
 /// The arguments of `serve`.
 #[derive(Debug, Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Send nothing for real: the sandbox stands in for Serri for every account, also for one that has a key.
+    #[arg(long)]
+    sandbox: bool,
+}
 
 /// Runs it.
-pub fn run(_: &Arguments, setting: &Setting) -> Ended {
-    let (checked, faults) = check(&setting.dir, &setting.variables);
+pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
+    let sending = if arguments.sandbox { Sending::Sandbox } else { Sending::AsConfigured };
+    let (checked, faults) = check_for(&setting.dir, &setting.variables, sending);
     let sound = faults.iter().all(|fault| fault.severity == Severity::Warning);
     let Some(checked) = checked.filter(|_| sound) else {
         show(&faults);
@@ -49,20 +54,13 @@ async fn serve(checked: Checked) -> Ended {
     let _handled = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).context("SIGXFSZ")?;
     let listeners = Listeners::bind(&checked.written.relay.value).await?;
     let stop = CancellationToken::new();
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate()).context("SIGTERM")?, signal(SignalKind::interrupt()).context("SIGINT")?);
+    let mut signals = Signals::listen()?;
     let told = stop.clone();
     let signals = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.next().await;
         told.cancel();
         // a second signal ends it at once
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.next().await;
     };
     tokio::select! {
         ended = relay::serve(checked, listeners, Clock::system(), stop) => {
@@ -71,4 +69,43 @@ async fn serve(checked: Checked) -> Ended {
         }
         () = signals => anyhow::bail!("ended by a second signal; what was in flight is treated as uncertain at the next start"),
     }
+}
+
+/// The signals that ask the relay to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// A terminal that was closed; `None` where it was ignored when the relay was started, as `nohup` does.
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT")?,
+            hangup: (!is_hangup_ignored()).then(|| signal(SignalKind::hangup())).transpose().context("SIGHUP")?,
+        })
+    }
+
+    async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => drop(hangup.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            () = hangup => {}
+        }
+    }
+}
+
+/// Whether SIGHUP was ignored when the process began. Linux tells; elsewhere it is taken for a wish to stop.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

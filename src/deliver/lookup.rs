@@ -4,6 +4,7 @@
 //! just reads is uncertain. Event, sends and the lookup's end are written together.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +67,14 @@ impl Lookups {
                 loops.spawn(Run::new(Arc::clone(&lookups), route).run(stop.clone()));
             }
         }
-        while loops.join_next().await.is_some() {}
+        while let Some(ended) = loops.join_next().await {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                // those of other routes are broken off with it: they only read, and are made again
+                resume_unwind(error.into_panic());
+            }
+        }
     }
 
     /// How many lookups of which route wait; asks until the store can say.

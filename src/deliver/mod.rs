@@ -17,10 +17,13 @@ mod run;
 mod schedule;
 mod throttle;
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::FutureExt as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -96,10 +99,25 @@ pub struct Deliverer {
     pub notices: Arc<Notices>,
 }
 
-/// Looks up and delivers until told to stop; then finishes what is under way and writes it down.
+/// Looks up and delivers until told to stop; then finishes what is under way and writes it down. If one of the two panics,
+/// the other does the same before the panic goes on.
 pub async fn run(deliverer: Deliverer, lookups: Lookups, stop: CancellationToken) {
     deliverer.recover(&stop).await;
-    tokio::join!(deliverer.run(stop.clone()), lookups.run(stop));
+    let stop = stop.child_token();
+    let (sends, reads) =
+        tokio::join!(to_its_end(deliverer.run(stop.clone()), &stop), to_its_end(lookups.run(stop.clone()), &stop));
+    if let Err(panic) = sends.and(reads) {
+        resume_unwind(panic);
+    }
+}
+
+/// Runs one of the two; if it panics, the other is told to stop.
+async fn to_its_end(run: impl Future<Output = ()>, stop: &CancellationToken) -> Result<(), Box<dyn Any + Send>> {
+    let ended = AssertUnwindSafe(run).catch_unwind().await;
+    if ended.is_err() {
+        stop.cancel();
+    }
+    ended
 }
 
 impl Deliverer {

@@ -346,6 +346,8 @@ impl Run {
         let report = Arc::new(std::mem::take(&mut self.unwritten));
         match self.deliverer.store.settle(Arc::clone(&report), self.deliverer.clock.now()).await {
             Ok(reported) => self.deliverer.report_written(reported),
+            // nothing can be written any more: what is in flight is treated as uncertain at the next start
+            Err(StoreError::Closed) => {}
             Err(_) => {
                 self.write_again(report);
                 tokio::time::sleep(STORE_PAUSE).await;

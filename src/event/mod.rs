@@ -129,6 +129,11 @@ pub fn sandboxed(account: &str) -> String {
     format!("{account}{SANDBOXED}")
 }
 
+/// Whether sends that are kept under this name go to the sandbox, and reach nobody.
+pub fn is_sandboxed(label: &str) -> bool {
+    label.ends_with(SANDBOXED)
+}
+
 /// The account itself, whichever its sends are kept under.
 pub fn plain_account(label: &str) -> &str {
     label.strip_suffix(SANDBOXED).unwrap_or(label)

@@ -4,8 +4,9 @@ use serde_json::Value as Json;
 
 use super::expression::Expression;
 use super::lint::Broken;
-use super::rule::{LocationRule, Rule, Tree, version_of};
+use super::rule::{LocationRule, Rule, Tree};
 use super::template::Template;
+use super::version::version_of;
 use super::wish::Wish;
 use super::{media, phone, text};
 use crate::config::document::Node;

@@ -19,6 +19,7 @@ mod rule;
 mod suppress;
 pub mod template;
 pub mod text;
+mod version;
 mod wish;
 mod wish_compile;
 pub mod zones;

@@ -1,7 +1,5 @@
 //! One rule: compiled when the route is loaded, applied to each of its events.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use minijinja::Value;
 use minijinja::value::ValueKind;
 use serde::Serialize;
@@ -10,6 +8,7 @@ use thiserror::Error;
 
 use super::expression::{EvalError, Expression};
 use super::template::{Rendered, Template};
+use super::version::version_of;
 use super::wish::{Subject, Wish};
 use super::{Allowance, Scope, media, phone, text};
 use crate::clock::Timestamp;
@@ -50,13 +49,6 @@ pub struct RuleContext<'a> {
     pub country: &'a str,
     /// When the event came.
     pub received_at: Timestamp,
-}
-
-/// Equal for rules that are written alike.
-pub fn version_of(spec: &impl Serialize) -> i64 {
-    let mut hasher = DefaultHasher::new();
-    serde_json::to_string(spec).unwrap_or_default().hash(&mut hasher);
-    hasher.finish().cast_signed()
 }
 
 #[derive(Debug)]
@@ -104,6 +96,13 @@ impl Rule {
     /// Equal as long as it is written the same.
     pub fn version(&self) -> i64 {
         self.version
+    }
+
+    /// Counts what stands around the rule and decides what it makes: a change of that is a change of the rule.
+    #[must_use]
+    pub fn within(mut self, surroundings: &impl Serialize) -> Self {
+        self.version = version_of(&(self.version, surroundings));
+        self
     }
 
     /// The campaign's name and how many parameters are written, where both are known before any event comes.

@@ -56,7 +56,7 @@ impl SuppressRule {
             number: c.template(&["destination"], &spec.destination),
             country: c.optional(&["default_country"], spec.default_country.as_ref().or(country)),
             add: suppress == SuppressSpec::Add,
-            version: super::rule::version_of(spec),
+            version: super::version::version_of(spec),
         };
         if c.faults.is_empty() { Ok(rule) } else { Err(c.faults) }
     }

@@ -8,10 +8,20 @@ use super::{Routes, advice, compile, example, listed};
 use crate::config::document::Node;
 use crate::config::fault::Fault;
 use crate::config::interpolate::Variables;
-use crate::config::relay::ServerSpec;
+use crate::config::relay::{AccountSpec, ServerSpec};
 use crate::config::{self, Extent, Written};
 use crate::map::phone;
 use crate::source::Knowledge;
+
+/// Where an account's sends go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sending {
+    /// To its endpoint, if it has a key, else to the sandbox.
+    #[default]
+    AsConfigured,
+    /// To the sandbox, whether it has a key or not.
+    Sandbox,
+}
 
 /// A configuration that was read, compiled and checked.
 #[derive(Debug)]
@@ -20,12 +30,22 @@ pub struct Checked {
     pub written: Written,
     /// The routes, ready to take calls.
     pub routes: Routes,
+    /// Where their sends go.
+    pub sending: Sending,
 }
 
 /// Reads, compiles and checks a configuration directory, examples included. Warnings are among the faults.
 pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>) {
+    check_for(dir, variables, Sending::AsConfigured)
+}
+
+/// The same with sends that go elsewhere than the accounts say.
+pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option<Checked>, Vec<Fault>) {
     let (written, mut faults) = config::read(dir, variables, Extent::Used);
-    let Some(written) = written else { return (None, faults) };
+    let Some(mut written) = written else { return (None, faults) };
+    if sending == Sending::Sandbox {
+        written.relay.value.accounts.values_mut().for_each(AccountSpec::use_sandbox);
+    }
     settings(&written, &mut faults);
     listed::campaigns(&written, &mut faults);
     listed::alerts(&written, &mut faults);
@@ -52,7 +72,7 @@ pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>)
     advice::shared_secrets(&written, &mut faults);
     // two ways of one list may have the same fault
     faults.dedup();
-    (Some(Checked { written, routes }), faults)
+    (Some(Checked { written, routes, sending }), faults)
 }
 
 fn settings(written: &Written, faults: &mut Vec<Fault>) {

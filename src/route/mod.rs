@@ -93,6 +93,12 @@ impl Route {
             let place = file.node.place_of(&["account"]);
             faults.push(unknown(place, "account", account_name, relay.accounts.keys()));
         }
+        if spec.account.is_none() && relay.accounts.len() > 1 {
+            let known: Vec<&str> = relay.accounts.keys().map(String::as_str).collect();
+            let message = "there are several accounts, and the route does not say which one its sends go through";
+            let fault = Fault::at(file.node.place_of(&["source"]), message);
+            faults.push(fault.hint(format!("write `account: NAME` beside `source`; there are: {}", known.join(", "))));
+        }
         let label = account.map_or_else(|| account_name.to_owned(), |account| account.label(account_name));
         let rules = Rules::compile(file, &label, written, &mut faults);
         let Some(source) = written.sources.get(&spec.source) else {

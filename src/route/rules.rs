@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::fault::Fault;
 use crate::config::route::{RouteFile, RuleSpec};
+use crate::config::source::ContactSpec;
 use crate::config::wishes::{CampaignSpec, WishesSpec};
 use crate::config::{File, Written};
 use crate::event::{Cancel, Made};
@@ -19,6 +20,8 @@ pub struct Rules {
     /// What is wished for the whole route.
     wish: Option<Wish>,
     detour: Detour,
+    /// Where the source's events, or the route's, say whom they are about.
+    contact: Option<ContactSpec>,
     account: String,
     watchers: Arc<Vec<Watcher>>,
 }
@@ -59,7 +62,8 @@ impl Rules {
         let country = written.relay.value.accounts.get(account).map_or("", |account| &account.default_country);
         let places = WishPlaces { route: &file.node, rule: None, relay: &written.relay.node, account, country };
         let campaigns = Arc::new(campaigns_of(written, account));
-        let mut rules = Self { account: label.to_owned(), ..Self::default() };
+        let contact = super::manner_of(spec, written).and_then(|manner| manner.contact);
+        let mut rules = Self { account: label.to_owned(), contact, ..Self::default() };
         rules.wish = Wish::compile(&of_route, places, Arc::clone(&campaigns)).map_err(|more| faults.extend(more)).ok();
         if rules.wish.is_none() {
             // the same faults again for each rule would tell nothing new
@@ -98,7 +102,7 @@ impl Rules {
         }
         let wish = Wish::compile(&spec.wishes.over(of_route), places, Arc::clone(campaigns))?;
         let rule = Rule::compile(spec, place, &self.account, country, wish)?;
-        self.sends.push(rule);
+        self.sends.push(rule.within(&(&self.contact, places.country)));
         Ok(())
     }
 

@@ -117,9 +117,13 @@ fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
     match revival {
         Revival::Again { id, attempts, state, send } => {
             // decided in this transaction: another replay, or the send itself, may have been quicker
-            let mut same =
-                db.prepare_cached("SELECT state FROM sends WHERE id = ?1 AND attempts = ?2 AND state >= 10")?;
-            let found: Option<i64> = same.query_row(params![id.0, attempts], |row| row.get(0)).optional()?;
+            // what waits for the sandbox waits for nothing, once its account has a key
+            let mut same = db.prepare_cached(
+                "SELECT state FROM sends WHERE id = ?1 AND attempts = ?2
+                 AND (state >= 10 OR state <> 2 AND account <> ?3 AND account LIKE '% (sandbox)')",
+            )?;
+            let found: Option<i64> =
+                same.query_row(params![id.0, attempts, send.account], |row| row.get(0)).optional()?;
             if found.is_none_or(|found| states::shown(found) != *state) {
                 return Ok(false);
             }
@@ -171,8 +175,13 @@ fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<
     }
     remap::rewrite(db, id, send.version, content)?;
     refusals::forget(db, id.0)?;
-    db.prepare_cached("UPDATE sends SET used = 0, uncertain = 0, since = ?2, reason = NULL WHERE id = ?1")?
-        .execute(params![id.0, now.0])?;
+    // the account is the one of its route now; what went to the sandbox has reached nobody
+    db.prepare_cached(
+        "UPDATE sends SET used = 0, uncertain = 0, since = ?2, reason = NULL, account = ?3,
+                          gone_at = CASE WHEN account <> ?3 AND account LIKE '% (sandbox)' THEN NULL ELSE gone_at END
+         WHERE id = ?1",
+    )?
+    .execute(params![id.0, now.0, send.account])?;
     let start = content.wishes.start.filter(|start| start.at > now);
     let turn = Turn {
         state: if start.is_some() { WAITING } else { READY },

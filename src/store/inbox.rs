@@ -66,6 +66,15 @@ impl Inbox {
         self.filled.notify_one();
     }
 
+    /// Nobody works any more: what is there is dropped, and whoever waits for it hears so.
+    pub fn abandon(&self) {
+        let mut queues = self.lock();
+        queues.closed = true;
+        let left = (std::mem::take(&mut queues.appends), std::mem::take(&mut queues.requests));
+        drop(queues);
+        drop(left);
+    }
+
     /// Waits for work and takes it: all requests, and appends of at most `events` events. `None` once closed and empty.
     pub fn take(&self, events: usize) -> Option<Batch> {
         let mut queues = self.lock();

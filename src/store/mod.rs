@@ -16,6 +16,7 @@ mod holds;
 mod inbox;
 mod insert;
 mod job;
+mod keys;
 mod lanes;
 mod location;
 mod lock;
@@ -274,6 +275,9 @@ pub trait Store: Intake {
 
     /// Treats what was in flight when an earlier process died.
     fn recover(&self, now: Timestamp, uncertain: UncertainPolicy) -> BoxFuture<'_, Result<Recovered, StoreError>>;
+
+    /// Remembers which accounts have an API key now; tells all that ever had one.
+    fn had_keys(&self, with_key: Vec<String>) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
 
     /// The waiting sends of rules that were changed since they were written down.
     fn stale(&self, rules: Vec<RuleVersion>) -> BoxFuture<'_, Result<Vec<SendId>, StoreError>>;

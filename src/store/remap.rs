@@ -10,15 +10,30 @@ use crate::event::lookup::KeptEvent;
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
 use crate::event::{Content, HoldChange, SendId, Terms};
 
+/// The version of a rule that was last known by the hash of an earlier release.
+const UNKNOWN: i64 = 0;
+
+/// A rule that was changed since its sends were last mapped.
+struct Changed<'a> {
+    rule: &'a RuleVersion,
+    /// The hash of an earlier release that means the same as the rule's version now.
+    same: Option<i64>,
+}
+
 /// The waiting sends that their rule, as it was, made otherwise than it would now. What waits is walked through only if a
 /// rule was changed.
 pub fn stale(db: &Connection, rules: &[RuleVersion]) -> Result<Vec<SendId>> {
-    let mut known = db.prepare_cached("SELECT version FROM rules WHERE route = ?1 AND rule = ?2")?;
+    let mut known = db.prepare_cached("SELECT version, legacy, adopted FROM rules WHERE route = ?1 AND rule = ?2")?;
     let mut changed = Vec::new();
     for rule in rules {
-        let version: Option<i64> = known.query_row([&rule.route, &rule.rule], |row| row.get(0)).optional()?;
-        if version.is_some_and(|version| version != rule.version) {
-            changed.push(rule);
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let found: Option<(i64, Option<i64>, Option<i64>)> =
+            known.query_row([&rule.route, &rule.rule], read).optional()?;
+        if let Some((version, legacy, adopted)) = found
+            && version != UNKNOWN
+            && version != rule.version
+        {
+            changed.push(Changed { rule, same: legacy.filter(|_| adopted == Some(rule.version)) });
         }
     }
     if changed.is_empty() {
@@ -35,7 +50,11 @@ pub fn stale(db: &Connection, rules: &[RuleVersion]) -> Result<Vec<SendId>> {
         while let Some(row) = rows.next()? {
             let (route, rule) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
             let version: i64 = row.get(3)?;
-            if changed.iter().any(|known| known.rule == rule && known.route == route && known.version != version) {
+            let is_stale = |changed: &Changed<'_>| {
+                let known = changed.rule;
+                known.rule == rule && known.route == route && known.version != version && changed.same != Some(version)
+            };
+            if changed.iter().any(is_stale) {
                 stale.push(SendId(row.get(0)?));
             }
         }
@@ -139,7 +158,8 @@ pub fn rewrite(db: &Connection, id: SendId, version: i64, content: &Content) -> 
 /// Writes down the rules as they are. Holds that nothing waits for any more end.
 pub fn keep_versions(db: &Connection, rules: &[RuleVersion], now: Timestamp) -> Result<Vec<HoldChange>> {
     let mut keep = db.prepare_cached(
-        "INSERT INTO rules (route, rule, version) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET version = ?3",
+        "INSERT INTO rules (route, rule, version) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET version = ?3, adopted = CASE version WHEN 0 THEN ?3 ELSE adopted END",
     )?;
     for RuleVersion { route, rule, version } in rules {
         keep.execute(params![route, rule, version])?;
@@ -149,4 +169,54 @@ pub fn keep_versions(db: &Connection, rules: &[RuleVersion], now: Timestamp) -> 
         holds::end_if_empty(db, &hold, now, &mut changes)?;
     }
     Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::{self, Problem};
+    use super::*;
+
+    fn rule(version: i64) -> Vec<RuleVersion> {
+        vec![RuleVersion { route: "shop".into(), rule: "welcome".into(), version }]
+    }
+
+    /// A file of an earlier release: a rule known as -77, three sends that wait by it and one that it made otherwise.
+    fn of_an_earlier_release() -> std::result::Result<Connection, Problem> {
+        let mut db = Connection::open_in_memory()?;
+        schema::migrate_to(&mut db, 4)?;
+        db.execute_batch(
+            "INSERT INTO rules VALUES ('shop', 'welcome', -77);
+             INSERT INTO sends (event, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at, route, version)
+             VALUES (1, 'welcome', 'default', 'c', '+1', '{}', 0, 0, 0, 0, 0, 'shop', -77),
+                    (1, 'welcome', 'default', 'c', '+2', '{}', 1, 9, 0, 0, 0, 'shop', -77),
+                    (1, 'welcome', 'default', 'c', '+1', '{}', 3, 0, 0, 0, 0, 'shop', -77),
+                    (1, 'welcome', 'other (sandbox)', 'c', '+3', '{}', 0, 0, 0, 0, 0, 'shop', 5);",
+        )?;
+        schema::migrate(&mut db)?;
+        Ok(db)
+    }
+
+    #[test]
+    fn nothing_is_mapped_again_only_because_rules_are_known_by_another_hash() {
+        let db = of_an_earlier_release().expect("a file");
+        let stale = |version| stale(&db, &rule(version)).expect("read").iter().map(|id| id.0).collect::<Vec<_>>();
+        let keep = |version| keep_versions(&db, &rule(version), Timestamp(0)).expect("written");
+        // the first start, and the next
+        assert_eq!(stale(1234), Vec::<i64>::new());
+        keep(1234);
+        assert_eq!(stale(1234), Vec::<i64>::new());
+        // the rule is changed: all are mapped again
+        assert_eq!(stale(99), [1, 2, 3, 4]);
+        keep(99);
+        // and changed back before they were: those of the earlier release are as it would make them
+        assert_eq!(stale(1234), [4]);
+    }
+
+    #[test]
+    fn accounts_that_sent_for_real_before_are_known_to_have_had_a_key() {
+        let db = of_an_earlier_release().expect("a file");
+        assert_eq!(super::super::keys::had_keys(&db, &[]).expect("read"), ["default"]);
+        assert_eq!(super::super::keys::had_keys(&db, &["new".into()]).expect("read"), ["default", "new"]);
+        assert_eq!(super::super::keys::had_keys(&db, &[]).expect("read"), ["default", "new"]);
+    }
 }

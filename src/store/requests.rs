@@ -10,7 +10,7 @@ use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::{
     ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Report, Reported, Store, StoreError,
-    TestMode, act, holds, lookups, lost, notices, probe, remap, settle, transaction,
+    TestMode, act, holds, keys, lookups, lost, notices, probe, remap, settle, transaction,
 };
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
@@ -175,6 +175,10 @@ impl<S: Ask> Store for S {
 
     fn keep_test_modes(&self, modes: Vec<(TestMode, String)>) -> BoxFuture<'_, Result<(), StoreError>> {
         ask(self, |reply| Request::Job(job(reply, move |db| lost::keep_test_modes(db, &modes))))
+    }
+
+    fn had_keys(&self, with_key: Vec<String>) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| keys::had_keys(db, &with_key))))
     }
 
     fn stale(&self, rules: Vec<RuleVersion>) -> BoxFuture<'_, Result<Vec<SendId>, StoreError>> {

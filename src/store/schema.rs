@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_consent_and_notices.sql"),
     include_str!("migrations/0005_test_modes_and_alerts.sql"),
     include_str!("migrations/0006_answers.sql"),
+    include_str!("migrations/0007_rules_by_sha256_and_keys.sql"),
 ];
 
 /// Brings a file to the newest version. An interrupted migration leaves the file as it was.
@@ -20,13 +21,18 @@ const MIGRATIONS: &[&str] = &[
 ///
 /// SQLite's error, or a text if the file was written by a newer relay.
 pub fn migrate(connection: &mut Connection) -> Result<(), Problem> {
+    migrate_to(connection, MIGRATIONS.len())
+}
+
+/// The same up to a version.
+pub(super) fn migrate_to(connection: &mut Connection, newest: usize) -> Result<(), Problem> {
     let version: usize = connection
         .query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
         .map(|version| usize::try_from(version).unwrap_or(usize::MAX))?;
     if version > MIGRATIONS.len() {
         return Err(Problem::Newer { found: version, known: MIGRATIONS.len() });
     }
-    for (index, sql) in MIGRATIONS.iter().enumerate().skip(version) {
+    for (index, sql) in MIGRATIONS.iter().enumerate().take(newest).skip(version) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(sql)?;
         transaction.pragma_update(None, "user_version", i64::try_from(index + 1).unwrap_or(i64::MAX))?;

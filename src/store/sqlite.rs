@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
 use super::gate::Gate;
@@ -106,6 +107,7 @@ pub struct SqliteStore {
     health: Arc<Health>,
     gate: Arc<Gate>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    ended: CancellationToken,
     location: Location,
 }
 
@@ -130,9 +132,19 @@ impl SqliteStore {
         let mut writer = Writer::new(location.clone(), lock, shared);
         // the writer logs what is wrong and keeps trying
         let _ = writer.make_ready();
-        let thread =
-            std::thread::Builder::new().name("store".into()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        Ok(Self { inbox, health, gate, thread: Mutex::new(Some(thread)), location })
+        let ended = CancellationToken::new();
+        let end = ThreadEnd { inbox: Arc::clone(&inbox), ended: ended.clone() };
+        let run = move || {
+            let _end = end;
+            writer.run();
+        };
+        let thread = std::thread::Builder::new().name("store".into()).spawn(run).map_err(OpenError::Thread)?;
+        Ok(Self { inbox, health, gate, thread: Mutex::new(Some(thread)), ended, location })
+    }
+
+    /// Waits until the thread that writes has ended: it was closed, or it panicked.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Whether the last commit and the last probe worked.
@@ -167,6 +179,19 @@ impl SqliteStore {
     }
 }
 
+/// Dropped when the thread ends, however it ends: nobody must wait for an answer that never comes.
+struct ThreadEnd {
+    inbox: Arc<Inbox>,
+    ended: CancellationToken,
+}
+
+impl Drop for ThreadEnd {
+    fn drop(&mut self) {
+        self.inbox.abandon();
+        self.ended.cancel();
+    }
+}
+
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.close();
@@ -193,5 +218,25 @@ impl Ask for SqliteStore {
             }
             self.health.verdict()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::super::job::job;
+    use super::super::{Intake as _, StoreError};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_that_panics_has_ended_and_keeps_nobody_waiting() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = SqliteStore::open(&format!("sqlite:{}", dir.path().join("relay.db").display())).expect("a store");
+        let (reply, answer) = oneshot::channel::<Result<(), StoreError>>();
+        store.request(Request::Job(job(reply, |_| panic!("a job panics"))));
+        store.ended().await;
+        assert!(answer.await.is_err(), "whoever asked is let go");
+        assert_eq!(store.probe().await, Err(StoreError::Closed));
     }
 }

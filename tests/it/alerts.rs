@@ -77,7 +77,7 @@ async fn each_is_told_once_reminded_and_told_of_the_end() {
         "alerts:\n- {{ webhook: '{0}/hook', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw }}\n- {{ slack: '{0}/slack' }}\n- {{ campaign: relay_alert, account: ops, to: '+919812345679' }}\n- {{ campaign: relay_alert, account: default, to: '+919812345679' }}",
         served.base
     );
-    let setup = Setup::new().route("hello", ROUTE).account("ops").lists(&lists);
+    let setup = Setup::new().route("hello", &format!("account: default{ROUTE}")).account("ops").lists(&lists);
     let setup = setup.set(&format!("accounts.ops.endpoint={}/ops", served.base)).set("delivery.remind=500ms");
     let world = World::start(setup).await;
     hold(&world, "default").await;
@@ -111,7 +111,11 @@ async fn who_never_answers_keeps_nobody_else_waiting() {
     ops.hang.lock().unwrap().insert("slack");
     let served = ops.serve().await;
     let lists = format!("alerts: [{{ slack: '{0}/slack' }}, {{ webhook: '{0}/hook' }}]", served.base);
-    let setup = Setup::new().route("hello", ROUTE).account("other").lists(&lists).set("delivery.timeout=1h");
+    let setup = Setup::new()
+        .route("hello", &format!("account: default{ROUTE}"))
+        .account("other")
+        .lists(&lists)
+        .set("delivery.timeout=1h");
     let world = World::start(setup).await;
     hold(&world, "default").await;
     eventually("it hangs", async || ops.by("slack").len() == 1).await;

@@ -160,8 +160,11 @@ async fn a_signal_ends_it_in_order_and_with_zero() {
     let (sandbox, endpoint) = sandbox(&mut tasks, &stop).await;
     let setup = Setup::new().route("hello", ROUTE);
     setup.write(&endpoint);
-    for signal in ["TERM", "INT"] {
-        let mut process = Process::serve(&setup);
+    for signal in ["TERM", "INT", "HUP"] {
+        // whoever runs the tests may have SIGHUP ignored
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_serri-relay"), "--config"]).arg(setup.config());
+        let mut process = Process::start(command.arg("serve"));
         let body = json!({"id": signal, "phone": "9812345670"}).to_string();
         let sent = proven(&reqwest::Client::new(), &format!("{}/webhooks/hello", process.base), body).send().await;
         assert_eq!(sent.unwrap().status(), 200);
@@ -179,6 +182,19 @@ async fn a_signal_ends_it_in_order_and_with_zero() {
     assert_eq!(query(&setup.database(), "SELECT count(*) FROM sends WHERE state = 2"), [["0"]]);
     stop.cancel();
     tasks.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_nohup_a_closed_terminal_stops_nothing() {
+    let setup = Setup::new().route("hello", ROUTE);
+    setup.write("http://127.0.0.1:9/");
+    let mut command = Command::new("nohup");
+    let process =
+        Process::start(command.arg(env!("CARGO_BIN_EXE_serri-relay")).arg("--config").arg(setup.config()).arg("serve"));
+    process.signal("HUP");
+    let body = json!({"id": "1", "phone": "9812345670"}).to_string();
+    let sent = proven(&reqwest::Client::new(), &format!("{}/webhooks/hello", process.base), body).send().await;
+    assert_eq!(sent.unwrap().status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,7 +240,7 @@ async fn logs_are_lines_with_everything_on_them_and_no_secrets() {
         (&attempt["to"], &attempt["outcome"], &attempt["attempt"]),
         (&json!("+91********70"), &json!("sent"), &json!(1))
     );
-    assert!(log.contains("SANDBOX: there is no Serri API key"));
+    assert!(log.contains("SANDBOX: no message of these accounts reaches anybody"));
     for secret in ["s3cret-for-tests", "query-s3cret", "wrong-t0ken", "9812345670", "Asha"] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }

@@ -13,7 +13,8 @@ use tokio::sync::Semaphore;
 use crate::world::{PATIENCE, ROUTE, Setup, World, eventually, scripted};
 
 fn hello() -> Setup {
-    Setup::new().route("hello", ROUTE).set("delivery.retry.initial=10ms").set("delivery.retry.max=50ms")
+    let route = format!("account: default{ROUTE}");
+    Setup::new().route("hello", &route).set("delivery.retry.initial=10ms").set("delivery.retry.max=50ms")
 }
 
 fn ok() -> Response {

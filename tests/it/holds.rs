@@ -76,6 +76,7 @@ async fn an_account_without_credits_waits_as_a_whole_and_others_go_on() {
     let setup = quick()
         .account("other")
         .set(&format!("accounts.other.endpoint={}{PATH}", other.base))
+        .route("hello", &format!("account: default{ROUTE}"))
         .route("other", &format!("account: other{ROUTE}"));
     let world = World::start_against(setup, moody.router()).await;
     post_many(&world, 0, 20).await;

@@ -171,7 +171,7 @@ async fn who_left_gets_nothing_until_they_return_but_what_they_asked_for() {
         "  - { name: return, when: meta.type == 'return', suppress: remove, destination: \"{{ contact.phone }}\" }\n"
             .into(),
     ];
-    let setup = Setup::new().route("shop", &route("", &rules)).account("other");
+    let setup = Setup::new().route("shop", &route("account: default", &rules)).account("other");
     let setup = setup.route("other", &route("account: other", &rules[..1]));
     let world = World::start(setup).await;
     let event = |id: &str, kind: &str| json!({"id": id, "type": kind, "phone": "9812345670"});

@@ -10,6 +10,7 @@ use serri_relay::route::Route;
 /// A shop: codes, welcomes, carts, promotions, and people who want no more of it.
 pub const SHOP: &str = r#"
 source: generic
+account: default
 auth: bearer
 secret: s3cret-for-tests
 sends:

@@ -1,0 +1,101 @@
+//! Accounts with a key, without one, and that lost theirs.
+
+use serde_json::json;
+use serri_relay::clock::Clock;
+use serri_relay::config::interpolate::Variables;
+use serri_relay::relay::{self, Listeners};
+use serri_relay::route::check::{Checked, Sending, check_for};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::world::{ROUTE, Setup, World};
+
+/// A relay in this directory, whose account has no key.
+fn without_key(dir: TempDir) -> Setup {
+    Setup::in_dir(dir).set("accounts.default.api_key=")
+}
+
+fn checked_for(setup: &Setup, sending: Sending) -> Checked {
+    setup.write("http://127.0.0.1:9/");
+    check_for(&setup.config(), &Variables::default(), sending).0.unwrap()
+}
+
+/// Starts a relay that is told to stop at once; what it said if it did not start.
+async fn start(checked: Checked) -> Result<(), String> {
+    let listeners = Listeners::bind(&checked.written.relay.value).await.unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    relay::serve(checked, listeners, Clock::system(), stop).await.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn an_account_that_lost_its_key_does_not_start_unless_the_sandbox_is_meant() {
+    let setup = Setup::new().route("hello", ROUTE);
+    let world = World::start(without_key(setup.dir)).await;
+    let setup = world.stop().await;
+    // it never had one: as often as it likes
+    assert_eq!(start(checked_for(&setup, Sending::AsConfigured)).await, Ok(()));
+    let world = World::start(Setup::in_dir(setup.dir)).await;
+    world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await;
+    world.delivered(1).await;
+    let setup = without_key(world.stop().await.dir);
+    let said = start(checked_for(&setup, Sending::AsConfigured)).await.unwrap_err();
+    for part in ["`default`", "api_key", "SERRI_API_KEY", "serve --sandbox"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(start(checked_for(&setup, Sending::Sandbox)).await, Ok(()));
+    setup.assert_unseen(&["key-of-the-test"]);
+}
+
+#[tokio::test]
+async fn meant_for_the_sandbox_no_account_sends_for_real() {
+    let setup = Setup::new().route("hello", &format!("account: other{ROUTE}")).account("other");
+    let checked = checked_for(&setup, Sending::Sandbox);
+    let accounts = &checked.written.relay.value.accounts;
+    assert!(accounts.len() == 2 && accounts.values().all(serri_relay::config::relay::AccountSpec::uses_sandbox));
+    assert_eq!(start(checked).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_the_sandbox_got_is_replayed_to_the_real_account_once() {
+    let setup = Setup::new().route("hello", ROUTE);
+    let world = World::start(without_key(setup.dir)).await;
+    world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await;
+    world.post("hello", r#"{"id":"e2","phone":"9812345671"}"#).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
+    let hold = json!({"account": "default", "reason": "by hand"});
+    assert_eq!(world.admin("POST", "/holds", Some(hold)).await.0, 200);
+    world.post("hello", r#"{"id":"e3","phone":"9812345672"}"#).await;
+    let world = World::start(Setup::in_dir(world.stop().await.dir)).await;
+    assert!(world.sandbox.messages().is_empty(), "nothing goes by itself");
+    for times in [1, 0] {
+        let (_, answer) = world.admin("POST", "/events/replay", Some(json!({"ids": ["e1"], "yes": true}))).await;
+        assert_eq!(answer["replayed"], times, "{answer}");
+        world.settles("SELECT state FROM sends WHERE account = 'default'", "10").await;
+    }
+    assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
+    // all that is left, what waited among it
+    let rest = json!({"filter": {"account": "default (sandbox)"}, "yes": true});
+    let (_, answer) = world.admin("POST", "/sends/replay", Some(rest.clone())).await;
+    assert_eq!(answer["replayed"], 2, "{answer}");
+    world.delivered(3).await;
+    world.settles("SELECT count(*) FROM sends WHERE account = 'default' AND state = 10", "3").await;
+    let (_, answer) = world.admin("POST", "/sends/replay", Some(rest)).await;
+    assert_eq!(answer["replayed"], 0, "{answer}");
+    assert_eq!(world.query("SELECT count(*) FROM sends"), [["3"]]);
+    world.stop().await;
+}
+
+#[test]
+fn with_several_accounts_a_route_says_which_one_is_its_own() {
+    let setup = Setup::new().route("hello", ROUTE).account("clinic");
+    setup.write("http://127.0.0.1:9/");
+    let output = crate::cli::relay(&setup.config(), &["check"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("hello.yaml:2:9") && said.contains("does not say which one"), "{said}");
+    assert!(said.contains("there are: clinic, default"), "{said}");
+    let setup = Setup::new().route("hello", &format!("account: clinic{ROUTE}")).account("clinic");
+    setup.write("http://127.0.0.1:9/");
+    assert_eq!(crate::cli::relay(&setup.config(), &["check"]).status.code(), Some(0));
+}
