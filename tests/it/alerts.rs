@@ -180,6 +180,11 @@ async fn an_account_that_cannot_be_reached_for_a_while_is_told_once_also_over_a_
     assert_eq!(began.body["data"]["account"], "default");
     assert!(began.body["data"]["waiting"].as_u64().unwrap() >= 7, "one may be under way: {began:?}");
     assert!(ops.by("slack")[0].body["text"].as_str().unwrap().contains("cannot be reached"));
+    // who was told is known at the next start once it is written down
+    eventually("that both know is written down", async || {
+        world.query("SELECT count(*) FROM notifications WHERE told LIKE '% % '") == [["1"]]
+    })
+    .await;
     let world = world.restart().await;
     eventually("it is seen again that it is down", async || world.metrics().await.contains("turn=\"unreachable\""))
         .await;
