@@ -154,8 +154,12 @@ fn moment(chars: &[char], at: usize) -> Option<usize> {
     Some(16 + seconds + fraction)
 }
 
-/// `1.234567s`, as durations are printed.
+/// `1.234567s`, as durations are printed; `98.12.345s` is not one, nor does one begin within it.
 fn duration(chars: &[char], at: usize) -> Option<usize> {
+    let before = at.checked_sub(1).and_then(|before| chars.get(before));
+    if before.is_some_and(|c| matches!(c, '-' | '.' | '/' | '_' | '+')) {
+        return None;
+    }
     let whole = digits(chars, at);
     let fraction = digits(chars, at + whole + 1);
     let unit_at = at + whole + 1 + fraction;

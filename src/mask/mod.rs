@@ -96,6 +96,7 @@ mod tests {
             ("९८१२३ ४५६७०", "९८*** ***७०"),
             ("９８１２３-４５６７０", "９８***-***７０"),
             ("+47 12.34.56.78", "+47 **.**.**.78"),
+            ("98.12.345s late", "98.**.*45s late"),
             ("5 2026-11-25 98123 45670", "5 2026-11-25 98*** ***70"),
             ("17325372009812345670", "17****************70"),
         ] {
@@ -153,7 +154,8 @@ mod tests {
         ) {
             let digits = parts.concat();
             // what may look like a date or an address of a computer
-            prop_assume!(digits.len() >= 7 && !(joiner == "-" && parts[0].len() == 4) && !(joiner == "." && parts.len() == 4));
+            prop_assume!(digits.len() >= 7 && !(joiner == "." && parts.len() == 4));
+            prop_assume!(!(joiner == "-" && parts.iter().any(|part| part.len() == 4)));
             prop_assume!(!(joiner == "." && parts.len() == 2));
             let said = format!("{before}{}{after}", parts.join(joiner));
             let left: String = text(&said).chars().filter(char::is_ascii_digit).collect();
