@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         learn::run(setting)?;
     }
     let (checked, faults) = check(&setting.dir, &setting.variables);
-    show(&faults);
+    show(&faults, &setting.variables);
     let errors = faults.iter().filter(|fault| fault.severity == Severity::Error).count();
     let warnings = faults.len() - errors;
     if errors > 0 {

@@ -33,7 +33,8 @@ pub fn run(setting: &Setting) -> anyhow::Result<()> {
             |known: &CampaignSpec| known.name == seen.name && known.account.as_deref().unwrap_or("default") == account;
         relay.campaigns.iter().any(same)
     };
-    let mut new: Vec<String> = seen.iter().filter(|seen| !is_listed(seen)).map(entry).collect();
+    let several = relay.accounts.len() > 1;
+    let mut new: Vec<String> = seen.iter().filter(|seen| !is_listed(seen)).map(|seen| entry(seen, several)).collect();
     new.dedup();
     if new.is_empty() {
         say("nothing new was accepted; `campaigns` stays as it is");
@@ -57,13 +58,13 @@ pub fn run(setting: &Setting) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A campaign as it is listed.
-fn entry(seen: &LearnedCampaign) -> String {
+/// A campaign as it is listed; where there are several accounts, each says its own.
+fn entry(seen: &LearnedCampaign, several: bool) -> String {
     let payload: Value = serde_json::from_str(&seen.payload).unwrap_or_default();
     let params = payload.get("templateParams").and_then(Value::as_array).map_or(0, Vec::len);
     let url = payload.pointer("/media/url").and_then(Value::as_str);
     let account = match plain_account(&seen.account) {
-        "default" => String::new(),
+        "default" if !several => String::new(),
         other => format!(", account: {}", Value::from(other)),
     };
     let name = Value::from(seen.name.as_str());

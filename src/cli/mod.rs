@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::fault::{Fault, Severity};
 use crate::config::interpolate::Variables;
+use crate::config::report::render;
 use crate::mask;
 use crate::route::check::Checked;
 
@@ -111,7 +112,7 @@ impl Setting {
         // other routes' warnings are for `check`
         let own = format!("{route}.yaml:");
         faults.retain(|fault| fault.severity == Severity::Error || fault.one_line().contains(&own));
-        show(&faults);
+        show(&faults, &self.variables);
         let well =
             |checked: &Checked| checked.routes.contains_key(route) || !checked.written.routes.contains_key(route);
         checked.filter(|checked| well(checked))
@@ -119,11 +120,11 @@ impl Setting {
 }
 
 /// Shows faults on standard error, each with its line.
-fn show(faults: &[Fault]) {
+fn show(faults: &[Fault], variables: &Variables) {
     let renderer = if std::io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     for fault in faults {
-        complain(&format!("{}\n", fault.render(&renderer)));
+        complain(&format!("{}\n", render(fault, variables, &renderer)));
     }
 }
 

@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let (checked, faults) = check_for(&setting.dir, &setting.variables, sending);
     let sound = faults.iter().all(|fault| fault.severity == Severity::Warning);
     let Some(checked) = checked.filter(|_| sound) else {
-        show(&faults);
+        show(&faults, &setting.variables);
         anyhow::bail!(
             "the relay does not start before the faults above are mended; `serri-relay check` shows them again"
         );

@@ -25,7 +25,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let (written, faults) = config::read(&setting.dir, &setting.variables, Extent::All);
     let Some(written) = written else {
-        show(&faults);
+        show(&faults, &setting.variables);
         return Ok(ExitCode::FAILURE);
     };
     let Some(name) = &arguments.name else {

@@ -57,7 +57,7 @@ pub enum AuthKeyword {
 #[serde(rename_all = "lowercase")]
 pub enum AuthForm {
     /// `Authorization: Bearer` with this token.
-    Bearer(Option<String>),
+    Bearer(#[schemars(extend("writeOnly" = true))] Option<String>),
     /// HTTP Basic.
     Basic(BasicSpec),
     /// A secret in a header.
@@ -83,6 +83,7 @@ pub struct BasicSpec {
     pub user: String,
     /// The password; the route's secret if left out.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub password: Option<String>,
 }
 
@@ -115,6 +116,7 @@ pub struct NamedSecretSpec {
     pub name: String,
     /// What it must be; the route's secret if left out.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub value: Option<String>,
 }
 
@@ -125,6 +127,7 @@ pub struct FieldSecretSpec {
     pub path: String,
     /// What it must be; the route's secret if left out.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub value: Option<String>,
 }
 
@@ -159,6 +162,7 @@ pub struct SignatureSpec {
     pub timestamp: Option<TimestampSpec>,
     /// The secret itself; the route's `secret` if left out.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub secret: Option<OneOrMany<String>>,
 }
 

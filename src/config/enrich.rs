@@ -21,6 +21,7 @@ pub struct EnrichSpec {
     pub method: Option<Method>,
     /// The part of the URL that all calls share, as `https://graph.facebook.com/v24.0`: scheme, host and path.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub base: Option<String>,
     /// The rest of the path: a template over `event`, `headers` and `query`, as `{{ event.leadgen_id }}`. What a value
     /// brings never becomes more than one step.
@@ -35,6 +36,7 @@ pub struct EnrichSpec {
     pub auth: Option<TokenSpec>,
     /// The token to read with.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub token: Option<String>,
     /// What of the answer is taken: a path with dots, as `result`. All of it, if left out.
     #[serde(default)]

@@ -6,8 +6,6 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-
 /// A text that faults can point into.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
@@ -47,18 +45,6 @@ impl Place {
             return self.clone();
         }
         Self { source: Arc::clone(&self.source), range }
-    }
-
-    /// Whether its line has a secret written out, which must not be shown.
-    fn shows_a_secret(&self) -> bool {
-        let (line, _) = self.line_column();
-        let line = self.source.text.lines().nth(line - 1).unwrap_or("");
-        let names_one = ["secret", "api_key", "token", "password", "value", "base"]
-            .iter()
-            .any(|key| line.split(['{', ',', ' ', '-']).any(|word| word.trim() == format!("{key}:")));
-        // a default is the secret, as long as nobody sets the variable
-        let refers = line.contains("${") && !line.split(":-").skip(1).any(|default| !default.starts_with('}'));
-        names_one && !refers
     }
 
     /// The text at this place.
@@ -126,37 +112,6 @@ impl Fault {
             let _ = write!(line, " ({hint})");
         }
         line
-    }
-
-    /// The fault with the line it stands on, as a compiler would show it.
-    pub fn render(&self, renderer: &Renderer) -> String {
-        let level = match self.severity {
-            Severity::Error => Level::ERROR,
-            Severity::Warning => Level::WARNING,
-        };
-        let mut group = level
-            .primary_title(self.message.as_str())
-            .elements(std::iter::empty::<Snippet<'_, annotate_snippets::Annotation<'_>>>());
-        if let Some(place) = self.place.as_ref().filter(|place| place.shows_a_secret()) {
-            let (line, column) = place.line_column();
-            let at = format!("{}:{line}:{column} (the line holds a secret)", place.source.name);
-            group = group.element(Level::NOTE.message(at));
-        } else if let Some(place) = &self.place {
-            let text = &place.source.text;
-            let end = place.range.end.min(text.len());
-            let start = place.range.start.min(end);
-            // one line is enough to see it; a block value would show the whole rule
-            let end = text.get(start..end).and_then(|t| t.find('\n')).map_or(end, |n| start + n);
-            group = group.element(
-                Snippet::source(text.as_str())
-                    .path(place.source.name.as_str())
-                    .annotation(AnnotationKind::Primary.span(start..end)),
-            );
-        }
-        if let Some(hint) = &self.hint {
-            group = group.element(Level::HELP.message(hint.as_str()));
-        }
-        renderer.render(&[group])
     }
 }
 

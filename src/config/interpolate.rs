@@ -41,6 +41,37 @@ impl Variables {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
+
+    /// What stands for a reference: the text inside its `${}`.
+    pub fn look_up(&self, inside: &str, place: &Place) -> Result<String, Box<Fault>> {
+        if let Some(path) = inside.strip_prefix("file:") {
+            return read_some(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|error| {
+                Box::new(
+                    Fault::at(place, format!("cannot read `{path}`: {error}"))
+                        .hint("mount the file, or correct its path"),
+                )
+            });
+        }
+        let (name, default) = match inside.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (inside, None),
+        };
+        match (self.get(name).filter(|value| default.is_none() || !value.is_empty()), default) {
+            (Some(value), _) => Ok(value.to_owned()),
+            (None, Some(default)) => Ok(default.to_owned()),
+            (None, None) => {
+                let hint = format!(
+                    "set it: `export {name}=...` (docker compose reads .env); or give a default: `${{{name}:-...}}`"
+                );
+                Err(Box::new(Fault::at(place, format!("environment variable `{name}` is not set")).hint(hint)))
+            }
+        }
+    }
+}
+
+/// What stands inside each `${}` of a text.
+pub fn references(text: &str) -> impl Iterator<Item = &str> {
+    text.split("${").skip(1).filter_map(|after| after.split_once('}').map(|(inside, _)| inside))
 }
 
 /// Replaces what stands in `${}` in every string of the tree; keys are left as they are.
@@ -75,35 +106,11 @@ fn replace(text: &str, place: &Place, variables: &Variables) -> Result<String, B
         let (inside, following) = after.split_once('}').ok_or_else(|| {
             Box::new(Fault::at(place, "`${` is not closed").hint("close it with `}`, or write `$${` for a plain `${`"))
         })?;
-        out.push_str(&lookup(inside, place, variables)?);
+        out.push_str(&variables.look_up(inside, place)?);
         rest = following;
     }
     out.push_str(rest);
     Ok(out)
-}
-
-fn lookup(inside: &str, place: &Place, variables: &Variables) -> Result<String, Box<Fault>> {
-    if let Some(path) = inside.strip_prefix("file:") {
-        return read_some(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|error| {
-            Box::new(
-                Fault::at(place, format!("cannot read `{path}`: {error}")).hint("mount the file, or correct its path"),
-            )
-        });
-    }
-    let (name, default) = match inside.split_once(":-") {
-        Some((name, default)) => (name, Some(default)),
-        None => (inside, None),
-    };
-    match (variables.get(name).filter(|value| default.is_none() || !value.is_empty()), default) {
-        (Some(value), _) => Ok(value.to_owned()),
-        (None, Some(default)) => Ok(default.to_owned()),
-        (None, None) => {
-            let hint = format!(
-                "set it: `export {name}=...` (docker compose reads .env); or give a default: `${{{name}:-...}}`"
-            );
-            Err(Box::new(Fault::at(place, format!("environment variable `{name}` is not set")).hint(hint)))
-        }
-    }
 }
 
 /// Reads a file of a secret's size: `/dev/zero` must not fill the memory.

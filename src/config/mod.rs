@@ -4,6 +4,7 @@
 //! Nothing is compiled here, and only this module reads the environment.
 
 pub mod auth;
+mod conceal;
 pub mod document;
 pub mod enrich;
 pub mod fault;
@@ -11,6 +12,7 @@ pub mod handshake;
 pub mod interpolate;
 pub mod layers;
 pub mod relay;
+pub mod report;
 pub mod route;
 pub mod shape;
 pub mod shipped;

@@ -94,6 +94,7 @@ pub struct AdminSpec {
     pub listen: String,
     /// What callers put into `Authorization: Bearer ...`; empty: no token is asked for.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub token: String,
 }
 
@@ -116,6 +117,7 @@ pub struct AccountSpec {
     pub endpoint: String,
     /// The project's key, from Manage > API Key. Empty: the in-process sandbox stands in.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub api_key: String,
     /// The country (ISO 3166-1, two letters) of numbers without country code.
     #[serde(default = "default_country")]
@@ -225,12 +227,15 @@ pub struct ProbeSpec {
 pub struct AlertSpec {
     /// A URL that gets JSON, signed by Standard Webhooks.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub webhook: Option<String>,
     /// The secret it is signed with: `whsec_` and base64.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub secret: Option<String>,
     /// The URL of a Slack-compatible incoming webhook.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub slack: Option<String>,
     /// A Serri campaign that takes one parameter: what happened.
     #[serde(default)]

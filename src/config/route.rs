@@ -15,9 +15,11 @@ pub struct RouteFile {
     pub source: String,
     /// The secret shared with the sender; a list while it is being changed.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub secret: Option<OneOrMany<String>>,
     /// What the sender has to show in its handshake, where the source has one that asks for it (Meta's "verify token").
     #[serde(default)]
+    #[schemars(extend("writeOnly" = true))]
     pub verify_token: Option<String>,
     /// The account that sends go through; `default` if left out.
     #[serde(default)]

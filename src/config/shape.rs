@@ -11,6 +11,9 @@ use super::document::{Entry, Kind, Node};
 use super::fault::{Fault, did_you_mean};
 use super::unit::check_format;
 
+/// What a schema says of a value that is a secret: a keyword of JSON Schema, for what is written and never shown.
+pub const SECRET: &str = "writeOnly";
+
 /// Reads a document as a `T`. What does not fit is a fault and left out; `None` if nothing can be made of the rest.
 pub fn read<T: JsonSchema + DeserializeOwned>(node: &Node, faults: &mut Vec<Fault>) -> Option<T> {
     let schema = schema_of::<T>();
@@ -52,8 +55,10 @@ fn close(schema: &mut Value) {
     }
 }
 
-struct Shape<'a> {
-    root: &'a Value,
+/// A schema whose references are followed.
+pub struct Shape<'a> {
+    /// The whole schema.
+    pub root: &'a Value,
 }
 
 impl<'a> Shape<'a> {
@@ -105,7 +110,7 @@ impl<'a> Shape<'a> {
     }
 
     /// The alternatives of a schema, references followed.
-    fn ways(&self, schema: &'a Value) -> Vec<&'a Value> {
+    pub fn ways(&self, schema: &'a Value) -> Vec<&'a Value> {
         if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
             let target = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
             return target.map_or_else(Vec::new, |target| self.ways(target));
@@ -121,7 +126,7 @@ impl<'a> Shape<'a> {
         if fixed.contains(&text) {
             return Value::from(text);
         }
-        if let Some(way) = ways.iter().find(|way| takes(way, "string") && constants(way).is_empty()) {
+        if let Some(way) = ways.iter().find(|way| takes_any_text(way)) {
             if let Some(Err(message)) =
                 way.get("format").and_then(Value::as_str).map(|format| check_format(format, text))
             {
@@ -250,7 +255,13 @@ fn takes(schema: &Value, kind: &str) -> bool {
     }
 }
 
-fn constants(schema: &Value) -> Vec<&str> {
+/// Whether a schema takes whatever text there is.
+pub fn takes_any_text(schema: &Value) -> bool {
+    is_anything(schema) || takes(schema, "string") && constants(schema).is_empty()
+}
+
+/// The texts that a schema lists.
+pub fn constants(schema: &Value) -> Vec<&str> {
     match (schema.get("const"), schema.get("enum")) {
         (Some(Value::String(only)), _) => vec![only],
         (_, Some(Value::Array(several))) => several.iter().filter_map(Value::as_str).collect(),

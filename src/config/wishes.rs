@@ -115,7 +115,7 @@ impl WishesSpec {
 pub struct CampaignSpec {
     /// Its exact name.
     pub name: String,
-    /// The account it belongs to; `default` if left out.
+    /// The account it belongs to; needed where there are several.
     #[serde(default)]
     pub account: Option<String>,
     /// How many `templateParams` its template takes.

@@ -4,31 +4,55 @@
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, State, Value, filters};
 
-use super::filters::{pay, read, usage};
+use super::filters::{look_up, pay, read, usage};
 use super::text;
 
 /// Puts them in the place of minijinja's.
 pub fn register(environment: &mut Environment<'_>) {
     environment.add_filter("minijinja replace", filters::replace);
-    environment.add_filter("minijinja join", filters::join);
     environment.add_filter("minijinja split", filters::split);
     environment.add_filter("minijinja trim", filters::trim);
-    for (name, of_minijinja) in [
-        ("replace", "minijinja replace"),
-        ("join", "minijinja join"),
-        ("split", "minijinja split"),
-        ("trim", "minijinja trim"),
-    ] {
+    for (name, of_minijinja) in
+        [("replace", "minijinja replace"), ("split", "minijinja split"), ("trim", "minijinja trim")]
+    {
         environment.add_filter(name, move |state: &mut State, given: Rest<Value>, named: Kwargs| {
             with_texts(state, of_minijinja, &given, named)
         });
     }
+    environment.add_filter("join", join);
     environment.add_test("startingwith", |state: &State, value: Value, start: Value| {
         compare(state, &value, &start, |value, start| value.starts_with(start))
     });
     environment.add_test("endingwith", |state: &State, value: Value, end: Value| {
         compare(state, &value, &end, |value, end| value.ends_with(end))
     });
+}
+
+/// The entries of a list as one text. minijinja's pays for it once it is made, and a list may hold a large value many times over.
+fn join(state: &State, value: Value, separator: Option<Value>, named: Kwargs) -> Result<Value, Error> {
+    let given = separator.or(named.get("d")?);
+    let attribute: Option<String> = named.get("attribute")?;
+    named.assert_all_used()?;
+    if let Some(given) = &given {
+        is_text(state, given)?;
+    }
+    let separator = given.and_then(|given| text::text_of(&given)).unwrap_or_default();
+    let mut joined = String::new();
+    for (index, entry) in value.try_iter()?.enumerate() {
+        let entry = match &attribute {
+            Some(path) => look_up(&entry, path),
+            None => entry,
+        };
+        if index > 0 {
+            joined.push_str(&separator);
+        }
+        joined.push_str(&read(state, &entry)?.unwrap_or_default());
+        if joined.len() > text::TEXT_LIMIT {
+            return Err(usage(format!("it becomes longer than {} bytes", text::TEXT_LIMIT)));
+        }
+    }
+    pay(state, joined.len())?;
+    Ok(Value::from(joined))
 }
 
 /// Calls a filter whose arguments after the first are texts.
@@ -86,6 +110,8 @@ mod tests {
             ("event.list | join", "ab"),
             ("event.list | join(', ')", "a, b"),
             ("event.list | join(d='; ')", "a; b"),
+            ("[{'n': {'m': 1}}, {'n': {'m': 2}}] | join('-', attribute='n.m')", "1-2"),
+            ("[1, none, 2.5] | join('-')", "1--2.5"),
             ("(event.text | split('-'))[1]", "b"),
             ("(event.text | split('-', 1))[0]", "a"),
             ("' x ' | trim", "x"),
@@ -96,6 +122,21 @@ mod tests {
             ("event.list | select('startingwith', 'b') | first", "b"),
         ] {
             assert_eq!(eval(source), Ok(Some(expected.to_owned())), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_not_built_beyond_its_limit_however_often_a_list_repeats_it() {
+        let event = json!({ "large": "x".repeat(900_000) });
+        let scope = Scope::of_value(&event, &Scope::of_envelope(&Envelope::default()));
+        for source in [
+            "([event.large] * 100000) | join",
+            "([event] * 100000) | join(', ')",
+            "([''] * 1000000000) | join(event.large)",
+            "([event] * 100000) | join(attribute='large')",
+        ] {
+            let given = Expression::compile(source).expect(source).text(&scope);
+            assert!(matches!(&given, Err(EvalError::Failed(_))), "{source}");
         }
     }
 

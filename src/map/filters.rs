@@ -234,7 +234,7 @@ fn fits(state: &State, item: &Value, wanted: &[(String, Option<String>)]) -> Res
 }
 
 /// The value of a key; of a dotted one that is not there as it stands, step by step.
-fn look_up(item: &Value, key: &str) -> Value {
+pub fn look_up(item: &Value, key: &str) -> Value {
     let whole = item.get_attr(key).unwrap_or(Value::UNDEFINED);
     if !whole.is_undefined() {
         return whole;

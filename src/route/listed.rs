@@ -20,6 +20,15 @@ pub fn campaigns(written: &Written, faults: &mut Vec<Fault>) {
             let place = node.place_of(&["campaigns", &index, "account"]);
             faults.push(unknown(place, "account", account, relay.accounts.keys()));
         }
+        if campaign.account.is_none() && relay.accounts.len() > 1 {
+            let known: Vec<&str> = relay.accounts.keys().map(String::as_str).collect();
+            let message = format!(
+                "there are several accounts, and campaign `{}` does not say which one it belongs to",
+                campaign.name
+            );
+            let fault = Fault::at(node.place_of(&["campaigns", &index, "name"]), message);
+            faults.push(fault.hint(format!("write `account: NAME` beside it; there are: {}", known.join(", "))));
+        }
         let same = |other: &&CampaignSpec| other.name == campaign.name && other.account == campaign.account;
         if relay.campaigns.iter().filter(same).count() > 1 {
             let place = node.place_of(&["campaigns", &index, "name"]);

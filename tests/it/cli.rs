@@ -139,8 +139,8 @@ fn weak_spots_are_warnings() {
     };
     let setup = Setup::new()
         .route("open", "source: generic\nauth: none\nsends: []\n")
-        .route("short", &ROUTE.replace("s3cret-for-tests", "short"))
-        .route("again", &ROUTE.replace("s3cret-for-tests", "short"))
+        .route("short", &ROUTE.replace("s3cret-for-tests", "tiny"))
+        .route("again", &ROUTE.replace("s3cret-for-tests", "tiny"))
         .route("form", "source: wpforms\nsecret: a-secret-of-its-own\nsends: []\n")
         .route(
             "lead-ads",

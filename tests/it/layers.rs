@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("mask", &["secret"]),
     ("event", &["clock", "hours"]),
-    ("config", &["event"]),
+    ("config", &["mask", "event"]),
     ("telemetry", &["mask", "config"]),
     ("bulkhead", &[]),
     ("listen", &[]),

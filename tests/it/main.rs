@@ -21,6 +21,7 @@ mod authenticate;
 mod budget;
 mod bulk;
 mod cli;
+mod concealed;
 mod crash;
 mod deliver;
 mod docs;

@@ -297,6 +297,16 @@ fn wishes_that_cannot_be_are_told_where_they_stand() {
 }
 
 #[test]
+fn with_several_accounts_a_campaign_says_which_one_it_belongs_to() {
+    let campaigns = "campaigns: [{ name: welcome, account: acme }, { name: sale }]\n";
+    let setup = Setup::new().route("hello", &format!("{ROUTE}account: acme\n")).lists(campaigns);
+    let setup = setup.set("accounts.acme.default_country=IN");
+    let said = faults(&setup).join("\n");
+    assert!(said.contains("campaign `sale` does not say which one") && !said.contains("`welcome` does"), "{said}");
+    assert!(said.contains("there are: acme, default"), "{said}");
+}
+
+#[test]
 fn wishes_that_come_to_nothing_are_told() {
     let hours = rule("a", "    hours: \"09:00-21:00\"\n");
     let idle = rule("b", "    over_cap: drop\n    reason: they asked\n");

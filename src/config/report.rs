@@ -1,0 +1,39 @@
+//! Faults as people see them: with the line they stand on, and without the secrets that stand beside them.
+
+use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
+
+use super::conceal::Concealed;
+use super::fault::{Fault, Severity};
+use super::interpolate::Variables;
+
+/// A fault with the line it stands on, as a compiler would show it.
+pub fn render(fault: &Fault, variables: &Variables, renderer: &Renderer) -> String {
+    let concealed = fault.place.as_ref().map(|place| Concealed::at(place, variables)).unwrap_or_default();
+    let message = concealed.hide(&fault.message);
+    let hint = fault.hint.as_deref().map(|hint| concealed.hide(hint));
+    let level = match fault.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group = level.primary_title(message.as_str()).elements(std::iter::empty::<Snippet<'_, Annotation<'_>>>());
+    if let Some(place) = fault.place.as_ref().filter(|_| concealed.line) {
+        let (line, column) = place.line_column();
+        let at = format!("{}:{line}:{column} (the line may hold a secret)", place.source.name);
+        group = group.element(Level::NOTE.message(at));
+    } else if let Some(place) = &fault.place {
+        let text = &place.source.text;
+        let end = place.range.end.min(text.len());
+        let start = place.range.start.min(end);
+        // one line is enough to see it; a block value would show the whole rule
+        let end = text.get(start..end).and_then(|t| t.find('\n')).map_or(end, |n| start + n);
+        group = group.element(
+            Snippet::source(text.as_str())
+                .path(place.source.name.as_str())
+                .annotation(AnnotationKind::Primary.span(start..end)),
+        );
+    }
+    if let Some(hint) = &hint {
+        group = group.element(Level::HELP.message(hint.as_str()));
+    }
+    renderer.render(&[group])
+}
