@@ -279,6 +279,22 @@ async fn nobody_knows_at_most_as_often_as_the_nearest_says() {
 }
 
 #[tokio::test]
+async fn an_account_says_how_often_nobody_may_know() {
+    let setup = quick()
+        .route("once", &format!("uncertain_tries: 1{ROUTE}"))
+        .set("accounts.default.uncertain_tries=3")
+        .set("delivery.timeout=50ms");
+    let world = World::start(setup).await;
+    for (index, route) in ["hello", "once"].iter().enumerate() {
+        let body = json!({"id": route, "campaign": "sandbox_hang", "phone": format!("981234567{index}")});
+        assert_eq!(world.post(route, &body.to_string()).await.0, 200);
+    }
+    states(&world, "12", 2).await;
+    assert_eq!(world.query("SELECT route, uncertain FROM sends ORDER BY route"), [["hello", "3"], ["once", "1"]]);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn who_waits_goes_afresh_when_a_person_lifts_the_hold() {
     let serri = Moody::new(|_, _| said(400, r#"{"message":"cannot be reached"}"#));
     let slow = quick().set("delivery.hold_probe.max=1h").set("delivery.hold_probe.initial=1h");

@@ -165,3 +165,23 @@ fn a_condition_chooses_and_a_broken_one_says_so() {
             .starts_with("rule `r`, `when`: ")
     );
 }
+
+#[test]
+fn what_a_card_or_a_button_leads_to_is_public_like_media() {
+    let card = "carouselCards:\n  - { card_index: 0, components: [{ type: header, parameters: [{ type: image, image: { link: \"{{ event.link }}\" } }] }] }\n";
+    let button = "buttons:\n  - { type: button, sub_type: url, parameters: [{ url: \"{{ event.link }}\" }] }\n";
+    for private in
+        ["http://127.0.0.1/a.jpg", "http://[2002:7f00:1::]/", "http://example.com\\@127.0.0.1/", "//10.0.0.1/x"]
+    {
+        let event = json!({"phone": "9812345670", "link": private});
+        for (rule, key) in [(card, "carouselCards"), (button, "buttons")] {
+            let said = error(&with(rule), &event);
+            assert!(said.starts_with(&format!("rule `r`, `{key}")), "{private} in {key}: {said}");
+        }
+    }
+    let event = json!({"phone": "9812345670", "link": "https://cdn.example.com/a.jpg"});
+    assert_eq!(mapped(&with(card), &event)[0]["error"], json!(null));
+    // the end of the template's own URL
+    let event = json!({"phone": "9812345670", "link": "orders/1001?x=1"});
+    assert_eq!(mapped(&with(button), &event)[0]["error"], json!(null));
+}
