@@ -137,6 +137,7 @@ pub async fn serve(
         bounds: bounds(&settings.server),
         memory: Arc::new(BodyMemory::new(settings.server.body_memory.0)),
         working: Semaphore::new(receive::WORKING),
+        large: Semaphore::new(1),
         tasks: calls_taken.clone(),
     });
     let settings_of_calls = calls(&settings);

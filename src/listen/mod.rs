@@ -33,6 +33,10 @@ pub use reach::{Reach, is_loopback};
 /// How long to wait before accepting again when the system is out of file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How much of a connection is read ahead, in bytes: the most that a head may take (more is answered 431), and what a body
+/// may take besides its share of `server.body_memory`. Hyper's own bound is six times as large.
+const READ_BUFFER: usize = 64 * 1_024;
+
 /// What a sender hears whose head did not come in time; hyper itself would just hang up.
 const HEAD_TIMEOUT_ANSWER: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: 71\r\n\r\n{\"type\":\"about:blank\",\"title\":\"the request took too long\",\"status\":408}";
 
@@ -142,6 +146,7 @@ async fn connection(
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
+        .max_buf_size(READ_BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
         ended = &mut connection => ended,

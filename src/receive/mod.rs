@@ -58,6 +58,8 @@ pub struct Receiver {
     pub memory: Arc<BodyMemory>,
     /// How many calls are worked on at once, see [`WORKING`].
     pub working: Semaphore,
+    /// Whose turn it is among the calls larger than [`LARGE`].
+    pub large: Semaphore,
     /// Calls whose senders hung up, and which are finished all the same.
     pub tasks: TaskTracker,
 }
@@ -76,6 +78,10 @@ pub struct Bounds {
 /// How many calls are authenticated, mapped and stored at once; those beyond wait their turn. More would not be faster,
 /// since each shares a commit with the others, and they would keep the processor from delivering.
 pub const WORKING: usize = 64;
+
+/// A body larger than this, in bytes, is authenticated and mapped alone: what a JSON parser makes of it can be a hundred
+/// times as large, and it shall not keep all processors from the small ones.
+const LARGE: usize = 128 * 1_024;
 
 /// What came of a call, for the log and the count; it travels with the response.
 #[derive(Debug, Clone, Default)]
@@ -119,6 +125,8 @@ impl Receiver {
             None => {}
         }
         check_method(route, &call)?;
+        let is_large = call.body.len() > LARGE;
+        let alone = if is_large { Some(deadline.bound(self.large.acquire()).await?) } else { None };
         let _turn = deadline.bound(self.working.acquire()).await?;
         let now = self.clock.now();
         let authentic = route.authentication.prove(call, now)?;
@@ -131,6 +139,7 @@ impl Receiver {
                 return Err(error.into());
             }
         };
+        drop(alone);
         let shown: Vec<Shown> = events.iter().map(Shown::of).collect();
         // from here on the sender hears what became of the event, however long that takes
         deadline.check()?;

@@ -284,9 +284,10 @@ fn receiver_of(store: Arc<Slow>, request_timeout: Duration) -> Arc<Receiver> {
         lookup: Arc::default(),
         clock: Clock::system(),
         metrics: Arc::default(),
-        bounds: Bounds { body_limit: 100_000, request_timeout, concurrency: 10 },
+        bounds: Bounds { body_limit: 1_000_000, request_timeout, concurrency: 10 },
         memory: Arc::new(BodyMemory::new(1 << 20)),
         working: Semaphore::new(1),
+        large: Semaphore::new(1),
         tasks: TaskTracker::new(),
     })
 }
@@ -314,6 +315,28 @@ async fn what_was_stored_is_delivered_and_counted_although_its_sender_hung_up() 
     receiver.tasks.close();
     within(receiver.tasks.wait()).await;
     assert!(receiver.metrics.text().contains("outcome=\"accepted\"} 1"), "{}", receiver.metrics.text());
+}
+
+#[tokio::test]
+async fn large_calls_wait_for_each_other_and_small_ones_for_none_of_them() {
+    let store = Arc::new(Slow::default());
+    let receiver = receiver_of(Arc::clone(&store), PATIENCE);
+    let another = receiver.large.acquire().await.unwrap();
+    let mut large = call();
+    *large.body_mut() =
+        axum::body::Body::from(format!("{{\"phone\":\"9812345670\",\"pad\":\"{}\"}}", "x".repeat(200_000)));
+    let mut large = std::pin::pin!(router(&receiver).oneshot(large));
+    let small = async {
+        store.done.notify_one();
+        router(&receiver).oneshot(call()).await.unwrap().status()
+    };
+    tokio::select! {
+        response = &mut large => panic!("{response:?}"),
+        status = small => assert_eq!(status, 200),
+    }
+    drop(another);
+    store.done.notify_one();
+    assert_eq!(within(large).await.unwrap().status(), 200);
 }
 
 #[tokio::test(start_paused = true)]

@@ -342,6 +342,7 @@ async fn a_panic_costs_one_call_and_a_store_that_is_gone_costs_readiness() {
         bounds: Bounds { body_limit: 1_000, request_timeout: Duration::from_secs(5), concurrency: 10 },
         memory: Arc::new(BodyMemory::new(1 << 20)),
         working: Semaphore::new(1),
+        large: Semaphore::new(1),
         tasks: TaskTracker::new(),
     });
     let router = router(&receiver);
