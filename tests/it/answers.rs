@@ -12,20 +12,7 @@ use serri_relay::event::{Attempt, Claimed, Fate, Outcome, Probed, Settlement, Un
 use serri_relay::store::{Intake as _, Report, Store as _};
 
 use crate::store;
-use crate::world::{ROUTE, Setup, World, query, scripted};
-
-fn quick() -> Setup {
-    Setup::new()
-        .route("hello", ROUTE)
-        .set("delivery.retry.initial=10ms")
-        .set("delivery.retry.max=50ms")
-        .set("delivery.hold_probe.initial=30ms")
-        .set("delivery.hold_probe.max=60ms")
-}
-
-fn ok() -> Response {
-    r#"{"success":"true","submitted_message_id":"m-1"}"#.into_response()
-}
+use crate::world::{ROUTE, World, ok, query, quick, scripted};
 
 fn said(status: u16, body: &'static str) -> Response {
     (http::StatusCode::from_u16(status).unwrap(), body).into_response()

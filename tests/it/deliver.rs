@@ -5,20 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use serri_relay::serri::sandbox::PATH;
 use tokio::sync::Semaphore;
 
-use crate::world::{PATIENCE, ROUTE, Setup, World, eventually, scripted};
+use crate::world::{PATIENCE, ROUTE, Setup, World, eventually, ok, scripted};
 
 fn hello() -> Setup {
     let route = format!("account: default{ROUTE}");
     Setup::new().route("hello", &route).set("delivery.retry.initial=10ms").set("delivery.retry.max=50ms")
-}
-
-fn ok() -> Response {
-    r#"{"success":"true","submitted_message_id":"m-1"}"#.into_response()
 }
 
 async fn post_to(world: &World, id: &str, campaign: &str, phone: &str) {

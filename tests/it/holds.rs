@@ -8,22 +8,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use serri_relay::serri::sandbox::PATH;
 
-use crate::world::{ROUTE, Setup, World, eventually, scripted};
+use crate::world::{ROUTE, Setup, World, eventually, ok, quick, scripted};
 
 const NO_CREDITS: &str = r#"{"message":"Insufficient WhatsApp Conversation Credits (WCC)!","errorCode":402}"#;
-
-fn quick() -> Setup {
-    Setup::new()
-        .route("hello", ROUTE)
-        .set("delivery.retry.initial=10ms")
-        .set("delivery.retry.max=50ms")
-        .set("delivery.hold_probe.initial=30ms")
-        .set("delivery.hold_probe.max=60ms")
-}
-
-fn ok() -> Response {
-    r#"{"success":"true","submitted_message_id":"m-1"}"#.into_response()
-}
 
 fn no_credits() -> Response {
     (http::StatusCode::PAYMENT_REQUIRED, NO_CREDITS).into_response()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::{IntoResponse as _, Response};
 use rusqlite::Connection;
 use serde_json::Value;
 use serri_relay::clock::Clock;
@@ -42,6 +43,21 @@ pub struct Setup {
     settings: Vec<String>,
     accounts: Vec<String>,
     lists: String,
+}
+
+/// A relay with one route that tries again, and probes, soon.
+pub fn quick() -> Setup {
+    Setup::new()
+        .route("hello", ROUTE)
+        .set("delivery.retry.initial=10ms")
+        .set("delivery.retry.max=50ms")
+        .set("delivery.hold_probe.initial=30ms")
+        .set("delivery.hold_probe.max=60ms")
+}
+
+/// What Serri says when it takes a message.
+pub fn ok() -> Response {
+    r#"{"success":"true","submitted_message_id":"m-1"}"#.into_response()
 }
 
 impl Setup {
