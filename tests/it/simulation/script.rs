@@ -86,7 +86,7 @@ sends:
     tags: ["{{ meta.id }}"]
 "#;
 
-pub const CAMPAIGNS: &str = "campaigns: [{ name: promotion, category: marketing }]";
+pub const CAMPAIGNS: &str = "campaigns: [{ name: promotion, account: default, category: marketing }]";
 
 /// People on four continents; the last one's number is on no WhatsApp.
 pub const PEOPLE: [&str; 6] =
