@@ -10,7 +10,7 @@ mod barrier;
 mod claim;
 mod direct;
 mod errors;
-mod gate;
+mod turnstile;
 mod health;
 mod holds;
 mod inbox;

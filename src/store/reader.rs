@@ -59,10 +59,10 @@ impl SqliteStore {
         &self,
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
-        let (location, gate) = (self.location().clone(), self.gate());
+        let (location, turnstile) = (self.location().clone(), self.turnstile());
         Box::pin(async move {
             let done = tokio::task::spawn_blocking(move || {
-                let _pass = gate.enter();
+                let _pass = turnstile.enter();
                 read(&location, READING, ask)
             });
             done.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))

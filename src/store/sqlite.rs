@@ -14,13 +14,13 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
-use super::gate::Gate;
 use super::health::{self, Health};
 use super::inbox::{Append, Inbox, Request};
 use super::location::Location;
 use super::lock::FileLock;
 use super::requests::{self, Ask};
 use super::schema::{Problem, migrate};
+use super::turnstile::Turnstile;
 use super::writer::{Shared, Writer};
 use crate::clock::Stopwatch;
 
@@ -105,7 +105,7 @@ fn look_through(db: &mut Connection) -> Result<(), Problem> {
 pub struct SqliteStore {
     inbox: Arc<Inbox>,
     health: Arc<Health>,
-    gate: Arc<Gate>,
+    turnstile: Arc<Turnstile>,
     thread: Mutex<Option<JoinHandle<()>>>,
     ended: CancellationToken,
     location: Location,
@@ -126,9 +126,10 @@ impl SqliteStore {
         }
         let location = location.canonical();
         let lock = FileLock::wait(&location)?;
-        let (inbox, gate) = (Arc::new(Inbox::default()), Arc::new(Gate::default()));
+        let (inbox, turnstile) = (Arc::new(Inbox::default()), Arc::new(Turnstile::default()));
         let health = Arc::new(Health::new(location.clone()));
-        let shared = Shared { inbox: Arc::clone(&inbox), health: Arc::clone(&health), gate: Arc::clone(&gate) };
+        let shared =
+            Shared { inbox: Arc::clone(&inbox), health: Arc::clone(&health), turnstile: Arc::clone(&turnstile) };
         let mut writer = Writer::new(location.clone(), lock, shared);
         // the writer logs what is wrong and keeps trying
         let _ = writer.make_ready();
@@ -139,7 +140,7 @@ impl SqliteStore {
             writer.run();
         };
         let thread = std::thread::Builder::new().name("store".into()).spawn(run).map_err(OpenError::Thread)?;
-        Ok(Self { inbox, health, gate, thread: Mutex::new(Some(thread)), ended, location })
+        Ok(Self { inbox, health, turnstile, thread: Mutex::new(Some(thread)), ended, location })
     }
 
     /// Waits until the thread that writes has ended: it was closed, or it panicked.
@@ -158,8 +159,8 @@ impl SqliteStore {
     }
 
     /// Where people who read wait for the log.
-    pub(super) fn gate(&self) -> Arc<Gate> {
-        Arc::clone(&self.gate)
+    pub(super) fn turnstile(&self) -> Arc<Turnstile> {
+        Arc::clone(&self.turnstile)
     }
 
     /// Finishes what was asked for and closes the file. Waits for the disk: call it where waiting is allowed.

@@ -11,7 +11,6 @@ use rusqlite::config::DbConfig;
 
 use super::StoreError;
 use super::errors::{is_damage, is_passing, unavailable};
-use super::gate::{Gate, Length};
 use super::health::Health;
 use super::inbox::{Batch, Inbox};
 use super::location::{Location, Mark};
@@ -19,6 +18,7 @@ use super::lock::FileLock;
 use super::schema::Problem;
 use super::sqlite::{Missing, open};
 use super::transaction::{refuse, transact};
+use super::turnstile::{Length, Turnstile};
 use super::watch::{self, Loss, Standing, Watch};
 use crate::clock::Stopwatch;
 
@@ -48,7 +48,7 @@ pub struct Writer {
     lock: FileLock,
     inbox: Arc<Inbox>,
     health: Arc<Health>,
-    gate: Arc<Gate>,
+    turnstile: Arc<Turnstile>,
     open: Option<Open>,
     tried: Option<Stopwatch>,
     /// Whether the file was ever open: then it must not be made anew unasked.
@@ -63,7 +63,7 @@ pub struct Writer {
 pub struct Shared {
     pub inbox: Arc<Inbox>,
     pub health: Arc<Health>,
-    pub gate: Arc<Gate>,
+    pub turnstile: Arc<Turnstile>,
 }
 
 struct Open {
@@ -73,13 +73,13 @@ struct Open {
 
 impl Writer {
     pub fn new(location: Location, lock: FileLock, shared: Shared) -> Self {
-        let Shared { inbox, health, gate } = shared;
+        let Shared { inbox, health, turnstile } = shared;
         Self {
             location,
             lock,
             inbox,
             health,
-            gate,
+            turnstile,
             open: None,
             tried: None,
             missing: Missing::Create,
@@ -246,7 +246,7 @@ impl Writer {
         {
             tracing::debug!(%error, "the log cannot be brought into the file");
         }
-        self.gate.step(if frames >= TOO_LONG { Length::TooLong } else { Length::Fine });
+        self.turnstile.step(if frames >= TOO_LONG { Length::TooLong } else { Length::Fine });
     }
 }
 

@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 
 /// Who reads, and whether others may.
 #[derive(Default)]
-pub struct Gate {
+pub struct Turnstile {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -37,9 +37,9 @@ enum Stage {
 }
 
 /// Held while reading.
-pub struct Pass<'a>(&'a Gate);
+pub struct Pass<'a>(&'a Turnstile);
 
-impl Gate {
+impl Turnstile {
     /// Waits until reading is welcome.
     pub fn enter(&self) -> Pass<'_> {
         let waits = |state: &mut State| state.stage != Stage::Open;
@@ -90,20 +90,20 @@ mod tests {
 
     #[test]
     fn a_log_that_is_too_long_waits_for_readers_and_then_makes_new_ones_wait_no_more() {
-        let gate = Gate::default();
-        let reader = gate.enter();
-        gate.step(Length::TooLong);
-        assert!(gate.lock().stage == Stage::Closed);
-        gate.step(Length::TooLong);
-        assert!(gate.lock().stage == Stage::Closed, "somebody reads still");
+        let turnstile = Turnstile::default();
+        let reader = turnstile.enter();
+        turnstile.step(Length::TooLong);
+        assert!(turnstile.lock().stage == Stage::Closed);
+        turnstile.step(Length::TooLong);
+        assert!(turnstile.lock().stage == Stage::Closed, "somebody reads still");
         drop(reader);
-        gate.step(Length::TooLong);
-        assert!(gate.lock().stage == Stage::Empty, "a commit without readers begins the log anew");
-        gate.step(Length::TooLong);
-        assert!(gate.lock().stage == Stage::Open, "if it did not, a program that is not ours holds it up");
-        gate.step(Length::TooLong);
-        assert!(gate.lock().stage == Stage::Open, "and readers do not wait again at once");
-        drop(gate.enter());
-        assert_eq!(gate.lock().reading, 0);
+        turnstile.step(Length::TooLong);
+        assert!(turnstile.lock().stage == Stage::Empty, "a commit without readers begins the log anew");
+        turnstile.step(Length::TooLong);
+        assert!(turnstile.lock().stage == Stage::Open, "if it did not, a program that is not ours holds it up");
+        turnstile.step(Length::TooLong);
+        assert!(turnstile.lock().stage == Stage::Open, "and readers do not wait again at once");
+        drop(turnstile.enter());
+        assert_eq!(turnstile.lock().reading, 0);
     }
 }
