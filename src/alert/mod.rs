@@ -117,7 +117,8 @@ impl Notices {
     /// Counts what lasts since an earlier process.
     pub fn lasts(&self, account: &str, campaign: Option<&str>) {
         let labels = HoldLabels { account: account.into(), campaign: campaign.unwrap_or_default().into() };
-        self.metrics.holds.get_or_create(&labels).set(1);
+        // counted, not set: of names with long numbers in them the label shows only the ends, and several may share one
+        self.metrics.holds.get_or_create(&labels).inc();
     }
 
     fn count(&self, change: &HoldChange) {
@@ -126,12 +127,12 @@ impl Notices {
         let lasts = self.metrics.holds.get_or_create(&labels);
         let turn = match turn {
             HoldTurn::Began => {
-                lasts.set(1);
+                lasts.inc();
                 "began"
             }
             HoldTurn::Lasts { .. } => "lasts",
             HoldTurn::Ended { .. } | HoldTurn::Emptied => {
-                lasts.set(0);
+                lasts.dec();
                 "ended"
             }
         };

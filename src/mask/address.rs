@@ -17,25 +17,50 @@ pub fn credentials(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("://") {
-        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>');
-        let word = after.split(ends).next().unwrap_or_default();
-        let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        let is_web = ["http", "https", "ws", "wss"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
-        let place = if is_web { word.split(['/', '?', '#']).next().unwrap_or_default() } else { word };
-        out.push_str(before);
-        out.push_str("://");
-        rest = match place.rsplit_once('@') {
-            Some((hidden, _)) => {
-                out.push_str(HIDDEN);
-                after.get(hidden.len()..).unwrap_or_default()
-            }
-            None => after,
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    let mut from = 0;
+    let mut word = Word { end: 0, last_sign: None };
+    while let Some(scheme_end) = part(from, text.len()).find("://").map(|at| from + at) {
+        let start = scheme_end + 3;
+        // what was found out about a word holds for all URLs in it
+        if start > word.end {
+            word = Word::at(text, start);
+        }
+        let Some(last_sign) = word.last_sign.filter(|sign| *sign >= start) else {
+            out.push_str(part(from, word.end));
+            from = word.end;
+            continue;
         };
+        let scheme = part(from, scheme_end).rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let is_web = ["http", "https", "ws", "wss"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+        let sign = if is_web {
+            let place = part(start, word.end).split(['/', '?', '#']).next().unwrap_or_default();
+            place.rfind('@').map(|at| start + at)
+        } else {
+            Some(last_sign)
+        };
+        out.push_str(part(from, start));
+        if sign.is_some() {
+            out.push_str(HIDDEN);
+        }
+        from = sign.unwrap_or(start);
     }
-    out.push_str(rest);
+    out.push_str(part(from, text.len()));
     Cow::Owned(out)
+}
+
+/// The word in which a URL stands.
+struct Word {
+    end: usize,
+    last_sign: Option<usize>,
+}
+
+impl Word {
+    fn at(text: &str, start: usize) -> Self {
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>');
+        let word = text.get(start..).and_then(|rest| rest.split(ends).next()).unwrap_or_default();
+        Self { end: start + word.len(), last_sign: word.rfind('@').map(|at| start + at) }
+    }
 }
 
 /// A text in which no e-mail address shows whose it is; its domain stays.
@@ -44,11 +69,12 @@ pub fn emails(text: &str) -> Cow<'_, str> {
     let (mut rest, mut seen) = (text, 0);
     while let Some((at, sign)) = next_sign(rest, seen) {
         let (before, after) = (rest.get(..at).unwrap_or_default(), rest.get(at + sign.len()..).unwrap_or_default());
-        let name = before.rsplit(|c: char| !may_name(c)).next().unwrap_or_default();
-        if name.is_empty() || !after.starts_with(|c: char| c.is_alphanumeric() || c == '[') {
+        let has_place = after.starts_with(|c: char| c.is_alphanumeric() || c == '[');
+        let name = || before.rsplit(|c: char| !may_name(c)).next().filter(|name| !name.is_empty());
+        let Some(name) = has_place.then(name).flatten() else {
             seen = at + sign.len();
             continue;
-        }
+        };
         out.push_str(before.strip_suffix(name).unwrap_or_default());
         out.push_str(HIDDEN);
         out.push_str(sign);
@@ -63,8 +89,9 @@ pub fn emails(text: &str) -> Cow<'_, str> {
 
 fn next_sign(text: &str, from: usize) -> Option<(usize, &'static str)> {
     let rest = text.get(from..)?;
-    let found = SIGNS.iter().filter_map(|sign| rest.find(sign).map(|at| (from + at, *sign)));
-    found.min_by_key(|(at, _)| *at)
+    let begins = rest.match_indices(['@', '%', '\u{ff20}']).map(|(at, _)| at);
+    let sign_at = |at: usize| SIGNS.into_iter().find(|sign| rest.get(at..).is_some_and(|rest| rest.starts_with(sign)));
+    begins.into_iter().find_map(|at| Some((from + at, sign_at(at)?)))
 }
 
 fn may_name(c: char) -> bool {

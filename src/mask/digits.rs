@@ -17,7 +17,7 @@ pub fn masked(text: &str, ends: usize) -> Cow<'_, str> {
     if text.chars().filter(|c| c.is_numeric()).count() < NUMBER {
         return Cow::Borrowed(text);
     }
-    let chars: Vec<char> = text.chars().collect();
+    let chars = unescaped(text);
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(&c) = chars.get(at) {
@@ -27,7 +27,7 @@ pub fn masked(text: &str, ends: usize) -> Cow<'_, str> {
         } else if c.is_numeric() {
             at += write_run(&chars, at, ends, &mut out);
         } else {
-            let escape = percent_escape(&chars, at).unwrap_or(1);
+            let escape = escape(&chars, at).unwrap_or(1);
             out.extend(chars.iter().skip(at).take(escape));
             at += escape;
         }
@@ -60,7 +60,7 @@ fn next_digit(chars: &[char], from: usize) -> Option<usize> {
             let is_another = at > from && exempt(chars, at).is_some() && ip_address(chars, at).is_none();
             return (!is_another).then_some(at);
         }
-        at += percent_escape(chars, at).or_else(|| joins(c).then_some(1))?;
+        at += escape(chars, at).or_else(|| joins(c).then_some(1))?;
     }
     None
 }
@@ -71,10 +71,57 @@ fn joins(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2010}'..='\u{2015}' | '\u{202a}'..='\u{202e}' | '\u{ff0d}')
 }
 
-/// `%20`: three characters.
-fn percent_escape(chars: &[char], at: usize) -> Option<usize> {
+/// What may stand between digits in another spelling: `%20`, and `\/`, `\t`, `\n`, `\r` of JSON, as often as it was escaped.
+fn escape(chars: &[char], at: usize) -> Option<usize> {
     let is_hex = |offset| chars.get(at + offset).is_some_and(char::is_ascii_hexdigit);
-    (chars.get(at) == Some(&'%') && is_hex(1) && is_hex(2)).then_some(3)
+    if chars.get(at) == Some(&'%') && is_hex(1) && is_hex(2) {
+        return Some(3);
+    }
+    let slashes = backslashes(chars, at);
+    (slashes > 0 && matches!(chars.get(at + slashes), Some('/' | 't' | 'n' | 'r'))).then_some(slashes + 1)
+}
+
+/// How often a text is escaped at most.
+const NESTED: usize = 16;
+
+fn backslashes(chars: &[char], at: usize) -> usize {
+    chars.iter().skip(at).take(NESTED).take_while(|c| **c == '\\').count()
+}
+
+/// The characters of a text, where digits and what stands between them may be spelled `\u00a0` (JSON) or `\u{a0}` (Rust).
+fn unescaped(text: &str) -> Vec<char> {
+    let chars: Vec<char> = text.chars().collect();
+    if !text.contains("\\u") {
+        return chars;
+    }
+    let (mut plain, mut at) = (Vec::with_capacity(chars.len()), 0);
+    while let Some(&c) = chars.get(at) {
+        match unicode_escape(&chars, at).filter(|(meant, _)| meant.is_numeric() || joins(*meant)) {
+            Some((meant, length)) => {
+                plain.push(meant);
+                at += length;
+            }
+            None => {
+                plain.push(c);
+                at += 1;
+            }
+        }
+    }
+    plain
+}
+
+/// The character that an escape stands for, and the escape's length.
+fn unicode_escape(chars: &[char], at: usize) -> Option<(char, usize)> {
+    let slashes = backslashes(chars, at);
+    if slashes == 0 || chars.get(at + slashes) != Some(&'u') {
+        return None;
+    }
+    let start = at + slashes + 1;
+    let (first, most, closes) = if chars.get(start) == Some(&'{') { (start + 1, 6, 1) } else { (start, 4, 0) };
+    let hex: String = chars.iter().skip(first).take(most).take_while(|c| c.is_ascii_hexdigit()).collect();
+    let is_whole = if closes == 1 { chars.get(first + hex.len()) == Some(&'}') } else { hex.len() == most };
+    let meant = char::from_u32(u32::from_str_radix(&hex, 16).ok()?)?;
+    is_whole.then_some((meant, first + hex.len() + closes - at))
 }
 
 /// The length of what begins here and is certainly not a phone number.

@@ -45,16 +45,23 @@ fn hex(text: &[u8], from: usize, length: usize) -> Option<u32> {
     digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
+/// How many times over a text is escaped at most: JSON inside JSON doubles the backslashes each time.
+const NESTED: usize = 16;
+
+fn backslashes(text: &[u8]) -> usize {
+    text.iter().take(NESTED).take_while(|b| **b == b'\\').count()
+}
+
 /// `\/`, `\u0065`, a pair of surrogates; JSON inside JSON doubles the backslash.
 fn json(text: &[u8]) -> Option<(Unit, usize)> {
-    let slashes = text.iter().take_while(|b| **b == b'\\').count();
+    let slashes = backslashes(text);
     match text.get(slashes) {
         Some(b'u') => {
             let (high, after) = (hex(text, slashes + 1, 4)?, slashes + 5);
             if let Some(c) = char::from_u32(high) {
                 return Some((Unit::char(c), after));
             }
-            let more = text.get(after..)?.iter().take_while(|b| **b == b'\\').count();
+            let more = backslashes(text.get(after..)?);
             let low = hex(text, after + more + 1, 4).filter(|low| (0xDC00..0xE000).contains(low))?;
             let c = char::from_u32(0x1_0000 + ((high.checked_sub(0xD800)?) << 10) + (low - 0xDC00))?;
             Some((Unit::char(c), after + more + 5))
@@ -69,7 +76,7 @@ fn json(text: &[u8]) -> Option<(Unit, usize)> {
 /// `%2F`, and `%252F` where it was escaped twice.
 fn percent(text: &[u8]) -> Option<(Unit, usize)> {
     let mut from = 1;
-    while text.get(from..from + 2) == Some(b"25") && hex(text, from + 2, 2).is_some() {
+    while from < NESTED && text.get(from..from + 2) == Some(b"25") && hex(text, from + 2, 2).is_some() {
         from += 2;
     }
     let byte = u8::try_from(hex(text, from, 2)?).ok()?;

@@ -99,8 +99,25 @@ mod tests {
             ("98.12.345s late", "98.**.*45s late"),
             ("5 2026-11-25 98123 45670", "5 2026-11-25 98*** ***70"),
             ("17325372009812345670", "17****************70"),
+            (r"no such user +91\u00a098123\u00A045670", "no such user +91\u{a0}*****\u{a0}***70"),
+            (r"98123\/45670 and 98123\\/45670", r"98***\/***70 and 98***\\/***70"),
+            (r"98123\t45670", r"98***\t***70"),
+            (r"98123\u{a0}45670", "98***\u{a0}***70"),
+            (r"\u0967\u0968345\u096c\u096d89", "१२*****89"),
         ] {
             assert_eq!(text(said), shown);
+        }
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_signs_takes_no_longer_than_any_other() {
+        // quadratic, each of these takes a minute
+        let secrets = Secrets::new(["s3cret-for-tests", r"\\\secret"]);
+        for part in ["@", "%40", "://", "@://", "http://", r"\", r"\u", "%25", "&", "a%40", "1", r"1\"] {
+            let long = format!("x@y.z 9812345670 {}", part.repeat(300_000 / part.len()));
+            text(&long);
+            text(&format!("{long}@"));
+            secrets.hide(&long);
         }
     }
 

@@ -113,6 +113,7 @@ impl Secrets {
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.hide_in(item)),
             Value::Object(map) => self.hide_in_map(map),
+            Value::Number(number) if self.are_in(number.as_str().as_bytes()) => *value = HIDDEN.into(),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
@@ -230,11 +231,15 @@ mod tests {
 
     #[test]
     fn a_value_loses_its_secrets_wherever_they_stand() {
-        let secrets = Secrets::in_bodies(["s3cret-for-tests", "word"]);
-        let mut value =
-            json!({"a s3cret-for-tests": 1, "b": ["x", {"c": "?k=s3cret%2Dfor-tests", "d": "a word"}], "n": 1});
+        let secrets = Secrets::in_bodies(["s3cret-for-tests", "word", "84759302"]);
+        let mut value = json!({
+            "a s3cret-for-tests": 1, "b": ["x", {"c": "?k=s3cret%2Dfor-tests", "d": "a word"}], "n": 1, "m": 84_759_302,
+        });
         secrets.hide_in(&mut value);
-        assert_eq!(value, json!({"a (secret)": 1, "b": ["x", {"c": "?k=(secret)", "d": "a word"}], "n": 1}));
+        assert_eq!(
+            value,
+            json!({"a (secret)": 1, "b": ["x", {"c": "?k=(secret)", "d": "a word"}], "n": 1, "m": "(secret)"})
+        );
     }
 
     proptest! {

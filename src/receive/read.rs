@@ -25,6 +25,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The slowest a body may come on average, in bytes a second.
 const SLOWEST: u32 = 1_024;
 
+/// How much of an unknown coding's name is repeated, in characters.
+const SHOWN: usize = 40;
+
 /// How much is allocated for a body at first, whatever its sender announces.
 const FIRST: usize = 16 * 1_024;
 
@@ -52,7 +55,7 @@ pub async fn call(request: Request, limit: usize, memory: &Arc<BodyMemory>) -> R
         Some(encoding) if encoding == "gzip" || encoding == "x-gzip" => {
             (unpack(&sent, limit, &mut held).await?, Some(sent))
         }
-        Some(encoding) => return Err(ReceiveError::Encoding(encoding)),
+        Some(encoding) => return Err(ReceiveError::Encoding(encoding.chars().take(SHOWN).collect())),
     };
     Ok((Call { method: parts.method, uri: parts.uri, headers: parts.headers, body, packed }, held))
 }

@@ -383,3 +383,18 @@ async fn a_send_that_is_to_be_repeated_and_stands_still_holds_nobody_up() {
     world.settles("SELECT state FROM sends WHERE id = 3", "10").await;
     world.stop().await;
 }
+
+#[tokio::test]
+async fn holds_of_campaigns_whose_names_are_masked_alike_are_counted_each() {
+    let world = World::hello().await;
+    let hold =
+        |campaign: &str| Some(serde_json::json!({"account": "default", "campaign": campaign, "reason": "a test"}));
+    for campaign in ["offer_20261101", "offer_20261201"] {
+        assert_eq!(world.admin("POST", "/holds", hold(campaign)).await.0, 200);
+    }
+    let lasts = |count: u8| format!(r#"serri_relay_holds{{account="default",campaign="offer_20****01"}} {count}"#);
+    eventually("both are counted", async || world.metrics().await.contains(&lasts(2))).await;
+    assert_eq!(world.admin("POST", "/holds/lift", hold("offer_20261101")).await.0, 200);
+    eventually("one ended", async || world.metrics().await.contains(&lasts(1))).await;
+    world.stop().await;
+}
