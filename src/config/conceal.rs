@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::document::{Kind, Node};
+use super::document::{Entry, Kind, Node};
 use super::fault::{Place, did_you_mean};
 use super::interpolate::{Variables, references};
 use super::relay::RelayFile;
@@ -63,18 +63,13 @@ impl Concealed {
             return Self { line, ..Self::default() };
         };
         let roots: Vec<(&Value, &Value)> = schemas.iter().map(|schema| (schema, schema)).collect();
-        let mut found = Vec::new();
-        secrets_in(&root, &roots, names, &mut found);
-        let mut texts: Vec<String> = found.iter().filter_map(|secret| text_of(secret)).map(ToOwned::to_owned).collect();
-        filled_in(&root, variables, names, &mut texts);
+        let mut found = Found { text: &place.source.text, variables, names, ranges: Vec::new(), texts: Vec::new() };
+        found.search(&root, &roots);
+        let own = found.texts.iter().find(|(range, _)| touches(range, &place.range)).map(|(_, text)| text.clone());
         Self {
-            line: has_password || found.iter().any(|secret| touches(&secret.place.range, &line)),
-            own: found
-                .iter()
-                .find(|secret| touches(&secret.place.range, &place.range))
-                .and_then(|secret| text_of(secret))
-                .map(ToOwned::to_owned),
-            all: Secrets::in_bodies(texts.iter().map(String::as_str)),
+            line: has_password || found.ranges.iter().any(|range| touches(range, &line)),
+            own,
+            all: Secrets::in_bodies(found.texts.iter().map(|(_, text)| text.as_str())),
         }
     }
 
@@ -93,19 +88,16 @@ fn line_around(place: &Place) -> Range<usize> {
     // what stands behind the end is shown with the last line
     let at = place.range.start.min(text.trim_end_matches('\n').len());
     let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-    let end = text.get(at..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| at + newline);
-    start..end
+    start..line_end(text, at)
 }
 
 fn touches(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start <= b.end && b.start <= a.end
 }
 
-fn text_of(node: &Node) -> Option<&str> {
-    match &node.kind {
-        Kind::Text(text) | Kind::Number(_, text) => Some(text),
-        _ => None,
-    }
+/// The end of the line in which a place is.
+fn line_end(text: &str, at: usize) -> usize {
+    text.get(at..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| at + newline)
 }
 
 /// Whether a text is nothing but a reference to a variable or a file. A default is the secret, as long as nobody sets the
@@ -117,78 +109,133 @@ fn refers(text: &str) -> bool {
     })
 }
 
-/// The contents of files, and of variables that sound like secrets, wherever the document names them.
-fn filled_in(node: &Node, variables: &Variables, names: &Names, texts: &mut Vec<String>) {
-    match &node.kind {
-        Kind::Map(entries) => entries.iter().for_each(|entry| filled_in(&entry.value, variables, names, texts)),
-        Kind::List(items) => items.iter().for_each(|item| filled_in(item, variables, names, texts)),
-        Kind::Text(text) => {
-            let telling = references(text).filter(|inside| inside.starts_with("file:") || names.tell(inside));
-            texts.extend(telling.filter_map(|inside| variables.look_up(inside, &node.place).ok()));
-        }
-        Kind::Null | Kind::Bool(_) | Kind::Number(..) => {}
+/// The part of an address that may prove who calls: user and password, or the query.
+fn secret_of_address(text: &str) -> Option<&str> {
+    let place = text.split_once("://").map_or(text, |(_, place)| place);
+    if text.contains("{{") || text.contains(char::is_whitespace) {
+        return None;
     }
+    let user = place.rsplit_once('@').map(|(user, _)| user).filter(|user| user.contains(':'));
+    user.or_else(|| text.contains("://").then(|| place.split_once('?').map(|(_, query)| query))?)
 }
 
-/// The scalars of a document that are, or may be, secrets. `schemas` are what the node may be, each with its root.
-fn secrets_in<'a>(node: &'a Node, schemas: &[(&Value, &Value)], names: &Names, found: &mut Vec<&'a Node>) {
-    let ways: Vec<(&Value, &Value)> = schemas
-        .iter()
-        .flat_map(|(root, schema)| Shape { root }.ways(schema).into_iter().map(|way| (*root, way)))
-        .collect();
-    if schemas.iter().any(|(_, schema)| is_secret(schema)) {
-        return all_in(node, found);
-    }
-    match &node.kind {
-        Kind::Map(entries) => {
-            let known = || ways.iter().flat_map(|(_, way)| properties(way));
-            for entry in entries {
-                let inner: Vec<(&Value, &Value)> = ways
-                    .iter()
-                    .filter_map(|(root, way)| Some((*root, way.pointer("/properties")?.get(&entry.key)?)))
-                    .collect();
-                let free = ways.iter().filter_map(|(root, way)| Some((*root, way.get("additionalProperties")?)));
-                let free: Vec<(&Value, &Value)> = free.filter(|(_, more)| **more != Value::Bool(false)).collect();
-                match (inner.is_empty(), free.is_empty()) {
-                    (false, _) => secrets_in(&entry.value, &inner, names, found),
-                    _ if names.tell(&entry.key) => all_in(&entry.value, found),
-                    (true, false) => secrets_in(&entry.value, &free, names, found),
-                    // nobody knows what was meant
-                    (true, true)
-                        if did_you_mean(&entry.key, known().map(|(name, _)| name)).is_none()
-                            && known().any(|(_, inner)| is_secret(inner)) =>
-                    {
-                        all_in(&entry.value, found);
-                    }
-                    (true, true) => secrets_in(&entry.value, &[], names, found),
+/// What of a document is, or may be, secret.
+struct Found<'a> {
+    text: &'a str,
+    variables: &'a Variables,
+    names: &'a Names,
+    /// Where it stands: what is around a secret, too.
+    ranges: Vec<Range<usize>>,
+    /// As it is written, and as it is filled in.
+    texts: Vec<(Range<usize>, String)>,
+}
+
+impl Found<'_> {
+    /// `schemas` are what the node may be, each with its root.
+    fn search(&mut self, node: &Node, schemas: &[(&Value, &Value)]) {
+        let ways: Vec<(&Value, &Value)> = schemas
+            .iter()
+            .flat_map(|(root, schema)| Shape { root }.ways(schema).into_iter().map(|way| (*root, way)))
+            .collect();
+        match &node.kind {
+            Kind::Map(entries) => entries.iter().for_each(|entry| self.search_entry(entry, &ways)),
+            Kind::List(items) => {
+                let inner: Vec<(&Value, &Value)> =
+                    ways.iter().filter_map(|(root, way)| Some((*root, way.get("items")?))).collect();
+                items.iter().for_each(|item| self.search(item, &inner));
+            }
+            Kind::Text(text) | Kind::Number(_, text) => {
+                let constant: Vec<&str> = ways.iter().flat_map(|(_, way)| constants(way)).collect();
+                let meant = did_you_mean(text, constant.iter().copied()).is_some();
+                let takes_it = ways.iter().any(|(_, way)| takes_any_text(way));
+                // a text in the place of something that holds a secret is the secret
+                if !takes_it && !meant && ways.iter().any(|(root, way)| leads_to_secret(root, way, 0)) {
+                    self.hide(node);
+                } else {
+                    self.hide_parts(node, text);
                 }
             }
+            Kind::Null | Kind::Bool(_) => {}
         }
-        Kind::List(items) => {
-            let inner: Vec<(&Value, &Value)> =
-                ways.iter().filter_map(|(root, way)| Some((*root, way.get("items")?))).collect();
-            items.iter().for_each(|item| secrets_in(item, &inner, names, found));
+    }
+
+    fn search_entry(&mut self, entry: &Entry, ways: &[(&Value, &Value)]) {
+        let inner: Vec<(&Value, &Value)> =
+            ways.iter().filter_map(|(root, way)| Some((*root, way.pointer("/properties")?.get(&entry.key)?))).collect();
+        let free = ways.iter().filter_map(|(root, way)| Some((*root, way.get("additionalProperties")?)));
+        let free: Vec<(&Value, &Value)> = free.filter(|(_, more)| **more != Value::Bool(false)).collect();
+        let known = || ways.iter().flat_map(|(_, way)| properties(way));
+        let is_secret = match (inner.is_empty(), free.is_empty()) {
+            (false, _) => inner.iter().any(|(_, schema)| is_secret(schema)),
+            _ if self.names.tell(&entry.key) => true,
+            (true, false) => false,
+            // nobody knows what was meant
+            (true, true) => {
+                did_you_mean(&entry.key, known().map(|(name, _)| name)).is_none()
+                    && known().any(|(_, schema)| is_secret(schema))
+            }
+        };
+        if is_secret {
+            self.hide_entry(entry);
+        } else if inner.is_empty() {
+            self.search(&entry.value, &free);
+        } else {
+            self.search(&entry.value, &inner);
         }
-        // a text in the place of something that holds a secret is the secret
-        Kind::Text(text) | Kind::Number(_, text) => {
-            let constant: Vec<&str> = ways.iter().flat_map(|(_, way)| constants(way)).collect();
-            let meant = did_you_mean(text, constant.iter().copied()).is_some();
-            let takes_it = ways.iter().any(|(_, way)| takes_any_text(way));
-            if !takes_it && !meant && ways.iter().any(|(root, way)| leads_to_secret(root, way, 0)) {
-                all_in(node, found);
+    }
+
+    /// From the key to the end of the value's line: what is written as a comment, an anchor or a key was meant as the secret.
+    fn hide_entry(&mut self, entry: &Entry) {
+        let (value, end) = (&entry.value, entry.place.range.end.max(entry.value.place.range.end));
+        let is_reference = matches!(&value.kind, Kind::Text(text) if refers(text));
+        let rest = self.text.get(end..line_end(self.text, end)).unwrap_or_default();
+        if !is_reference || !rest.trim_matches([' ', '"', '\'', '}', ']', ',', '\r']).is_empty() {
+            self.ranges.push(entry.place.range.start..line_end(self.text, end));
+        }
+        self.hide(value);
+    }
+
+    fn hide(&mut self, node: &Node) {
+        match &node.kind {
+            Kind::Map(entries) => {
+                for entry in entries {
+                    self.texts.push((entry.place.range.clone(), entry.key.clone()));
+                    self.hide(&entry.value);
+                }
+            }
+            Kind::List(items) => items.iter().for_each(|item| self.hide(item)),
+            Kind::Text(text) | Kind::Number(_, text) => {
+                if !refers(text) {
+                    self.ranges.push(node.place.range.clone());
+                }
+                self.texts.push((node.place.range.clone(), text.clone()));
+                references(text).for_each(|inside| self.hide_filled(node, inside));
+            }
+            Kind::Null | Kind::Bool(_) => {}
+        }
+    }
+
+    /// Of a text that is no secret itself, what may be: an address's user and query, and what variables and files hold.
+    fn hide_parts(&mut self, node: &Node, text: &str) {
+        if let Some(secret) = secret_of_address(text) {
+            self.ranges.push(node.place.range.clone());
+            self.texts.push((node.place.range.clone(), secret.to_owned()));
+        }
+        for inside in references(text) {
+            if inside.starts_with("file:") || self.names.tell(inside) {
+                self.hide_filled(node, inside);
+            } else if let Some(secret) =
+                self.variables.look_up(inside, &node.place).ok().as_deref().and_then(secret_of_address)
+            {
+                self.texts.push((node.place.range.clone(), secret.to_owned()));
             }
         }
-        Kind::Null | Kind::Bool(_) => {}
     }
-}
 
-fn all_in<'a>(node: &'a Node, found: &mut Vec<&'a Node>) {
-    match &node.kind {
-        Kind::Map(entries) => entries.iter().for_each(|entry| all_in(&entry.value, found)),
-        Kind::List(items) => items.iter().for_each(|item| all_in(item, found)),
-        Kind::Text(text) if refers(text) => {}
-        Kind::Text(_) | Kind::Number(..) => found.push(node),
-        Kind::Null | Kind::Bool(_) => {}
+    fn hide_filled(&mut self, node: &Node, inside: &str) {
+        if let Ok(text) = self.variables.look_up(inside, &node.place) {
+            self.texts.push((node.place.range.clone(), text));
+        }
     }
 }
 

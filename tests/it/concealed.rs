@@ -175,6 +175,18 @@ fn a_secret_in_the_wrong_place_is_not_shown_either() {
         format!("secret:\n- {MARK}\n- x: ["),
         format!("secret:\n  - a\n  # which\n\n  - {MARK}\n}}"),
         format!("secret:\n\t{MARK}"),
+        // a password is no YAML
+        format!("admin: {{ token: #{MARK}\n}}"),
+        format!("admin:\n  token: #{MARK}\n"),
+        format!("secret: &{MARK}\n"),
+        format!("secret: !{MARK}\n"),
+        format!("secret: {{{MARK}}}"),
+        format!("accounts:\n  default:\n    api_key:\n      {MARK}:\n"),
+        format!("auth: {{ header: {{ name: X-K, value: #{MARK}\n}} }}"),
+        format!("secret: ${{SHOP_SECRET}} # it was {MARK}"),
+        format!("accounts: {{ default: {{ endpoint: 'htps://x/?key={MARK}' }} }}"),
+        format!("store: {{ url: 'postgres://db/x?password={MARK}' }}"),
+        format!("delivery: {{ proxy: 'u:{MARK}@p:1' }}"),
     ] {
         assert_unseen(&said_where_it_stands("some.yaml", &text), &text);
     }
@@ -196,6 +208,16 @@ fn what_a_reference_stands_for_is_not_repeated_by_a_message() {
         }
     }
     std::fs::remove_file(file).unwrap();
+    let address = Variables::given([("WHERE", "htps://x/?key=mark3d-s3cret")]);
+    let setup = Setup::new().route("hello", ROUTE);
+    setup.write("http://127.0.0.1:9/");
+    for text in ["accounts: { default: { endpoint: '${WHERE}' } }", "server: { public_url: '${WHERE}' }"] {
+        std::fs::write(setup.config().join("relay.yaml"), text).unwrap();
+        let (_, faults) = check(&setup.config(), &address);
+        let said: String = faults.iter().map(|fault| render(fault, &address, &Renderer::plain())).collect();
+        assert!(said.contains("relay.yaml"), "{text}: nothing is said");
+        assert_unseen(&said, text);
+    }
     // what is no secret is said: it is what has to be mended
     let setup = Setup::new().route("hello", &format!("{ROUTE}delay: ${{WAIT}}\n"));
     setup.write("http://127.0.0.1:9/");
