@@ -53,6 +53,7 @@ fn mapping(c: &mut Criterion) {
     });
     c.bench_function("a number in full: +91 98123 45670", |b| b.iter(|| normalise("+91 98123 45670", "IN")));
     c.bench_function("a number of the country: 098123 45670", |b| b.iter(|| normalise("098123 45670", "IN")));
+    c.bench_function("the same without plus: 919812345670", |b| b.iter(|| normalise("919812345670", "IN")));
     c.bench_function("all: decode, describe, map, make what is stored", |b| {
         b.iter(|| route.read(&authentic, Timestamp(0)).expect("mapped"));
     });

@@ -5,6 +5,35 @@ use std::str::FromStr as _;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 use thiserror::Error;
 
+/// Countries in which a zero stands before a national number, and where libphonenumber's parser does no more than to take it
+/// off (ITU-T E.164; the metadata's `nationalPrefix`). A test compares.
+const TRUNK_ZERO: [Region; 24] = [
+    Region::IN,
+    Region::AE,
+    Region::BD,
+    Region::DE,
+    Region::EG,
+    Region::FR,
+    Region::GB,
+    Region::ID,
+    Region::JO,
+    Region::KE,
+    Region::LK,
+    Region::MY,
+    Region::NG,
+    Region::NL,
+    Region::NP,
+    Region::PH,
+    Region::PK,
+    Region::SA,
+    Region::TH,
+    Region::TR,
+    Region::TZ,
+    Region::UG,
+    Region::VN,
+    Region::ZA,
+];
+
 /// Why a text is not one valid number.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PhoneError {
@@ -40,7 +69,8 @@ pub fn normalise(text: &str, country: &str) -> Result<String, PhoneError> {
     let invalid = || PhoneError::Invalid(region.map(|_| country.trim().to_ascii_uppercase()));
     let is_valid = |number: &PhoneNumber| PHONE_NUMBER_UTIL.is_valid_number(number);
     let parse = || PHONE_NUMBER_UTIL.parse(text, region).ok().filter(is_valid);
-    let number = written_out(text).filter(is_valid).or_else(parse).ok_or_else(invalid)?;
+    let dialled = || region.and_then(|region| dialled(text, region)?.find(is_valid));
+    let number = written_out(text).filter(is_valid).or_else(dialled).or_else(parse).ok_or_else(invalid)?;
     Ok(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
 }
 
@@ -49,14 +79,7 @@ pub fn normalise(text: &str, country: &str) -> Result<String, PhoneError> {
 /// There is no extension, no word and no national prefix to look for in it, which is two thirds of what parsing costs.
 /// What begins with a zero after the country code is left to the parser: in most countries that is a prefix.
 fn written_out(text: &str) -> Option<PhoneNumber> {
-    let mut digits = String::with_capacity(15);
-    for c in text.trim().strip_prefix('+')?.chars() {
-        match c {
-            '0'..='9' => digits.push(c),
-            ' ' | '-' => {}
-            _ => return None,
-        }
-    }
+    let digits = digits(text.trim().strip_prefix('+')?)?;
     if digits.starts_with('0') {
         return None;
     }
@@ -68,6 +91,26 @@ fn written_out(text: &str) -> Option<PhoneNumber> {
         Some(PhoneNumber { country_code, national_number, ..PhoneNumber::default() })
     };
     (1..=3).find_map(split)
+}
+
+/// What a number may be as it is dialled in a country whose trunk prefix is a zero: `098123 45670`, `98123 45670`, or with the
+/// country code and without its plus. There too two thirds of what parsing costs go into looking for what is not there.
+fn dialled(text: &str, region: Region) -> Option<impl Iterator<Item = PhoneNumber>> {
+    let country_code =
+        PHONE_NUMBER_UTIL.get_country_code_for_region(region).filter(|_| TRUNK_ZERO.contains(&region))?;
+    let digits = digits(text.trim())?;
+    let national = digits.strip_prefix('0').unwrap_or(&digits);
+    let without_code = digits.strip_prefix(&country_code.to_string());
+    let meant =
+        [Some(national), without_code].map(|digits| digits.filter(|digits| !digits.starts_with('0'))?.parse().ok());
+    let number = move |national_number| PhoneNumber { country_code, national_number, ..PhoneNumber::default() };
+    Some(meant.into_iter().flatten().map(number))
+}
+
+/// A text of nothing but digits, spaces and hyphens, as digits.
+fn digits(text: &str) -> Option<String> {
+    let is_plain = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b' ' | b'-'));
+    is_plain.then(|| text.chars().filter(char::is_ascii_digit).collect())
 }
 
 #[cfg(test)]
@@ -82,6 +125,32 @@ mod tests {
             assert_eq!(normalise(given, "IN"), Ok("+919812345670".into()), "{given}");
         }
         assert_eq!(normalise("(201) 555-0123", "us"), Ok("+12015550123".into()));
+    }
+
+    #[test]
+    fn what_is_dialled_in_a_country_is_read_as_libphonenumber_reads_it() {
+        let mut state = 1_u64;
+        let mut next = |below: u32| {
+            // an LCG (Knuth, TAOCP 3.3.4): the same numbers in each run
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            u32::try_from(state >> 33).unwrap_or(0) % below
+        };
+        let is_valid = |number: &PhoneNumber| PHONE_NUMBER_UTIL.is_valid_number(number);
+        let shown = |number: &PhoneNumber| PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164).into_owned();
+        for region in TRUNK_ZERO {
+            let mut valid = 0;
+            for _ in 0..4_000 {
+                let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region).unwrap().to_string();
+                let before = ["", "0", &code].into_iter().nth(next(3) as usize).unwrap_or_default();
+                let text: String = (0..7 + next(6)).map(|_| char::from_digit(next(10), 10).unwrap_or('0')).collect();
+                let text = format!("{before}{text}");
+                let Some(number) = dialled(&text, region).unwrap().find(is_valid) else { continue };
+                valid += 1;
+                let parsed = PHONE_NUMBER_UTIL.parse(&text, Some(region)).ok().filter(is_valid);
+                assert_eq!(parsed.as_ref().map(shown), Some(shown(&number)), "{text} in {region:?}");
+            }
+            assert!(valid > 10, "{region:?}: only {valid} are valid");
+        }
     }
 
     #[test]
