@@ -22,7 +22,7 @@ use crate::event::lookup::{LookupFate, LookupSettlement};
 use crate::outbound::Outbound;
 use crate::route::wakes::Wakes;
 use crate::route::{Route, Routes};
-use crate::store::{LookupRequest, Store};
+use crate::store::{LookupRequest, Store, StoreError};
 use crate::telemetry::Metrics;
 
 /// How many lookups of a route are under way at once.
@@ -175,10 +175,15 @@ impl Run {
             return;
         }
         let settlements = Arc::new(std::mem::take(&mut self.settled));
-        if self.lookups.store.settle_lookups(Arc::clone(&settlements)).await.is_err() {
-            self.settled = Arc::unwrap_or_clone(settlements);
-            self.pause_until = Some(self.lookups.clock.now().after(STORE_PAUSE));
-            return;
+        match self.lookups.store.settle_lookups(Arc::clone(&settlements)).await {
+            Ok(()) => {}
+            // nothing can be written any more: what was under way is looked up again after the next start
+            Err(StoreError::Closed) => return,
+            Err(_) => {
+                self.settled = Arc::unwrap_or_clone(settlements);
+                self.pause_until = Some(self.lookups.clock.now().after(STORE_PAUSE));
+                return;
+            }
         }
         for settlement in settlements.iter() {
             match &settlement.fate {

@@ -124,6 +124,17 @@ pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
     Ok(())
 }
 
+/// Ends a lookup whose result cannot be written down. The attempt is counted, but not kept.
+pub fn give_up(db: &Connection, settlement: &LookupSettlement, reason: &str) -> Result<()> {
+    let LookupSettlement { seq, number, at, took, .. } = settlement;
+    db.prepare_cached(
+        "UPDATE lookups SET state = ?3, due_at = 0, attempts = ?2, changed_at = ?4, reason = ?5
+         WHERE event = ?1 AND state = 2 AND attempts = ?2 - 1",
+    )?
+    .execute(params![seq.0, number, FAILED, at.after(*took).0, reason])
+    .map(drop)
+}
+
 /// What an earlier process had begun is begun anew.
 pub fn recover(db: &Connection) -> Result<()> {
     db.execute("UPDATE lookups SET state = 0 WHERE state = 2", []).map(drop)

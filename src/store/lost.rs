@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Result, Row, params};
 
 use super::states::{READY, UNCERTAIN};
-use super::{ClaimRequest, Recovered, TestMode, notices, turns};
+use super::{ClaimRequest, Recovered, TestMode, notices, transaction, turns};
 use crate::clock::Timestamp;
 use crate::event::{Terms, UncertainPolicy};
 
@@ -15,7 +15,7 @@ pub fn recover(db: &Connection, now: Timestamp, policy: UncertainPolicy) -> Resu
         .collect::<Result<_>>()?;
     let mut recovered = Recovered::default();
     for id in &lost {
-        if lose(db, *id, now, policy)? {
+        if lose_apart(db, *id, now, policy)? {
             recovered.repeated += 1;
         } else {
             recovered.held += 1;
@@ -33,10 +33,29 @@ pub fn expire_leases(db: &Connection, request: &ClaimRequest) -> Result<()> {
     let lost: Vec<(i64, String)> =
         expired.query_map([request.lease_now.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
     for (id, destination) in lost {
-        lose(db, id, request.now, request.uncertain)?;
+        lose_apart(db, id, request.now, request.uncertain)?;
         turns::next_in_line(db, &destination)?;
     }
     Ok(())
+}
+
+/// One that cannot be written down must not keep all others from being claimed, at every claim and every start: it is left
+/// uncertain without its attempt. Returns whether it is repeated.
+fn lose_apart(db: &Connection, id: i64, now: Timestamp, policy: UncertainPolicy) -> Result<bool> {
+    let error = match transaction::apart(db, || lose(db, id, now, policy))? {
+        Ok(is_repeated) => return Ok(is_repeated),
+        Err(error) => error,
+    };
+    tracing::error!(send = id, %error, "what became of a send cannot be written; it is left uncertain");
+    let reason = format!("what became of it cannot be written: {error}");
+    let leave = || {
+        db.prepare_cached("UPDATE sends SET state = ?2, changed_at = ?3, gone_at = ?3, reason = ?4 WHERE id = ?1")?
+            .execute(params![id, UNCERTAIN, now.0, reason])
+    };
+    if let Err(error) = transaction::apart(db, leave)? {
+        tracing::error!(send = id, %error, "a send cannot be left uncertain; it stays as it is");
+    }
+    Ok(false)
 }
 
 /// A send whose caller died: nobody knows whether it went, unless it was not to go to the customer at all. Returns whether it

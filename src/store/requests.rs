@@ -88,6 +88,55 @@ fn parts(report: &Report) -> impl Iterator<Item = (SendId, Report)> {
     report.settlements.iter().map(settlement).chain(report.returned.iter().map(returned))
 }
 
+/// The same for lookups: one that cannot be written down is given up with that reason, and can be replayed. Where not even
+/// that can be written, it is made again when its lease ends.
+fn settle_lookups_in_parts<'a>(
+    store: &impl Ask,
+    settlements: Arc<Vec<LookupSettlement>>,
+) -> BoxFuture<'a, Result<(), StoreError>> {
+    ask(store, |reply| {
+        Request::Job(job(reply, move |db| {
+            for settlement in settlements.iter() {
+                let event = settlement.seq.0;
+                let Err(error) = transaction::apart(db, || lookups::settle(db, std::slice::from_ref(settlement)))?
+                else {
+                    continue;
+                };
+                tracing::error!(event, %error, "the result of a lookup cannot be written; the lookup has failed");
+                if let Err(error) = transaction::apart(db, || lookups::give_up(db, settlement, &error.to_string()))? {
+                    tracing::error!(event, %error, "a lookup cannot be given up; it is made again when its lease ends");
+                }
+            }
+            Ok(())
+        }))
+    })
+}
+
+/// The same for what changed rules make of sends: nothing is delivered before that is written. One that cannot be written
+/// fails with that reason; where not even that can be written, it stays as its rule made it before.
+fn remap_in_parts<'a>(
+    store: &impl Ask,
+    remapped: Arc<Vec<Remapped>>,
+    now: Timestamp,
+) -> BoxFuture<'a, Result<(), StoreError>> {
+    ask(store, |reply| {
+        Request::Job(job(reply, move |db| {
+            for send in remapped.iter() {
+                let id = send.id.0;
+                let Err(error) = transaction::apart(db, || remap::remap(db, std::slice::from_ref(send), now))? else {
+                    continue;
+                };
+                tracing::error!(send = id, %error, "what a changed rule makes of a send cannot be written; the send has failed");
+                let failed = Remapped { content: Some(Err(error.to_string())), ..send.clone() };
+                if let Err(error) = transaction::apart(db, || remap::remap(db, &[failed], now))? {
+                    tracing::error!(send = id, %error, "a send cannot be mapped again; it goes as its rule made it before");
+                }
+            }
+            Ok(())
+        }))
+    })
+}
+
 impl<S: Ask> Intake for S {
     fn append(&self, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Kept>, StoreError>> {
         let (reply, answer) = oneshot::channel();
@@ -123,7 +172,13 @@ impl<S: Ask> Store for S {
     }
 
     fn settle_lookups(&self, settlements: Arc<Vec<LookupSettlement>>) -> BoxFuture<'_, Result<(), StoreError>> {
-        ask(self, |reply| Request::Job(job(reply, move |db| lookups::settle(db, &settlements))))
+        Box::pin(async move {
+            let all = Arc::clone(&settlements);
+            match ask(self, |reply| Request::Job(job(reply, move |db| lookups::settle(db, &all)))).await {
+                Err(StoreError::Refused(_)) => settle_lookups_in_parts(self, settlements).await,
+                done => done,
+            }
+        })
     }
 
     fn recover(&self, now: Timestamp, uncertain: UncertainPolicy) -> BoxFuture<'_, Result<Recovered, StoreError>> {
@@ -190,7 +245,13 @@ impl<S: Ask> Store for S {
     }
 
     fn remap(&self, remapped: Arc<Vec<Remapped>>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
-        ask(self, |reply| Request::Job(job(reply, move |db| remap::remap(db, &remapped, now))))
+        Box::pin(async move {
+            let all = Arc::clone(&remapped);
+            match ask(self, |reply| Request::Job(job(reply, move |db| remap::remap(db, &all, now)))).await {
+                Err(StoreError::Refused(_)) => remap_in_parts(self, remapped, now).await,
+                done => done,
+            }
+        })
     }
 
     fn keep_versions(

@@ -1,5 +1,6 @@
 //! What events leave out is read from their sender's API: durably, once, and whatever that API answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -7,12 +8,16 @@ use serri_relay::authenticate::sign;
 use serri_relay::clock::Clock;
 use serri_relay::config::fault::Severity;
 use serri_relay::config::interpolate::Variables;
+use serri_relay::deliver;
 use serri_relay::route::check::check;
 use serri_relay::route::example::call_of;
 use serri_relay::route::manner_of;
+use serri_relay::store::{SqliteStore, Store};
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::relay;
 use crate::crash::Process;
+use crate::parts::{delivery, ended};
 use crate::vendors::{TOKEN, Vendors};
 use crate::world::{Setup, World, eventually, query};
 
@@ -580,4 +585,61 @@ async fn half_a_token_is_a_token_and_an_empty_error_is_none() {
     post(&world.setup, &world.base, "fb", leads(&["11"])).await;
     world.delivered(1).await;
     world.stop().await.assert_unseen(&["EAAGtheTok"]);
+}
+
+#[tokio::test]
+async fn a_lookup_that_cannot_be_written_fails_alone_and_stops_neither_its_route_nor_the_shutdown() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    (11..20).for_each(|id| vendors.keep(&id.to_string(), lead(&format!("+9198123456{id}"), "Asha Rao")));
+    let world = World::start(setup("fb", &meta(&base))).await;
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON lookup_attempts WHEN NEW.event = 1 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
+    rusqlite::Connection::open(world.setup.database()).unwrap().execute_batch(refuse).unwrap();
+    post(&world.setup, &world.base, "fb", leads(&["11", "12"])).await;
+    world.settles("SELECT state FROM lookups WHERE event = 1", "11").await;
+    assert!(world.query("SELECT reason FROM lookups WHERE event = 1")[0][0].contains("unlucky"));
+    // the one that came with it, and those that come later
+    post(&world.setup, &world.base, "fb", leads(&["13", "14", "15", "16", "17", "18", "19"])).await;
+    world.delivered(8).await;
+    // what it left out is read when somebody asks for it
+    rusqlite::Connection::open(world.setup.database()).unwrap().execute_batch("DROP TRIGGER refuse").unwrap();
+    let (_, answer) = world.admin("POST", "/events/replay", Some(json!({"ids": ["#1"], "yes": true}))).await;
+    assert_eq!(answer["replayed"], 1, "{answer}");
+    world.delivered(9).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_lookup_of_which_nothing_can_be_written_is_left_to_its_lease() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    ["11", "12"].iter().for_each(|id| vendors.keep(id, lead(&format!("+9198123456{id}"), "Asha Rao")));
+    let world = World::start(setup("fb", &meta(&base))).await;
+    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE OF attempts ON lookups WHEN NEW.event = 1 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
+    rusqlite::Connection::open(world.setup.database()).unwrap().execute_batch(refuse).unwrap();
+    post(&world.setup, &world.base, "fb", leads(&["11", "12"])).await;
+    world.delivered(1).await;
+    assert_eq!(world.query("SELECT state FROM lookups WHERE event = 1"), [["2"]]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn lookups_end_with_a_store_that_was_closed_before_them() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    *vendors.hanging.lock().unwrap() = Some("/meta".to_owned());
+    let world = World::start(setup("fb", &meta(&base)).set("delivery.timeout=200ms")).await;
+    post(&world.setup, &world.base, "fb", leads(&["11"])).await;
+    world.settles("SELECT count(*) > 0 FROM lookup_attempts", "1").await;
+    let setup = world.stop().await;
+    let store = Arc::new(SqliteStore::open(&format!("sqlite:{}", setup.database().display())).unwrap());
+    let (clock, stop, before) = (Clock::system(), CancellationToken::new(), vendors.calls().len());
+    let (deliverer, lookups) = delivery(Arc::clone(&store) as Arc<dyn Store>, setup.checked().routes, [&clock, &clock]);
+    let running = async {
+        eventually("one is under way", async || vendors.calls().len() > before).await;
+        store.close();
+        stop.cancel();
+    };
+    let both = tokio::join!(ended(deliver::run(deliverer, lookups, stop.clone())), running);
+    assert_eq!(both.0, "ended");
 }

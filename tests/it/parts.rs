@@ -61,9 +61,9 @@ async fn a_deliverer_that_panics_ends_the_relay_in_order() {
     assert_eq!(crate::world::query(&setup.database(), "SELECT id FROM events"), [["e1"]]);
 }
 
-/// A deliverer and lookups over an empty store, each with its own clock.
-fn delivery(routes: Routes, of_sends: &Clock, of_lookups: &Clock) -> (Deliverer, Lookups) {
-    let (store, routes) = (Arc::new(MemoryStore::new().unwrap()) as Arc<dyn Store>, Arc::new(routes));
+/// A deliverer without accounts, and lookups, each with its own clock.
+pub fn delivery(store: Arc<dyn Store>, routes: Routes, [of_sends, of_lookups]: [&Clock; 2]) -> (Deliverer, Lookups) {
+    let routes = Arc::new(routes);
     let second = Duration::from_secs(1);
     let policy = Policy {
         initial: second,
@@ -98,8 +98,8 @@ fn outbound() -> Outbound {
     Outbound::new(limits, &Proxy::Direct, Clock::system()).unwrap()
 }
 
-/// How a part ended that was never told to stop.
-async fn ended(part: impl Future<Output = ()> + Send + 'static) -> &'static str {
+/// How a part ended that was not told to stop, or just now.
+pub async fn ended(part: impl Future<Output = ()> + Send + 'static) -> &'static str {
     let mut task = JoinSet::new();
     task.spawn(part);
     match tokio::time::timeout(PATIENCE, task.join_next()).await {
@@ -116,7 +116,8 @@ async fn a_panic_in_any_part_of_the_work_is_not_swallowed() {
     setup.write("http://127.0.0.1:9/");
     let (right, broken) = (Clock::system(), broken_clock(&Arc::new(AtomicBool::new(true))));
     for (of_sends, of_lookups) in [(&right, &broken), (&broken, &right)] {
-        let (deliverer, lookups) = delivery(setup.checked().routes, of_sends, of_lookups);
+        let store = Arc::new(MemoryStore::new().unwrap());
+        let (deliverer, lookups) = delivery(store, setup.checked().routes, [of_sends, of_lookups]);
         assert_eq!(ended(deliver::run(deliverer, lookups, CancellationToken::new())).await, "panicked");
     }
     let metrics = Arc::new(Metrics::new());

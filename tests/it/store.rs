@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serri_relay::clock::Timestamp;
 use serri_relay::event::act::Action;
+use serri_relay::event::remap::Remapped;
 use serri_relay::event::view::Filter;
 use serri_relay::event::{
     AccountTurn, Attempt, Claimed, Content, Fate, HoldScope, HoldTurn, Kept, Made, NewEvent, NewSend, Notification,
@@ -381,6 +382,43 @@ async fn a_report_is_written_whole_or_not_at_all_and_loses_no_beginning_of_a_hol
     .await;
     assert_eq!(holds.len(), 1, "the beginning of the hold is reported: {holds:?}");
     assert_eq!(query(&path, "SELECT count(*) FROM sends WHERE state = 0"), [["2"]]);
+}
+
+#[tokio::test]
+async fn a_send_whose_outcome_cannot_be_written_keeps_no_other_from_being_claimed() {
+    let (dir, store) = store();
+    store.append(vec![event(1, 0, &["+1", "+2", "+3"])]).await.unwrap();
+    let sends = claim(&store, 0, 2).await;
+    let path = dir.path().join("relay.db");
+    let refuse =
+        "CREATE TRIGGER refuse BEFORE INSERT ON attempts WHEN NEW.send = 1 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
+    Connection::open(&path).unwrap().execute_batch(refuse).unwrap();
+    let settlements = sends.iter().map(|send| settlement(send, sent())).collect();
+    store.settle(Arc::new(Report { settlements, ..Report::default() }), Timestamp(0)).await.unwrap();
+    assert_eq!(query(&path, "SELECT state FROM sends ORDER BY id"), [["2"], ["10"], ["0"]]);
+    // its lease ends
+    let much_later = 1_000_000_000;
+    assert_eq!(to(&claim(&store, much_later, 1).await), ["+3"]);
+    assert_eq!(query(&path, "SELECT state, gone_at FROM sends WHERE id = 1"), [["12", "1000000000"]]);
+    // and so it is at the start
+    Connection::open(&path).unwrap().execute_batch("UPDATE sends SET state = 2 WHERE id = 1").unwrap();
+    let recovered = store.recover(Timestamp(much_later), uncertain(OnUncertain::Retry, 3)).await.unwrap();
+    assert_eq!((recovered.held, recovered.repeated), (1, 1));
+}
+
+#[tokio::test]
+async fn a_send_that_cannot_be_mapped_again_fails_alone() {
+    let (dir, store) = store();
+    store.append(vec![event(1, 0, &["+1", "+2"])]).await.unwrap();
+    let path = dir.path().join("relay.db");
+    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE OF payload ON sends WHEN NEW.id = 1 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
+    Connection::open(&path).unwrap().execute_batch(refuse).unwrap();
+    let made = event(2, 0, &["+1", "+2"]).made.sends.into_iter();
+    let remapped =
+        made.zip(1..).map(|(send, id)| Remapped { id: SendId(id), version: 7, content: Some(send.content) }).collect();
+    store.remap(Arc::new(remapped), Timestamp(0)).await.unwrap();
+    assert_eq!(query(&path, "SELECT state, version FROM sends ORDER BY id"), [["11", "0"], ["0", "7"]]);
+    assert!(query(&path, "SELECT reason FROM sends WHERE id = 1")[0][0].contains("unlucky"));
 }
 
 #[tokio::test]
