@@ -33,7 +33,7 @@ const TOO_LATE: &str = "no answer in time";
 /// How much of an answer is kept.
 const KEPT_LIMIT: usize = 2 * 1_024;
 
-/// The most of an answer's text that becomes a reason, in characters.
+/// The most of what a server said that becomes a reason, in characters, its status and all.
 const REASON_LIMIT: usize = 200;
 
 /// The bounds of calls.
@@ -211,12 +211,18 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// What the server said, with its status: the text that APIs put under one of some names, or the whole body.
+/// What the server said, with its status: the text that APIs put under one of some names, or the whole body. At most
+/// [`REASON_LIMIT`] characters of it.
 pub fn reason(status: u16, body: &str, json: Option<&Value>) -> String {
+    shortened(&said(status, body, json))
+}
+
+/// The same in full: what is still to be compared or masked must not be cut first.
+pub fn said(status: u16, body: &str, json: Option<&Value>) -> String {
     let said = json.and_then(|json| {
         ["message", "errorMessage", "error_description", "error", "errors"]
             .iter()
-            .find_map(|key| json.get(key).filter(|value| !value.is_null() && **value != Value::Bool(true)))
+            .find_map(|key| json.get(key).filter(|value| !is_blank(value) && **value != Value::Bool(true)))
     });
     let said = match said {
         Some(Value::String(text)) => text.clone(),
@@ -227,8 +233,26 @@ pub fn reason(status: u16, body: &str, json: Option<&Value>) -> String {
         None if body.trim_start().starts_with('<') => "a page instead of an answer".into(),
         None => body.trim().to_owned(),
     };
-    let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(REASON_LIMIT).collect();
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     if said.is_empty() { status.to_string() } else { format!("{status}: {said}") }
+}
+
+/// As much of what a server said as becomes a reason.
+pub fn shortened(said: &str) -> String {
+    said.chars().take(REASON_LIMIT).collect()
+}
+
+/// Whether a field says nothing although it is there: `null`, `false`, 0, an empty text, list or object, or a list or
+/// object of such. Some servers send every field of an error with every answer.
+pub fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => matches!(text.trim(), "" | "0") || text.trim().eq_ignore_ascii_case("false"),
+        Value::Array(items) => items.iter().all(is_blank),
+        Value::Object(map) => map.values().all(is_blank),
+    }
 }
 
 /// A text without what proved the caller, in whatever spelling: some servers repeat it, and what they say is logged and
@@ -283,6 +307,8 @@ mod tests {
         assert_eq!(said(r#"{"message":"Invalid\nNumber"}"#), "400: Invalid Number");
         assert_eq!(said(r#"{"error":{"message":"Session has expired","code":190}}"#), "400: Session has expired");
         assert_eq!(said(r#"{"error":"","error_description":"Not found"}"#), "400: Not found");
+        assert_eq!(said(r#"{"message":"","error":[],"errors":["Not found"]}"#), r#"400: ["Not found"]"#);
+        assert_eq!(said(&format!(r#"{{"message":"{}"}}"#, "é".repeat(4_000))).chars().count(), REASON_LIMIT);
         assert_eq!(said("<html>"), "400: a page instead of an answer");
         assert_eq!(said(""), "400");
     }

@@ -54,8 +54,8 @@ pub struct Answer<'a> {
 /// Decides what an answer means.
 pub fn classify(endpoint: &Endpoint, answer: Answer<'_>) -> Outcome {
     let body = Body::of(answer.body);
-    let said = outbound::reason(answer.status, answer.body, body.json());
-    let asked = Asked { endpoint, answer, body, said };
+    let whole = outbound::said(answer.status, answer.body, body.json());
+    let asked = Asked { endpoint, answer, body, said: outbound::shortened(&whole), whole };
     match answer.status {
         200..=299 => asked.success(),
         429 => asked.later(),
@@ -74,8 +74,10 @@ struct Asked<'a> {
     endpoint: &'a Endpoint,
     answer: Answer<'a>,
     body: Body,
-    /// What the server said, with its status.
+    /// What the server said, with its status, as much of it as becomes a reason.
     said: String,
+    /// All that it said.
+    whole: String,
 }
 
 impl Asked<'_> {
@@ -110,7 +112,9 @@ impl Asked<'_> {
     }
 
     fn unknown(self) -> Outcome {
-        Outcome::Unknown { text: refusal::text_of(&self.said, self.answer.payload), reason: self.said }
+        // masked as a whole and cut afterwards: names of different lengths would move the cut
+        let text = refusal::text_of(&self.whole, self.answer.payload);
+        Outcome::Unknown { text: outbound::shortened(&text), reason: self.said }
     }
 
     /// A refusal by status: whose fault can it be? All calls of an account are alike but for what is in the payload.
@@ -277,11 +281,22 @@ mod tests {
         ] {
             assert_eq!(outcome(status, body).name(), "unknown", "{status} {body}");
         }
-        let text = |body| match outcome(400, body) {
-            Outcome::Unknown { text, .. } => text,
-            other => panic!("{other:?}"),
+        let text = |body: &str, payload: &str| {
+            let answer = Answer { status: 400, retry_after: None, body, payload };
+            match classify(&endpoint(Confirm::Explicit), answer) {
+                Outcome::Unknown { text, .. } => text,
+                other => panic!("{other:?}"),
+            }
         };
-        assert_eq!(text(r#"{"message":"Blocked: 919812345670"}"#), text(r#"{"message":"Blocked: 14155550123"}"#));
+        let blocked = |number: &str| text(&format!(r#"{{"message":"Blocked: {number}"}}"#), "{}");
+        assert_eq!(blocked("919812345670"), blocked("14155550123"));
+        // however long the names and the message are
+        let long = |name: &str| {
+            let message = format!("The request of {name} cannot be taken: {}", "one more step. ".repeat(40));
+            text(&format!(r#"{{"message":"{message}"}}"#), &format!(r#"{{"userName":"{name}"}}"#))
+        };
+        assert_eq!(long("Asha"), long(&"Ravindranath ".repeat(30)));
+        assert!(long("Asha").chars().count() <= 200);
     }
 
     #[test]

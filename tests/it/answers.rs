@@ -173,6 +173,24 @@ async fn the_third_person_who_is_refused_in_the_same_unknown_words_holds_the_cam
 }
 
 #[tokio::test]
+async fn a_long_refusal_that_names_each_person_is_the_same_refusal_for_all_of_them() {
+    let serri = scripted(|call: Value| async move {
+        let steps = "finish the review of the business profile in the security center, ".repeat(5);
+        let message = format!("The request of {} cannot be taken: {steps}then try again", call["userName"]);
+        (http::StatusCode::BAD_REQUEST, json!({ "message": message }).to_string()).into_response()
+    });
+    let world = World::start_against(quick(), serri).await;
+    for person in 0..30_usize {
+        let name = format!("A{}", "b".repeat(person + 2));
+        let body = json!({"id": format!("e{person}"), "phone": format!("98123{person:05}"), "name": name});
+        assert_eq!(world.post("hello", &body.to_string()).await.0, 200);
+    }
+    world.settles("SELECT count(*) FROM holds", "1").await;
+    world.settles("SELECT count(*) FROM sends WHERE state IN (0, 2)", "30").await;
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn two_campaigns_that_are_refused_alike_hold_the_account() {
     let serri = Moody::new(|campaign, _| match campaign {
         "fine" => ok(),
