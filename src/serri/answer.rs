@@ -205,6 +205,9 @@ mod tests {
             (200, "\u{FEFF}{\"success\":\"false\",\"message\":\"Invalid Number\"}", "refused"),
             (200, "Campaign does not exist", "campaign"),
             (200, r#"{"success":"true","message":"not an Invalid Number"}"#, "sent"),
+            (200, r#"{"success":"true","submitted_message_id":"m-1","error":"Invalid Number"}"#, "sent"),
+            (200, r#"{"success":"true","error":"Invalid Number"}"#, "refused"),
+            (400, r#"{"message":"","error":"Insufficient WhatsApp Conversation Credits"}"#, "account"),
             (400, r#"{"message":"Template params does not match the campaign"}"#, "campaign"),
             (400, r#"{"message":"Campaign does not exist."}"#, "campaign"),
             (404, r#"{"message":"Campaign does not exist."}"#, "campaign"),
@@ -311,6 +314,10 @@ mod tests {
             (r#"{"submitted_message_id":null}"#, "unconfirmed", "sent"),
             (r#"{"ok":false}"#, "unconfirmed", "unconfirmed"),
             (r#"{"success":"true","error":"something new"}"#, "unconfirmed", "unconfirmed"),
+            (r#"{"submitted_message_id":"m-1","error":"something new"}"#, "unconfirmed", "unconfirmed"),
+            (r#"{"success":true,"submitted_message_id":"m-1","error":"something new"}"#, "sent", "sent"),
+            (r#"{"success":true,"submitted_message_id":"m-1","status":"failed"}"#, "unconfirmed", "unconfirmed"),
+            (r#"{"error":[],"errorCode":0}"#, "unconfirmed", "sent"),
             (r#"{"success":false,"submitted_message_id":"m-1"}"#, "unconfirmed", "unconfirmed"),
             (r#"{"success":"fal"#, "unconfirmed", "uncertain"),
             ("\u{1f}\u{FFFD}\u{8}\0", "unconfirmed", "uncertain"),
@@ -336,6 +343,20 @@ mod tests {
             said.contains(r#"200: {"hello":"world"}"#) && said.contains("`accounts.clinic.confirm: any`"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_field_of_an_error_that_is_empty_says_nothing() {
+        let empty =
+            ["[]", "{}", "0", r#""0""#, "null", r#""""#, r#"" ""#, "false", r#""false""#, "[null]", r#"{"code":0}"#];
+        for empty in empty {
+            for key in ["error", "errors", "errorCode", "errorMessage"] {
+                for accepted in [r#""success":"true""#, r#""submitted_message_id":"m-1""#] {
+                    let body = format!(r#"{{{accepted},"{key}":{empty}}}"#);
+                    assert_eq!(outcome(200, &body).name(), "sent", "{body}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::outbound;
+
 /// What a body is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
@@ -49,6 +51,10 @@ impl Body {
 }
 
 /// What a JSON answer says of success.
+///
+/// An error field that is empty counts as absent. One with content means failure, unless the answer has both `success` true
+/// and a `submitted_message_id`: then the message is with the API, which may have added a warning, and to doubt it would
+/// message somebody once more with every probe. `success` false and a failed `status` are never overruled.
 #[derive(Debug, Default)]
 pub struct Verdict {
     pub succeeded: bool,
@@ -65,17 +71,21 @@ impl Verdict {
             let text = json.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned));
             text.is_some_and(|text| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word)))
         };
-        let is_set = |value: &Value| !matches!(value, Value::Null | Value::Bool(false)) && value.as_str() != Some("");
         let message_id = match json.get("submitted_message_id") {
             Some(Value::String(id)) if !id.trim().is_empty() => Some(id.clone()),
             Some(Value::Number(id)) => Some(id.to_string()),
             _ => None,
         };
+        let has_error = ["error", "errors", "errorCode", "errorMessage"]
+            .iter()
+            .any(|key| json.get(key).is_some_and(|value| !outbound::is_blank(value)));
+        let succeeded = is("success", &["true"]);
+        let is_taken = succeeded && message_id.is_some();
         Self {
-            succeeded: is("success", &["true"]),
+            succeeded,
             failed: is("success", &["false", "0"])
                 || is("status", &["error", "failed", "failure", "false"])
-                || ["error", "errors", "errorCode", "errorMessage"].iter().any(|key| json.get(key).is_some_and(is_set)),
+                || has_error && !is_taken,
             doubtful: is("ok", &["false", "0"]),
             message_id,
         }

@@ -115,6 +115,19 @@ async fn a_success_that_says_nothing_costs_one_send_and_holds_the_account() {
 }
 
 #[tokio::test]
+async fn a_message_that_was_taken_is_sent_though_its_answer_has_empty_fields_of_an_error() {
+    let serri = Moody::new(|_, _| {
+        said(200, r#"{"success":"true","submitted_message_id":"m-1","error":{},"errors":[],"errorCode":0}"#)
+    });
+    let world = World::start_against(quick(), serri.router()).await;
+    post(&world, "welcome", 0..3).await;
+    states(&world, "10", 3).await;
+    assert_eq!(world.query("SELECT count(*) FROM holds"), [["0"]]);
+    assert_eq!(serri.calls().len(), 3, "each is messaged once");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn where_any_success_confirms_an_api_that_says_nothing_is_believed_and_a_page_is_not() {
     let serri = Moody::new(|_, number| match number {
         "+919812300000" => said(204, ""),
