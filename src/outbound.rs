@@ -173,14 +173,21 @@ async fn read(mut response: Response, mut allowance: Allowance, limit: usize) ->
     (bytes, broken)
 }
 
-/// `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3).
+/// `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3). Some servers write parts of a second, and a date that is
+/// beyond all calendars means that they want a long wait.
 fn wait_of(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(whole) && is_number(part) {
         // whoever hears it has a longest wait of their own
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+        let up = u64::from(part.bytes().any(|byte| byte != b'0'));
+        return Some(Duration::from_secs(whole.parse().unwrap_or(u64::MAX).saturating_add(up)));
     }
-    let at = jiff::fmt::rfc2822::parse(text).ok()?;
+    let Ok(at) = jiff::fmt::rfc2822::parse(text) else {
+        let is_last_year = text.contains(" 9999 ") && text.ends_with("GMT");
+        return is_last_year.then_some(Duration::from_secs(u64::MAX));
+    };
     Some(Timestamp(at.timestamp().as_millisecond()).since(now))
 }
 
@@ -296,7 +303,10 @@ mod tests {
         assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert!(wait("Fri, 01 Jan 2100 00:00:00 GMT") > Some(Duration::from_secs(86_400 * 365)));
-        for none in ["soon", "", "-5", "1.5", "0x10", "+7"] {
+        assert_eq!(wait("1.5"), Some(Duration::from_secs(2)));
+        assert_eq!(wait("60.0"), Some(Duration::from_secs(60)));
+        assert_eq!(wait("Fri, 31 Dec 9999 23:59:59 GMT"), Some(Duration::from_secs(u64::MAX)));
+        for none in ["soon", "", "-5", "1.", ".5", "1.5.2", "0x10", "+7"] {
             assert_eq!(wait(none), None, "{none}");
         }
     }

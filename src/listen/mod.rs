@@ -5,6 +5,7 @@
 
 mod places;
 mod reach;
+mod unread;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -29,6 +30,7 @@ use tower::ServiceExt as _;
 pub use places::{Connections, SharedBy};
 use places::{NoPlace, Place, Places};
 pub use reach::{Reach, is_loopback};
+use unread::Unread;
 
 /// How long to wait before accepting again when the system is out of file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -147,7 +149,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .max_buf_size(READ_BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Unread::new(stream)), service);
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = stop.cancelled() => {
@@ -157,7 +159,7 @@ async fn connection(
     };
     let Err(error) = ended else { return };
     let parts = connection.into_parts();
-    let mut stream = parts.io.into_inner();
+    let mut stream = parts.io.into_inner().into_inner();
     if error.source().is_some_and(<dyn Error>::is::<HangUp>) {
         let _ = stream.set_zero_linger();
     } else if error.is_timeout() && !parts.read_buf.is_empty() {

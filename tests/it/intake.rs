@@ -10,11 +10,13 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use serri_relay::clock::Clock;
 use serri_relay::event::{Kept, NewEvent};
+use serri_relay::listen;
 use serri_relay::receive::{BodyMemory, Bounds, Receiver, router};
 use serri_relay::store::{Intake, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
@@ -162,6 +164,29 @@ async fn large_bodies_share_memory_and_small_ones_are_taken_all_the_same() {
     drop(holder);
     eventually("it is given back", async || world.post("hello", &large).await.0 == 200).await;
     world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_never_reads_an_answer_loses_the_connection() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::new(Notify::new());
+    let larger_than_all_buffers = {
+        let asked = Arc::clone(&asked);
+        axum::routing::get(move || {
+            asked.notify_one();
+            std::future::ready("x".repeat(64 << 20))
+        })
+    };
+    let (router, stop) = (axum::Router::new().route("/", larger_than_all_buffers), CancellationToken::new());
+    let mut served = tokio::task::JoinSet::new();
+    served.spawn(listen::serve(listener, router, Duration::from_secs(10), stop.clone()));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    asked.notified().await;
+    // it waits for what is in flight, and nothing of that moves any more
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(600), served.join_next()).await.expect("it ends").unwrap().unwrap();
 }
 
 #[tokio::test]
