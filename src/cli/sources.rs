@@ -135,6 +135,9 @@ fn in_order(source: &SourceFile) -> Vec<(&String, &SampleSpec)> {
 /// What stands above the rules of a route.
 fn head(name: &str, source: &SourceFile) -> String {
     let mut text = format!("source: {name}\n");
+    if source.manner.auth.is_none() {
+        text.push_str("auth: bearer   # or another way: docs/ROUTES.md\n");
+    }
     if !source.manner.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::brings_its_key) {
         text.push_str("secret: ${MY_SECRET}\n");
     }

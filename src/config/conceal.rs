@@ -308,6 +308,11 @@ impl Names {
             if content.is_empty() || content.starts_with('#') || indent >= depth {
                 continue;
             }
+            if depth == usize::MAX && !content.contains(':') {
+                // a value that was forgotten to indent belongs to the key before it
+                depth = indent + 1;
+                continue;
+            }
             let words = content.split([' ', '\t', '{', ',', '[', '"', '\'']);
             if words.filter_map(|word| word.split_once(':')).any(|(key, _)| self.tell(key)) {
                 return true;

@@ -58,7 +58,11 @@ impl Deliverer {
                 of_rule.iter().position(|new| new.content.as_ref().is_ok_and(|content| same(&content.destination)))
             })
             .or_else(|| of_rule.iter().position(|new| new.item == send.item));
-        let content = position.map(|position| of_rule.swap_remove(position).content);
-        Some(Remapped { id: send.id, version, content })
+        let new = position.map(|position| of_rule.swap_remove(position));
+        let (account, content) = match new {
+            Some(new) => (Some(new.account), Some(new.content)),
+            None => (None, None),
+        };
+        Some(Remapped { id: send.id, version, account, content })
     }
 }

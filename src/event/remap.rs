@@ -38,6 +38,8 @@ pub struct Remapped {
     pub id: SendId,
     /// The rule's version.
     pub version: i64,
+    /// The account that it goes through now; `None`: as it was.
+    pub account: Option<String>,
     /// What is to be sent now, or why nothing can be; `None` if the rule wants nothing of the event any more.
     pub content: Option<Result<Content, String>>,
 }

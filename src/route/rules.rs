@@ -102,7 +102,11 @@ impl Rules {
         }
         let wish = Wish::compile(&spec.wishes.over(of_route), places, Arc::clone(campaigns))?;
         let rule = Rule::compile(spec, place, &self.account, country, wish)?;
-        self.sends.push(rule.within(&(&self.contact, places.country)));
+        let rule = rule.within(&(&self.contact, places.country));
+        self.sends.push(match &file.value.account {
+            Some(account) => rule.within(account),
+            None => rule,
+        });
         Ok(())
     }
 

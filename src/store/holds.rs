@@ -16,6 +16,7 @@ pub struct Active {
     pub campaign: String,
     pub probes: u32,
     pub probe_at: Option<Timestamp>,
+    since: Timestamp,
     probe: Option<i64>,
 }
 
@@ -40,7 +41,7 @@ impl Active {
 /// The holds that last.
 pub fn active(db: &Connection) -> Result<Vec<Active>> {
     let mut select = db.prepare_cached(
-        "SELECT id, account, campaign, probes, probe_at, probe FROM holds INDEXED BY holds_active WHERE ended_at IS NULL",
+        "SELECT id, account, campaign, probes, probe_at, probe, since FROM holds INDEXED BY holds_active WHERE ended_at IS NULL",
     )?;
     let rows = select.query_map([], |row| {
         Ok(Active {
@@ -50,6 +51,7 @@ pub fn active(db: &Connection) -> Result<Vec<Active>> {
             probes: row.get(3)?,
             probe_at: row.get::<_, Option<i64>>(4)?.map(Timestamp),
             probe: row.get(5)?,
+            since: Timestamp(row.get(6)?),
         })
     })?;
     rows.collect()
@@ -185,7 +187,7 @@ pub fn waiting(db: &Connection, account: &str, campaign: &str) -> Result<i64> {
 /// Ends a hold that nothing waits for any more: what waited was cancelled, is over, or goes another way. Returns whether it
 /// did. One that was set by hand lasts until it is lifted by hand.
 pub fn end_if_empty(db: &Connection, hold: &Active, now: Timestamp, changes: &mut Vec<HoldChange>) -> Result<bool> {
-    if hold.probe_at.is_none() || does_anything_wait(db, &hold.account, &hold.campaign)? {
+    if hold.probe_at.is_none() || does_anything_wait(db, hold)? {
         return Ok(false);
     }
     db.prepare_cached("UPDATE holds SET ended_at = ?2, waited = 0, probe = NULL WHERE id = ?1 AND ended_at IS NULL")?
@@ -194,14 +196,20 @@ pub fn end_if_empty(db: &Connection, hold: &Active, now: Timestamp, changes: &mu
     Ok(true)
 }
 
-/// Whether anything of an account or campaign is ready, waits for its moment or its turn, or is under way.
-fn does_anything_wait(db: &Connection, account: &str, campaign: &str) -> Result<bool> {
-    let of_campaign = if campaign.is_empty() { "campaign >= ?2" } else { "campaign = ?2" };
-    for (index, states) in
-        [("sends_ready", "state = 0"), ("sends_parked", "state IN (1, 3)"), ("sends_sending", "state = 2")]
-    {
-        let sql = format!("SELECT 1 FROM sends INDEXED BY {index} WHERE {states} AND account = ?1 AND {of_campaign}");
-        if db.prepare_cached(&sql)?.exists([account, campaign])? {
+/// Whether anything of its account or campaign is ready, waits for its moment or its turn, is under way, or waits for a
+/// person to decide since the hold lasts: what comes next would only be left uncertain, too.
+fn does_anything_wait(db: &Connection, hold: &Active) -> Result<bool> {
+    let of_campaign = if hold.campaign.is_empty() { "campaign >= ?2" } else { "campaign = ?2" };
+    for (index, states) in [
+        ("sends_ready", "state = 0"),
+        ("sends_parked", "state IN (1, 3)"),
+        ("sends_sending", "state = 2"),
+        ("sends_uncertain", "state = 12 AND changed_at >= ?3"),
+    ] {
+        let sql = format!(
+            "SELECT 1 FROM sends INDEXED BY {index} WHERE {states} AND account = ?1 AND {of_campaign} AND ?3 IS NOT NULL"
+        );
+        if db.prepare_cached(&sql)?.exists(params![hold.account, hold.campaign, hold.since.0])? {
             return Ok(true);
         }
     }

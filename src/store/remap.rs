@@ -8,7 +8,7 @@ use super::turns::{self, Turn};
 use crate::clock::Timestamp;
 use crate::event::lookup::KeptEvent;
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
-use crate::event::{Content, HoldChange, SendId, Terms};
+use crate::event::{Content, HoldChange, SendId, Terms, plain_account};
 
 /// The version of a rule that was last known by the hash of an earlier release.
 const UNKNOWN: i64 = 0;
@@ -100,13 +100,20 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
         let terms: Option<String> = row.get(2)?;
         Ok((row.get(0)?, row.get(1)?, Terms::read(terms.as_deref())))
     };
-    for Remapped { id, version, content } in remapped {
+    for Remapped { id, version, account: moved_to, content } in remapped {
         let old: Option<(String, String, Terms)> = lane.query_row([id.0], read).optional()?;
         // one that went meanwhile is no longer ours to change
         let Some((account, campaign, terms)) = old else { continue };
         match content {
             Some(Ok(content)) => {
                 rewrite(db, *id, *version, &kept_away(content, terms))?;
+                // what was made for the sandbox must not go to Serri, nor the other way round
+                if let Some(moved_to) =
+                    moved_to.as_ref().filter(|moved_to| is_sandboxed(moved_to) == is_sandboxed(&account))
+                {
+                    db.prepare_cached("UPDATE sends SET account = ?2 WHERE id = ?1")?
+                        .execute(params![id.0, moved_to])?;
+                }
                 turns::note(db, id.0, now, "its rule was changed: it was mapped again from its event")?;
             }
             Some(Err(reason)) => turns::turn(db, id.0, now, Turn::end(FAILED, reason))?,
@@ -119,6 +126,10 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
             .execute(params![account, campaign, now.0])?;
     }
     Ok(())
+}
+
+fn is_sandboxed(account: &str) -> bool {
+    plain_account(account) != account
 }
 
 /// What was made in a dry run or on a detour must not reach the customer when that is over.

@@ -128,6 +128,22 @@ async fn a_message_that_was_taken_is_sent_though_its_answer_has_empty_fields_of_
 }
 
 #[tokio::test]
+async fn the_hold_of_a_success_that_says_nothing_lasts_although_nothing_waits_yet() {
+    let serri = Moody::new(|_, _| said(200, r#"{"ok":false}"#));
+    let setup = quick().set("delivery.hold_probe.initial=10m").set("delivery.hold_probe.max=10m");
+    let setup = setup.lists("alerts: [{ slack: 'http://127.0.0.1:9/' }]\n");
+    let world = World::start_against(setup, serri.router()).await;
+    for person in 0..5 {
+        post(&world, "welcome", person..person + 1).await;
+        states(&world, "12", 1).await;
+        states(&world, "0", person).await;
+    }
+    assert_eq!(serri.calls().len(), 1);
+    assert_eq!(world.query("SELECT count(*) FROM holds WHERE ended_at IS NULL"), [["1"]]);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn where_any_success_confirms_an_api_that_says_nothing_is_believed_and_a_page_is_not() {
     let serri = Moody::new(|_, number| match number {
         "+919812300000" => said(204, ""),

@@ -175,6 +175,9 @@ fn a_secret_in_the_wrong_place_is_not_shown_either() {
         format!("secret:\n- {MARK}\n- x: ["),
         format!("secret:\n  - a\n  # which\n\n  - {MARK}\n}}"),
         format!("secret:\n\t{MARK}"),
+        format!("source: generic\nsecret:\n{MARK}\n"),
+        format!("secret:\n  - &{MARK}\n"),
+        format!("secret: !{MARK} foo\n"),
         // a password is no YAML
         format!("admin: {{ token: #{MARK}\n}}"),
         format!("admin:\n  token: #{MARK}\n"),

@@ -162,6 +162,24 @@ async fn a_campaign_that_is_missing_stops_itself_alone() {
 }
 
 #[tokio::test]
+async fn a_route_that_moves_to_another_account_takes_what_waits_with_it() {
+    let route = |account: &str| format!("account: {account}{ROUTE}");
+    let setup = quick().account("clinic").route("hello", &route("default")).route("shop", &route("default"));
+    let world = World::start(setup).await;
+    assert_eq!(world.admin("POST", "/holds", Some(json!({"account": "default", "reason": "it moves"}))).await.0, 200);
+    post_many(&world, 0, 3).await;
+    assert_eq!(world.post("shop", r#"{"id":"stays","phone":"9812399999"}"#).await.0, 200);
+    let setup = world.stop().await;
+    let world = World::start(setup.route("hello", &route("clinic"))).await;
+    world.delivered(3).await;
+    assert_eq!(
+        world.query("SELECT route, account, state, count(*) FROM sends GROUP BY route, account, state ORDER BY route"),
+        [["hello", "clinic", "10", "3"], ["shop", "default", "0", "1"]]
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_corrected_rule_maps_what_waits_of_it_again() {
     // two parameters are wanted, and one comes; then the name is wrong as well
     let wrong = ROUTE.replace("{{ event.campaign | default('welcome') }}", "sandbox_params_2");

@@ -414,8 +414,10 @@ async fn a_send_that_cannot_be_mapped_again_fails_alone() {
     let refuse = "CREATE TRIGGER refuse BEFORE UPDATE OF payload ON sends WHEN NEW.id = 1 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
     Connection::open(&path).unwrap().execute_batch(refuse).unwrap();
     let made = event(2, 0, &["+1", "+2"]).made.sends.into_iter();
-    let remapped =
-        made.zip(1..).map(|(send, id)| Remapped { id: SendId(id), version: 7, content: Some(send.content) }).collect();
+    let remapped = made
+        .zip(1..)
+        .map(|(send, id)| Remapped { id: SendId(id), version: 7, account: None, content: Some(send.content) })
+        .collect();
     store.remap(Arc::new(remapped), Timestamp(0)).await.unwrap();
     assert_eq!(query(&path, "SELECT state, version FROM sends ORDER BY id"), [["11", "0"], ["0", "7"]]);
     assert!(query(&path, "SELECT reason FROM sends WHERE id = 1")[0][0].contains("unlucky"));
