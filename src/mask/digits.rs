@@ -60,7 +60,9 @@ fn next_digit(chars: &[char], from: usize) -> Option<usize> {
             let is_another = at > from && exempt(chars, at).is_some() && ip_address(chars, at).is_none();
             return (!is_another).then_some(at);
         }
-        at += escape(chars, at).or_else(|| joins(c).then_some(1))?;
+        // spaces, however many, are one step
+        let spaces = chars.iter().skip(at).take_while(|c| c.is_whitespace()).count();
+        at += escape(chars, at).or_else(|| joins(c).then_some(spaces.max(1)))?;
     }
     None
 }

@@ -248,8 +248,11 @@ fn field(json: &Value, key: &str) -> String {
     }
 }
 
+/// Without what moves the cursor, or turns the direction in which the rest is read (Unicode UAX 9, 2).
 fn legible(text: &str) -> String {
-    let show = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    let turns =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let show = |c: char| if c.is_control() || turns(c) { c.escape_default().collect() } else { String::from(c) };
     text.chars().map(show).collect()
 }
 
@@ -311,4 +314,16 @@ fn show_sends(sends: &[Value]) {
     };
     let head = ["id", "state", "number", "campaign", "route", "rule", "account", "made", "reason"];
     table(&head, &sends.iter().map(row).collect::<Vec<_>>());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_sender_wrote_moves_no_cursor_and_turns_no_line() {
+        let json = serde_json::json!({ "id": "a\u{202e}b\u{1b}[2Jc\r\u{2066}d", "name": "आशा \u{200d} راو" });
+        assert_eq!(field(&json, "id"), r"a\u{202e}b\u{1b}[2Jc\r\u{2066}d");
+        assert_eq!(field(&json, "name"), "आशा \u{200d} راو");
+    }
 }
