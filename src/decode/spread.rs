@@ -33,6 +33,11 @@ pub enum Exceeded {
         "this call's events and sends take more than {0} bytes; send the events in several calls, or raise server.call_limit.stored"
     )]
     Stored(usize),
+    /// What the events are could not be found out.
+    #[error(
+        "it takes more than {} million steps to find out what the events of this call are; send them in several calls, or shorten the expressions of `event`, `contact`, `handshake` and `cancel_on`", .0 / 1_000_000
+    )]
+    Steps(u64),
 }
 
 /// An event of a body, and the plain values that stand around it.

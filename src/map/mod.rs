@@ -96,6 +96,22 @@ impl Scope {
         Self { value, budget: self.budget.clone() }
     }
 
+    /// The same with the steps that rules may take; until then those of the source's expressions are counted.
+    #[must_use]
+    pub fn for_rules(&self) -> Self {
+        Self { value: self.value.clone(), budget: self.budget.for_rules() }
+    }
+
+    /// Whether something was left undone for the event for lack of steps.
+    pub fn lacked_steps(&self) -> bool {
+        self.budget.lacked()
+    }
+
+    /// How many steps the source's expressions may take for a call, if those of this one would have taken more.
+    pub fn exceeded_steps(&self) -> Option<u64> {
+        self.budget.exceeded_by_source()
+    }
+
     /// As templates take it.
     pub fn value(&self) -> &Value {
         &self.value

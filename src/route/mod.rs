@@ -192,6 +192,8 @@ impl Route {
                 lookup,
                 made,
             };
+            // an event whose id is not known for sure must not be kept under another
+            scope.exceeded_steps().map_or(Ok(()), |steps| Err(Exceeded::Steps(steps)))?;
             sum.add(&event, self.limit)?;
             events.push(event);
         }

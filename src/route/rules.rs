@@ -151,14 +151,25 @@ impl Rules {
 
     /// What the rules make of an event, no more than is allowed.
     pub fn apply(&self, scope: &Scope, context: RuleContext<'_>, mut allowance: Allowance) -> Made {
-        // first of all: what is not wanted any more must not go because the rest used the event's budget up
-        let cancels = self.cancels(scope);
-        let sends = self.sends.iter().flat_map(|rule| rule.apply(scope, context, &mut allowance)).collect();
-        let mut made = Made { sends, cancels, ..Made::default() };
-        for change in self.suppressions.iter().filter_map(|rule| rule.apply(scope, context.country)) {
-            match change {
-                Ok(change) => made.suppressions.push(change),
-                Err(failed) => made.sends.push(failed),
+        // with the source's steps: what is not wanted any more must not go because rules, or other events, used theirs up
+        let mut made = Made { cancels: self.cancels(scope), ..Made::default() };
+        let scope = &scope.for_rules();
+        // a number that must not be messaged any more comes before messages
+        for rule in &self.suppressions {
+            match rule.apply(scope, context.country) {
+                Some(Ok(change)) => made.suppressions.push(change),
+                Some(Err(failed)) => made.sends.push(failed),
+                None => {}
+            }
+            if scope.lacked_steps() {
+                return made;
+            }
+        }
+        for rule in &self.sends {
+            made.sends.extend(rule.apply(scope, context, &mut allowance));
+            // without steps the other rules would fail alike: one failed send says why
+            if scope.lacked_steps() {
+                break;
             }
         }
         made
