@@ -112,7 +112,7 @@ impl Rule {
     }
 
     /// Applies the rule to an event: nothing if it does not apply, else a send for each person, or the reason why not. One
-    /// that would make more than is allowed makes none at all.
+    /// that would make more than is allowed makes none at all; one that runs out of steps ends with the send that lacks them.
     pub fn apply(&self, scope: &Scope, context: RuleContext<'_>, allowance: &mut Allowance) -> Vec<NewSend> {
         let item_send = |item: usize, content: Result<Content, MapError>| NewSend {
             rule: self.name.clone(),
@@ -155,7 +155,12 @@ impl Rule {
                 *allowance = before;
                 return too_much("for_each");
             }
+            // without steps the others would fail alike: one says why
+            let is_last = send.content.is_err() && scope.lacked_steps();
             sends.push(send);
+            if is_last {
+                break;
+            }
         }
         sends
     }

@@ -270,7 +270,8 @@ impl Sum {
     fn add(&mut self, event: &NewEvent, limit: CallLimit) -> Result<(), Exceeded> {
         let sends = &event.made.sends;
         self.events += 1;
-        self.sends += sends.len();
+        // one that failed messages nobody, and must not keep the others out
+        self.sends += sends.iter().filter(|send| send.content.is_ok()).count();
         self.stored += event.body.len() + event.envelope.len() + sends.iter().map(NewSend::bytes).sum::<usize>();
         // what one event may come to was bounded when it was mapped: it is kept, with the reason
         match self {
