@@ -56,21 +56,24 @@ fn backslashes(text: &[u8]) -> usize {
 fn json(text: &[u8]) -> Option<(Unit, usize)> {
     let slashes = backslashes(text);
     match text.get(slashes) {
-        Some(b'u') => {
-            let (high, after) = (hex(text, slashes + 1, 4)?, slashes + 5);
-            if let Some(c) = char::from_u32(high) {
-                return Some((Unit::char(c), after));
-            }
-            let more = backslashes(text.get(after..)?);
-            let low = hex(text, after + more + 1, 4).filter(|low| (0xDC00..0xE000).contains(low))?;
-            let c = char::from_u32(0x1_0000 + ((high.checked_sub(0xD800)?) << 10) + (low - 0xDC00))?;
-            Some((Unit::char(c), after + more + 5))
-        }
+        Some(b'u') if let Some(found) = unicode(text, slashes) => Some(found),
         Some(&mark @ (b'/' | b'"' | b'\'')) => Some((Unit::byte(mark), slashes + 1)),
         // backslashes of the text itself
         _ if slashes > 1 => Some((Unit::byte(b'\\'), 2)),
         _ => None,
     }
+}
+
+/// `\u0065` or a pair of surrogates, behind so many backslashes.
+fn unicode(text: &[u8], slashes: usize) -> Option<(Unit, usize)> {
+    let (high, after) = (hex(text, slashes + 1, 4)?, slashes + 5);
+    if let Some(c) = char::from_u32(high) {
+        return Some((Unit::char(c), after));
+    }
+    let more = backslashes(text.get(after..)?);
+    let low = hex(text, after + more + 1, 4).filter(|low| (0xDC00..0xE000).contains(low))?;
+    let c = char::from_u32(0x1_0000 + ((high.checked_sub(0xD800)?) << 10) + (low - 0xDC00))?;
+    Some((Unit::char(c), after + more + 5))
 }
 
 /// `%2F`, and `%252F` where it was escaped twice.

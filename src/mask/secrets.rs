@@ -218,6 +218,7 @@ mod tests {
             assert_eq!(secrets.hide(&format!("bad key {spelled}!")), "bad key (secret)!", "{spelled}");
         }
         assert_eq!(secrets.hide("abc, a/b+c é"), "abc, a/b+c é");
+        assert_eq!(Secrets::new([r"0a\u"]).hide(r#"{"k":"0a\\u"}"#), r#"{"k":"(secret)"}"#);
     }
 
     #[test]
