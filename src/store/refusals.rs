@@ -1,6 +1,8 @@
 //! The SQL of refusals in words that nobody knows: when different people are refused the same way one after another, it is
 //! not they who are at fault. Their campaign, or the whole account, goes on hold, and they wait with it.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::holds;
@@ -12,9 +14,15 @@ use crate::event::{HoldChange, UnknownRefusal};
 /// How many refused sends of a campaign are remembered.
 const MOST: i64 = 1_000;
 
-/// Where a refused send stands.
+/// After so many holds in a row, each ended by somebody who had never been refused, those who are refused once more
+/// do not begin another by themselves: else a few bad numbers would hold up everybody again and again.
+const CHANCES: i64 = 3;
+
+/// It has failed, and counts. It fails for good when the campaign takes a send of anybody else's.
 const COUNTED: i64 = 0;
+/// It waits with a hold.
 const WAITS: i64 = 1;
+/// It went on when that hold ended.
 const WENT_ON: i64 = 2;
 
 /// A send that was just refused.
@@ -27,8 +35,6 @@ pub struct Refused<'a> {
     /// When the call began.
     pub seen: Timestamp,
     pub now: Timestamp,
-    /// Whether it tried a hold.
-    pub is_probe: bool,
 }
 
 /// Whether any are remembered: as a rule there are none, and nothing has to be looked up.
@@ -38,20 +44,10 @@ pub fn are_there(db: &Connection) -> Result<bool> {
 
 /// Decides whether a refused send, which is written down as failed, waits after all. Returns whether it does.
 pub fn weigh(db: &Connection, refused: Refused<'_>, changes: &mut Vec<HoldChange>) -> Result<bool> {
-    let Refused { send, account, campaign, refusal: UnknownRefusal { text, .. }, .. } = refused;
-    let before: Option<i64> = db
-        .prepare_cached("SELECT state FROM refusals WHERE send = ?1 AND text = ?2")?
-        .query_row(params![send, text], |row| row.get(0))
-        .optional()?;
-    // it went on when the hold had ended, and is refused again: this one is at fault itself
-    let had_its_chance = before == Some(WENT_ON);
-    if holds::began_with(db, refused, "ended_at IS NULL")? && (refused.is_probe || !had_its_chance) {
-        wait(db, refused, send, before.filter(|_| had_its_chance).unwrap_or(WAITS))?;
+    let Refused { send, account, campaign, .. } = refused;
+    if holds::began_with(db, refused, "ended_at IS NULL")? {
+        wait(db, refused, send, WAITS)?;
         return Ok(true);
-    }
-    if had_its_chance {
-        forget(db, send)?;
-        return Ok(false);
     }
     // its call is older than the end of the hold, and says nothing about the time after it
     if holds::began_with(db, refused, "ended_at > ?4")? {
@@ -72,13 +68,15 @@ pub fn weigh(db: &Connection, refused: Refused<'_>, changes: &mut Vec<HoldChange
 fn hold_if_others_were_too(db: &Connection, refused: Refused<'_>, changes: &mut Vec<HoldChange>) -> Result<bool> {
     let Refused { account, campaign, refusal: UnknownRefusal { text, .. }, .. } = refused;
     let mut streak = db.prepare_cached(
-        "SELECT r.send, s.destination FROM refusals r JOIN sends s ON s.id = r.send
+        "SELECT r.send, s.destination, r.chances FROM refusals r JOIN sends s ON s.id = r.send
          WHERE r.state = 0 AND r.account = ?1 AND r.campaign = ?2 AND r.text = ?3 AND s.state = 11 ORDER BY r.send",
     )?;
-    let rows = streak.query_map(params![account, campaign, text], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let streak: Vec<(i64, String)> = rows.collect::<Result<_>>()?;
-    let people: std::collections::BTreeSet<&str> = streak.iter().map(|(_, person)| person.as_str()).collect();
-    if people.len() < UnknownRefusal::PEOPLE {
+    let rows = streak.query_map(params![account, campaign, text], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let streak: Vec<(i64, String, i64)> = rows.collect::<Result<_>>()?;
+    let people: BTreeSet<&str> = streak.iter().map(|(_, person, _)| person.as_str()).collect();
+    // one hold after another ended with somebody who had never been refused: these may be at fault themselves
+    let is_suspicious = streak.iter().all(|(_, _, chances)| *chances >= CHANCES);
+    if people.len() < UnknownRefusal::PEOPLE || is_suspicious {
         return Ok(false);
     }
     let who = format!("{} people in a row were refused in the same words, whose meaning is not known", people.len());
@@ -94,7 +92,7 @@ fn hold_if_others_were_too(db: &Connection, refused: Refused<'_>, changes: &mut 
         let who = "people of two campaigns were refused in the same words, whose meaning is not known";
         begin(db, refused, ("", who), changes)?;
     }
-    for (send, _) in &streak {
+    for (send, ..) in &streak {
         wait(db, refused, *send, WAITS)?;
     }
     Ok(true)
@@ -132,7 +130,9 @@ fn wait(db: &Connection, refused: Refused<'_>, send: i64, state: i64) -> Result<
 fn remember(db: &Connection, refused: Refused<'_>, send: i64, state: i64) -> Result<()> {
     let Refused { account, campaign, refusal, .. } = refused;
     db.prepare_cached(
-        "INSERT OR REPLACE INTO refusals (send, account, campaign, text, state) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO refusals (send, account, campaign, text, state) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (send) DO UPDATE SET account = excluded.account, campaign = excluded.campaign, text = excluded.text,
+           state = excluded.state, chances = CASE text WHEN excluded.text THEN chances ELSE 0 END",
     )?
     .execute(params![send, account, campaign, refusal.text, state])
     .map(drop)
@@ -143,9 +143,15 @@ pub fn forget(db: &Connection, send: i64) -> Result<()> {
     db.prepare_cached("DELETE FROM refusals WHERE send = ?1")?.execute([send]).map(drop)
 }
 
-/// A campaign took a send: who was refused before was at fault.
+/// A campaign took a send: who was refused before was at fault. If it is one that had been refused itself, those who were
+/// refused in the same words and wait, or went on, need not be.
 pub fn taken(db: &Connection, send: i64, account: &str, campaign: &str) -> Result<()> {
-    forget(db, send)?;
+    let mut own = db.prepare_cached("DELETE FROM refusals WHERE send = ?1 RETURNING text")?;
+    let text: Option<String> = own.query_row([send], |row| row.get(0)).optional()?;
+    if let Some(text) = text {
+        db.prepare_cached("UPDATE refusals SET chances = 0 WHERE state <> 0 AND account = ?1 AND text = ?2")?
+            .execute([account, &text])?;
+    }
     db.prepare_cached(
         "DELETE FROM refusals INDEXED BY refusals_counted WHERE state = 0 AND account = ?1 AND campaign = ?2",
     )?
@@ -153,13 +159,13 @@ pub fn taken(db: &Connection, send: i64, account: &str, campaign: &str) -> Resul
     .map(drop)
 }
 
-/// A hold has ended: what waits with no other goes on, once.
+/// A hold has ended: what waits with no other goes on.
 pub fn hold_ended(db: &Connection) -> Result<()> {
     if !are_there(db)? {
         return Ok(());
     }
     db.prepare_cached(
-        "UPDATE refusals SET state = 2 WHERE state = 1 AND NOT EXISTS
+        "UPDATE refusals SET state = 2, chances = chances + 1 WHERE state = 1 AND NOT EXISTS
            (SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND h.account = refusals.account
             AND h.campaign IN ('', refusals.campaign) AND h.refusal = refusals.text)",
     )?

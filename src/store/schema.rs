@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_test_modes_and_alerts.sql"),
     include_str!("migrations/0006_answers.sql"),
     include_str!("migrations/0007_rules_by_sha256_and_keys.sql"),
+    include_str!("migrations/0008_chances_of_refused_sends.sql"),
 ];
 
 /// Brings a file to the newest version. An interrupted migration leaves the file as it was.

@@ -118,7 +118,7 @@ fn write(db: &Connection, settlement: &Settlement, ended: Timestamp) -> Result<O
 
 /// The hold that begins with a settlement, if one does.
 fn hold(db: &Connection, settlement: &Settlement, lane: &Lane, changes: &mut Vec<HoldChange>) -> Result<()> {
-    let Settlement { id, attempt, fate, probed, .. } = settlement;
+    let Settlement { id, attempt, fate, .. } = settlement;
     let Lane { destination, account, campaign, .. } = lane;
     let (seen, now) = (attempt.at, attempt.at.after(attempt.took));
     if let Some((scope, reason, probe_at)) = fate.hold() {
@@ -128,8 +128,7 @@ fn hold(db: &Connection, settlement: &Settlement, lane: &Lane, changes: &mut Vec
         holds::begin(db, hold, changes)?;
     }
     if let Fate::Doubtful(refusal) = fate {
-        let is_probe = probed.is_some();
-        let refused = Refused { send: id.0, account, campaign, refusal, seen, now, is_probe };
+        let refused = Refused { send: id.0, account, campaign, refusal, seen, now };
         if refusals::weigh(db, refused, changes)? {
             turns::whole_line(db, destination)?;
         }

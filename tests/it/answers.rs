@@ -241,7 +241,7 @@ async fn two_campaigns_that_are_refused_alike_hold_the_account() {
 }
 
 #[tokio::test]
-async fn a_bad_number_whose_words_are_unknown_waits_once_and_then_fails() {
+async fn bad_numbers_whose_words_are_unknown_fail_once_others_have_passed_often_enough() {
     let bad = |_: &str, number: &str| match number {
         "+919812300000" | "+919812300001" | "+919812300002" => said(400, r#"{"message":"cannot be reached"}"#),
         _ => ok(),
@@ -254,12 +254,35 @@ async fn a_bad_number_whose_words_are_unknown_waits_once_and_then_fails() {
     post(&world, "welcome", 3..10).await;
     states(&world, "10", 7).await;
     states(&world, "11", 3).await;
-    let holds = world.query("SELECT count(*) FROM holds");
-    assert_eq!(holds, [["1"]], "what is refused a second time does not hold up the campaign again");
+    assert_eq!(world.query("SELECT count(*) FROM holds"), [["3"]], "each ended by somebody who was never refused");
     for person in 0..3 {
         let calls = serri.calls().iter().filter(|called| **called == number(person)).count();
-        assert!(calls >= 2, "{person}: {calls}");
+        assert!(calls >= 4, "{person}: {calls}");
     }
+    world.settles("SELECT count(*) FROM refusals", "0").await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn where_a_place_is_free_only_now_and_then_nobody_fails_although_all_are_refused_again_and_again() {
+    let room = Arc::new(AtomicUsize::new(0));
+    let places = Arc::clone(&room);
+    let serri = Moody::new(move |_, _| {
+        let free = places.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |places| places.checked_sub(1));
+        if free.is_ok() { ok() } else { said(400, r#"{"message":"The tier of this sender is used up"}"#) }
+    });
+    let world = World::start_against(quick().set("delivery.concurrency=16"), serri.router()).await;
+    post(&world, "welcome", 0..40).await;
+    world.settles("SELECT count(*) FROM holds", "1").await;
+    for taken in 1..=6 {
+        room.store(1, Ordering::SeqCst);
+        states(&world, "10", taken).await;
+        // the same refusals begin the hold again, and nobody who was among them is lost
+        world.settles("SELECT count(*) FROM holds", &(taken + 1).to_string()).await;
+        world.settles("SELECT count(*) FROM sends WHERE state = 0", &(40 - taken).to_string()).await;
+    }
+    serri.turns(|_, _| ok());
+    states(&world, "10", 40).await;
     world.settles("SELECT count(*) FROM refusals", "0").await;
     world.stop().await;
 }
@@ -367,7 +390,7 @@ enum Taken {
 }
 
 #[tokio::test]
-async fn what_was_under_way_when_the_hold_began_waits_with_it_and_when_it_ended_goes_once_more() {
+async fn what_was_under_way_when_the_hold_began_waits_with_it_and_three_who_are_refused_again_begin_it_again() {
     let (dir, store) = store::store();
     let settle = async |send: &Claimed, at, taken| {
         let report = Report { settlements: vec![settlement(send, at, taken)], ..Report::default() };
@@ -394,13 +417,25 @@ async fn what_was_under_way_when_the_hold_began_waits_with_it_and_when_it_ended_
     assert_eq!(rows("SELECT ended_at, probes FROM holds"), [["40", "1"]]);
     settle(&sends[4], 0, Taken::No).await;
     assert_eq!(states().iter().filter(|state| **state == "0").count(), 4, "{:?}", states());
-    // now they are at fault themselves
+    // three who are refused once more begin the hold again, and what is under way waits with them
     let again = store.claim(store::request(60, 9)).await.unwrap().sends;
     assert_eq!(again.len(), 4);
-    for send in &again {
-        settle(send, 60, Taken::No).await;
-    }
-    assert_eq!(states().iter().filter(|state| **state == "11").count(), 4, "{:?}", states());
-    assert_eq!(rows("SELECT count(*) FROM holds"), [["1"]]);
+    settle(&again[0], 60, Taken::No).await;
+    settle(&again[1], 60, Taken::No).await;
+    assert_eq!(states().iter().filter(|state| **state == "11").count(), 2, "{:?}", states());
+    settle(&again[2], 60, Taken::No).await;
+    settle(&again[3], 60, Taken::No).await;
+    assert_eq!(states().iter().filter(|state| **state == "0").count(), 4, "{:?}", states());
+    assert_eq!(rows("SELECT count(*) FROM holds"), [["2"]]);
+    // two who are refused once more fail for good when somebody else is taken
+    let probes = store.claim(store::request(80, 9)).await.unwrap().sends;
+    settle(&probes[0], 80, Taken::Yes).await;
+    let again = store.claim(store::request(90, 9)).await.unwrap().sends;
+    assert_eq!(again.len(), 3);
+    settle(&again[0], 90, Taken::No).await;
+    settle(&again[1], 90, Taken::No).await;
+    settle(&again[2], 90, Taken::Yes).await;
+    assert_eq!(states().iter().filter(|state| **state == "11").count(), 2, "{:?}", states());
+    assert_eq!(rows("SELECT count(*) FROM holds"), [["2"]]);
     assert_eq!(rows("SELECT count(*) FROM refusals"), [["0"]]);
 }

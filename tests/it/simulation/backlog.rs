@@ -174,3 +174,18 @@ async fn thousands_that_are_due_and_may_not_go_hold_up_nobody_else() {
     let (at, _) = world.calls().pop().expect("it goes");
     assert!(at < Duration::from_secs(61), "it goes when it is due, not steps later: {at:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn for_each_that_is_taken_at_most_two_fail_where_nearly_all_are_refused_in_unknown_words() {
+    let refused = (400, r#"{"message":"The tier of this sender is used up"}"#);
+    let world = World::new(move |number, _| if number % 20 == 19 { TAKEN } else { refused });
+    world.keep(1, sends(0..200, &Wishes::default())).await;
+    world.deliver(16, Duration::from_secs(86_400)).await;
+    let count = |state: &str| -> usize {
+        let rows = world.store.query(&format!("SELECT count(*) FROM sends WHERE state = {state}")).unwrap();
+        rows[0][0].parse().unwrap()
+    };
+    let (sent, failed, waiting) = (count("10"), count("11"), count("0"));
+    assert!(sent > 5 && failed <= 2 * sent, "{sent} sent, {failed} failed, {waiting} waiting");
+    assert!(waiting > 50, "{sent} sent, {failed} failed, {waiting} waiting");
+}

@@ -133,6 +133,8 @@ pub enum FaultKind {
     Panics,
     /// All are, and the first word says during which fault.
     Blocked(&'static str),
+    /// All but one in eight are.
+    Scarce,
     /// Something else than the API answers.
     WrongEndpoint,
     /// A success that does not say that the message was taken.
@@ -190,6 +192,7 @@ impl Script {
             FaultKind::Unknown,
             FaultKind::Panics,
             FaultKind::Blocked(""),
+            FaultKind::Scarce,
             FaultKind::WrongEndpoint,
             FaultKind::Unconfirmed,
         ];

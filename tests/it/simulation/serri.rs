@@ -126,6 +126,10 @@ impl Serri {
         self.state.lock().unwrap().rng.bool()
     }
 
+    fn is_no_place_free(&self) -> bool {
+        self.state.lock().unwrap().rng.u8(0..8) > 0
+    }
+
     /// Works on a call, and answers it if the relay still waits.
     async fn answer(&self, (account, payload): (String, Value), kill: bool, reply: oneshot::Sender<Exchange>) {
         let sent = payload.to_string();
@@ -159,6 +163,9 @@ impl Serri {
                     (200, json!({ "success": false, "message": said }))
                 };
                 of(status, &body.to_string())
+            }
+            Some(FaultKind::Scarce) if self.is_no_place_free() => {
+                of(400, &json!({ "message": format!("no place is free for {number}") }).to_string())
             }
             Some(FaultKind::WrongEndpoint) => {
                 let answers = [(404, "Not Found"), (200, "<html>It works!</html>"), (204, ""), (308, "{}")];
