@@ -3,10 +3,10 @@
 
 use rusqlite::{Connection, Result};
 
-use super::people::{self, Same};
+use super::people::{self, OfMoment, Same};
 use crate::clock::Timestamp;
 use crate::event::act::Candidate;
-use crate::event::{Content, Wishes};
+use crate::event::{Content, NewSend, Wishes};
 
 /// Why a send would not go; `None`: it goes when its turn comes.
 pub fn barrier(db: &Connection, candidate: Candidate<'_>, now: Timestamp) -> Result<Option<String>> {
@@ -45,8 +45,9 @@ fn unwanted(db: &Connection, candidate: Candidate<'_>, content: &Content) -> Res
         return Ok(Some("a later event about the same had cancelled it".into()));
     }
     let Some(moment) = content.wishes.moment else { return Ok(None) };
-    let other = people::sent_for_moment(db, route, &send.rule, key, moment)?;
-    Ok(other
-        .filter(|other| old.is_none_or(|old| old.0 != *other))
-        .map(|other| format!("send {other} was for the same moment")))
+    let NewSend { rule, account, .. } = send;
+    // events that the sandbox took for the same again are replayed together: one of them goes
+    let about = OfMoment { route, rule, account, key, moment, id: old, waiting_counts: true };
+    let other = people::sent_for_moment(db, about)?;
+    Ok(other.map(|other| format!("send {other} was for the same moment")))
 }

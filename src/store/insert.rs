@@ -3,8 +3,9 @@
 use rusqlite::{Connection, Result, params};
 
 use super::origin::Origin;
+use super::people::{self, OfMoment};
 use super::states::{CANCELLED, DUPLICATE, EXPIRED, FAILED, READY, SENDING, WAITING};
-use super::{people, turns};
+use super::turns;
 use crate::clock::Timestamp;
 use crate::event::{Content, NewSend, Wishes};
 
@@ -82,10 +83,12 @@ fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, wishes: &Wishe
                 "a later event about the same had cancelled it before".into(),
             ));
         }
-        if let Some(moment) = wishes.moment
-            && let Some(other) = people::sent_for_moment(db, origin.route, &send.rule, key, moment)?
-        {
-            return Ok(Beginning::ended(DUPLICATE, origin.at, format!("send {other} was for the same moment")));
+        if let Some(moment) = wishes.moment {
+            let NewSend { rule, account, .. } = send;
+            let about = OfMoment { route: origin.route, rule, account, key, moment, id: None, waiting_counts: false };
+            if let Some(other) = people::sent_for_moment(db, about)? {
+                return Ok(Beginning::ended(DUPLICATE, origin.at, format!("send {other} was for the same moment")));
+            }
         }
         if wishes.moves {
             people::replace(db, origin, &send.account, (&send.rule, key))?;

@@ -6,7 +6,7 @@ use super::origin::Origin;
 use super::states::CANCELLED;
 use super::turns::{self, Turn};
 use crate::clock::Timestamp;
-use crate::event::{BY_HAND, Cancel, Cap, Claimed, Suppression, plain_account};
+use crate::event::{BY_HAND, Cancel, Cap, Claimed, SendId, Suppression, is_sandboxed, plain_account};
 
 /// Adds a number to those that must not be messaged, or takes it off, because an event or a person says so. Returns how
 /// many entries that changed; `*` takes it off every account's.
@@ -81,14 +81,36 @@ fn forget_earlier(db: &Connection, cancel: &Cancel, event: i64) -> Result<()> {
     .map(drop)
 }
 
-/// A send of the rule for the same moment that went, or may have gone.
-pub fn sent_for_moment(db: &Connection, route: &str, rule: &str, key: &str, moment: Timestamp) -> Result<Option<i64>> {
-    db.prepare_cached(
-        "SELECT id FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND moment = ?4
-         AND (state = 2 OR gone_at IS NOT NULL) LIMIT 1",
-    )?
-    .query_row(params![key, rule, route, moment.0], |row| row.get(0))
-    .optional()
+/// A send that is about a moment.
+#[derive(Clone, Copy)]
+pub struct OfMoment<'a> {
+    pub route: &'a str,
+    pub rule: &'a str,
+    pub account: &'a str,
+    pub key: &'a str,
+    pub moment: Timestamp,
+    /// Its number, where it is kept already.
+    pub id: Option<SendId>,
+    /// Whether another that still waits counts as well.
+    pub waiting_counts: bool,
+}
+
+/// Another send of the rule for the same moment that went, or may have gone. What went to the sandbox reached nobody: it
+/// counts for other sends to the sandbox only.
+pub fn sent_for_moment(db: &Connection, send: OfMoment<'_>) -> Result<Option<i64>> {
+    let OfMoment { route, rule, account, key, moment, id, waiting_counts } = send;
+    let mut select = db.prepare_cached(
+        "SELECT id, account FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND moment = ?4
+         AND (state = 2 OR gone_at IS NOT NULL OR ?6 AND state IN (0, 1, 3)) AND id IS NOT ?5",
+    )?;
+    let mut rows = select.query(params![key, rule, route, moment.0, id.map(|id| id.0), waiting_counts])?;
+    while let Some(row) = rows.next()? {
+        let went_by = row.get_ref(1)?.as_str()?;
+        if went_by == account || !is_sandboxed(went_by) {
+            return row.get(0).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// What waits of the rule about the same makes room for what this event brings.

@@ -1,5 +1,7 @@
 //! Accounts with a key, without one, and that lost theirs.
 
+use std::time::Duration;
+
 use serde_json::json;
 use serri_relay::clock::Clock;
 use serri_relay::config::interpolate::Variables;
@@ -83,6 +85,58 @@ async fn what_the_sandbox_got_is_replayed_to_the_real_account_once() {
     let (_, answer) = world.admin("POST", "/sends/replay", Some(rest)).await;
     assert_eq!(answer["replayed"], 0, "{answer}");
     assert_eq!(world.query("SELECT count(*) FROM sends"), [["3"]]);
+    world.stop().await;
+}
+
+/// A day before a visit.
+fn reminder() -> String {
+    format!("{ROUTE}    at: \"{{{{ event.start }}}}\"\n    before: 24h\n    key: \"{{{{ event.visit }}}}\"\n")
+}
+
+/// Events about one visit, in twenty hours: by their ids.
+fn visits() -> impl Fn(&str) -> String {
+    let start = Clock::system().now().after(Duration::from_secs(20 * 3_600)).to_string();
+    move |id| json!({"id": id, "phone": "9812345670", "visit": "v1", "start": start}).to_string()
+}
+
+#[tokio::test]
+async fn a_reminder_that_the_sandbox_got_does_not_stand_for_the_real_one() {
+    let setup = Setup::new().route("hello", &reminder());
+    let world = World::start(without_key(setup.dir)).await;
+    let visit = visits();
+    world.post("hello", &visit("e1")).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "1").await;
+    // the sandbox gets it once, too
+    world.post("hello", &visit("e2")).await;
+    world.settles("SELECT state FROM sends WHERE id = 2", "16").await;
+    let world = World::start(Setup::in_dir(world.stop().await.dir)).await;
+    world.post("hello", &visit("e3")).await;
+    assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
+    world.settles("SELECT state FROM sends WHERE id = 3", "10").await;
+    // and now the person had it: neither another event nor a replay of the first sends it again
+    world.post("hello", &visit("e4")).await;
+    world.settles("SELECT state FROM sends WHERE id = 4", "16").await;
+    let rest = json!({"filter": {"account": "default (sandbox)"}, "yes": true});
+    let (_, answer) = world.admin("POST", "/sends/replay", Some(rest)).await;
+    assert_eq!(answer["replayed"], 0, "{answer}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn reminders_of_one_moment_that_the_sandbox_got_are_replayed_as_one() {
+    let setup = Setup::new().route("hello", &reminder());
+    let world = World::start(without_key(setup.dir)).await;
+    let visit = visits();
+    world.post("hello", &visit("e1")).await;
+    world.settles("SELECT state FROM sends WHERE id = 1", "10").await;
+    world.post("hello", &visit("e2")).await;
+    world.settles("SELECT state FROM sends WHERE id = 2", "16").await;
+    let world = World::start(Setup::in_dir(world.stop().await.dir)).await;
+    let rest = json!({"filter": {"account": "default (sandbox)"}, "yes": true});
+    let (_, answer) = world.admin("POST", "/sends/replay", Some(rest)).await;
+    assert_eq!(answer["replayed"], 1, "{answer}");
+    world.settles("SELECT count(*) FROM sends WHERE account = 'default' AND state = 10", "1").await;
+    assert_eq!(world.sandbox.messages().len(), 1);
     world.stop().await;
 }
 
