@@ -62,7 +62,7 @@ async fn cancel(State(desk): State<Arc<Desk>>, Body(selection): Body<Selection>)
     let mut selected = selection.select(&desk, Some(SendState::Waiting)).await?;
     let reason = selection.reason.unwrap_or_else(|| "cancelled by hand".into());
     let (mut shown, mut cancelled) = (Vec::<SendView>::new(), 0);
-    while let Some(mut sends) = selected.next(&desk).await? {
+    while let Some(mut sends) = selected.next(&desk).await.map_err(|wrong| half_done(wrong, cancelled, "cancelled"))? {
         sends.retain(|send| send.state == SendState::Waiting);
         if selection.yes && !sends.is_empty() {
             let ids = sends.iter().map(|send| send.id).collect();

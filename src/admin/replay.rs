@@ -15,6 +15,7 @@ use super::plan::{Does, Plan, Scope, Step, Wanted, plan};
 use super::selection::{FIRST_PAGE, Selection};
 use crate::event::act::{Action, Revival, STEP};
 use crate::event::view::{EventStory, Filter};
+use crate::receive::Problem;
 
 /// How many bytes of payloads are gathered at most before they are written.
 const MOST_BYTES: usize = 1_024 * 1_024;
@@ -72,9 +73,11 @@ pub async fn events(State(desk): State<Arc<Desk>>, Body(chosen): Body<Chosen>) -
     }
     let mut replay = Replay::new(&desk, chosen.yes);
     for number in numbers {
-        let Some(story) = story(&desk, &format!("#{number}")).await? else { continue };
-        let wanted = Wanted { made: &story.made, scope: Scope::Event, again: chosen.again };
-        replay.take(plan(&desk, number, wanted).await?).await?;
+        let planned = async {
+            let Some(story) = story(&desk, &format!("#{number}")).await? else { return Ok(Plan::default()) };
+            plan(&desk, number, Wanted { made: &story.made, scope: Scope::Event, again: chosen.again }).await
+        };
+        replay.take(planned.await).await?;
     }
     let told = replay.end().await?;
     Ok(Json(told))
@@ -84,10 +87,15 @@ pub async fn events(State(desk): State<Arc<Desk>>, Body(chosen): Body<Chosen>) -
 pub async fn sends(State(desk): State<Arc<Desk>>, Body(selection): Body<Selection>) -> Answer<Json<Value>> {
     let mut selected = selection.select(&desk, None).await?;
     let mut replay = Replay::new(&desk, selection.yes);
-    while let Some(sends) = selected.next(&desk).await? {
+    loop {
+        let sends = match selected.next(&desk).await {
+            Ok(Some(sends)) => sends,
+            Ok(None) => break,
+            Err(wrong) => return Err(replay.broken_off(wrong).await),
+        };
         for send in sends {
             let wanted = Wanted { made: std::slice::from_ref(&send), scope: Scope::Sends, again: selection.again };
-            replay.take(plan(&desk, send.event_number, wanted).await?).await?;
+            replay.take(plan(&desk, send.event_number, wanted).await).await?;
         }
     }
     let mut told = replay.end().await?;
@@ -134,8 +142,11 @@ impl<'a> Replay<'a> {
     }
 
     /// Takes in what becomes of one event, and writes when there is enough to write.
-    async fn take(&mut self, plan: Plan) -> Answer<()> {
-        let Plan { steps, revivals, readings, changes, route, .. } = plan;
+    async fn take(&mut self, planned: Answer<Plan>) -> Answer<()> {
+        let Plan { steps, revivals, readings, changes, route, .. } = match planned {
+            Ok(plan) => plan,
+            Err(wrong) => return Err(self.broken_off(wrong).await),
+        };
         for step in &steps {
             *self.does.entry(step.does.name()).or_default() += 1;
         }
@@ -175,7 +186,20 @@ impl<'a> Replay<'a> {
 
     async fn act(&self, action: Action) -> Answer<usize> {
         let acted = self.desk.act(action).await;
-        acted.map(|acted| acted.changed).map_err(|wrong| half_done(wrong, self.replayed, "replayed"))
+        acted.map(|acted| acted.changed).map_err(|wrong| self.half_done(wrong))
+    }
+
+    /// It cannot be found out what else there is to do: what was planned before is written all the same, and counted.
+    async fn broken_off(&mut self, wrong: Problem) -> Problem {
+        match self.write().await {
+            Ok(()) => self.half_done(wrong),
+            Err(unwritten) => unwritten,
+        }
+    }
+
+    fn half_done(&self, wrong: Problem) -> Problem {
+        let what = if self.changed == 0 { "replayed" } else { "replayed or changed" };
+        half_done(wrong, self.replayed + self.changed, what)
     }
 
     /// Writes the rest and tells what it all came to.

@@ -211,6 +211,46 @@ async fn many_sends_are_replayed_in_steps_and_each_goes_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_breaks_off_while_it_is_planned_writes_what_was_planned_and_says_how_far_it_came() {
+    let bulk = Bulk::of(1_200, 11).await;
+    let change = |sql: &str| Connection::open(bulk.setup.database()).unwrap().execute_batch(sql).unwrap();
+    let failed = json!({"filter": {"state": "failed"}, "yes": true});
+    // newest first: the event of the 1101st cannot be read, and later the third page
+    for (spoil, restore, replayed) in [
+        (
+            "UPDATE events SET envelope = CAST(x'ff' AS TEXT) WHERE seq = 100",
+            "UPDATE events SET envelope = '{}'",
+            1_100,
+        ),
+        (
+            "UPDATE sends SET state = 11 WHERE id <= 1200; UPDATE sends SET reason = CAST(x'ff' AS TEXT) WHERE id = 100",
+            "UPDATE sends SET reason = NULL WHERE id = 100",
+            1_000,
+        ),
+    ] {
+        change(spoil);
+        let (status, told) = bulk.ask("POST", "/sends/replay", failed.to_string()).await;
+        let detail = told["detail"].as_str().unwrap();
+        let said = format!("; {replayed} were replayed before: ask for the same again to go on");
+        assert!(status == 503 && detail.ends_with(&said), "{told}");
+        assert_eq!(bulk.query("SELECT count(*) FROM sends WHERE state = 0"), [[replayed.to_string()]]);
+        change(restore);
+        assert_eq!(bulk.post("/sends/replay", failed.clone()).await["replayed"], 1_200 - replayed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_that_cannot_read_on_says_how_far_it_came() {
+    let bulk = Bulk::of(1_200, 1).await;
+    let spoil = "UPDATE sends SET reason = CAST(x'ff' AS TEXT) WHERE id = 100";
+    Connection::open(bulk.setup.database()).unwrap().execute_batch(spoil).unwrap();
+    let all = json!({"filter": {"campaign": "c"}, "yes": true});
+    let (status, told) = bulk.ask("POST", "/sends/cancel", all.to_string()).await;
+    let detail = told["detail"].as_str().unwrap();
+    assert!(status == 503 && detail.contains("1000 were cancelled before: ask for the same again"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_lies_far_back_is_found_by_short_readings() {
     let bulk = Bulk::of(120_001, 10).await;
     bulk.query("SELECT 1");
