@@ -9,8 +9,9 @@ use super::desk::{Answer, Desk, problem, unusable};
 use crate::call::Call;
 use crate::event::act::{Action, Candidate, Revival};
 use crate::event::lookup::EventSeq;
+use crate::event::remap::{Place, pair};
 use crate::event::view::{KeptWhole, Rest, SendView};
-use crate::event::{Envelope, Made, NewEvent, NewSend, State as SendState, Suppression, is_sandboxed};
+use crate::event::{Envelope, Made, NewEvent, NewSend, SendId, State as SendState, Suppression, is_sandboxed};
 use crate::route::Route;
 
 /// What a replay does for one send.
@@ -116,9 +117,9 @@ pub async fn plan(desk: &Desk, number: i64, wanted: Wanted<'_>) -> Answer<Plan> 
     }
     let Made { sends, suppressions, .. } = route.map_again(&kept.event);
     plan.suppress(&kept, wanted.made, suppressions);
-    let mut old: Vec<&SendView> = wanted.made.iter().collect();
-    for send in sends {
-        let same = old.iter().position(|old| is_of(old, &send)).map(|position| old.remove(position));
+    let same = kept_for(desk, number, &wanted, &sends).await?;
+    let paired: BTreeSet<SendId> = same.iter().flatten().map(|old| old.id).collect();
+    for (send, same) in sends.into_iter().zip(same) {
         if same.is_none() && wanted.scope == Scope::Sends {
             continue;
         }
@@ -129,20 +130,40 @@ pub async fn plan(desk: &Desk, number: i64, wanted: Wanted<'_>) -> Answer<Plan> 
         let barrier = desk.archive.barrier(candidate, desk.clock.now()).await.map_err(unusable)?;
         plan.add(&kept, send, same, barrier);
     }
-    for gone in old {
+    for gone in wanted.made.iter().filter(|old| !paired.contains(&old.id)) {
         let why = "its rule does not apply to the event now";
         plan.steps.push(step(&kept, &gone.rule, Some(&gone.destination), Does::Skip, why));
     }
     Ok(plan)
 }
 
-/// Whether a new send is what a kept one would be now.
-fn is_of(send: &SendView, new: &NewSend) -> bool {
-    let same_person = new
-        .content
-        .as_ref()
-        .map_or(true, |content| send.destination.is_empty() || content.destination == send.destination);
-    send.rule == new.rule && same_person
+/// The wanted send that each new one stands for. All other sends of the event are asked for only if that is not plain: they
+/// keep what is theirs.
+async fn kept_for<'a>(
+    desk: &Desk,
+    number: i64,
+    wanted: &Wanted<'a>,
+    new: &[NewSend],
+) -> Answer<Vec<Option<&'a SendView>>> {
+    let is_plain = |old: &SendView| new.iter().any(|new| place(old).is_exactly(new));
+    let all = if wanted.scope == Scope::Event || wanted.made.iter().all(is_plain) {
+        None
+    } else {
+        desk.archive.event(format!("#{number}")).await.map_err(unusable)?.map(|story| story.made)
+    };
+    let all = all.as_deref().unwrap_or(wanted.made);
+    let mut found = vec![None; new.len()];
+    for (old, position) in all.iter().zip(pair(&all.iter().map(place).collect::<Vec<_>>(), new)) {
+        let wanted = wanted.made.iter().find(|wanted| wanted.id == old.id);
+        if let Some(slot) = position.and_then(|position| found.get_mut(position)) {
+            *slot = wanted;
+        }
+    }
+    Ok(found)
+}
+
+fn place(send: &SendView) -> Place<'_> {
+    Place { rule: &send.rule, item: send.item, destination: &send.destination }
 }
 
 fn step(kept: &KeptWhole, rule: &str, destination: Option<&str>, does: Does, why: &str) -> Step {

@@ -1,7 +1,56 @@
-//! Waiting sends whose rule was changed: what they came of, and what the rule makes of that now.
+//! Kept sends whose event is mapped again: what they came of, and what their rule makes of that now.
+
+use std::collections::BTreeSet;
 
 use super::lookup::KeptEvent;
-use super::{Content, SendId};
+use super::{Content, NewSend, SendId};
+
+/// A kept send among those of its event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The rule that made it.
+    pub rule: &'a str,
+    /// Which of the sends that the rule made of the event, from 0.
+    pub item: u32,
+    /// The number in E.164; empty if it failed before there was one.
+    pub destination: &'a str,
+}
+
+impl Place<'_> {
+    /// Whether a new send has its rule, its person and its place among the rule's sends: then it is that one, whatever
+    /// other sends the event has.
+    pub fn is_exactly(&self, new: &NewSend) -> bool {
+        self.rule == new.rule && self.item == new.item && self.is_same_person(new) == Some(true)
+    }
+
+    /// Whether both go to one person; `None` if one of them names nobody.
+    fn is_same_person(&self, new: &NewSend) -> Option<bool> {
+        let content = new.content.as_ref().ok().filter(|_| !self.destination.is_empty())?;
+        Some(content.destination == self.destination)
+    }
+}
+
+/// What each of an event's kept sends would be among those that its rules make now, as positions in `new`. No two get the
+/// same, so `kept` has to be all of them: who stands at another place now must not get what is another's.
+pub fn pair(kept: &[Place<'_>], new: &[NewSend]) -> Vec<Option<usize>> {
+    // the closest first: the same person at the same place, the same person, and where nobody is named the same place
+    let likenesses: [fn(&Place<'_>, &NewSend) -> bool; 4] = [
+        |kept, new| kept.is_exactly(new),
+        |kept, new| kept.is_same_person(new) == Some(true),
+        |kept, new| kept.is_same_person(new).is_none() && kept.item == new.item,
+        |kept, new| kept.is_same_person(new).is_none(),
+    ];
+    let mut pairs = vec![None; kept.len()];
+    let mut taken = BTreeSet::new();
+    for is_alike in likenesses {
+        for (kept, pair) in kept.iter().zip(&mut pairs).filter(|(_, pair)| pair.is_none()) {
+            let mut free = new.iter().enumerate().filter(|(position, _)| !taken.contains(position));
+            *pair = free.find(|(_, new)| kept.rule == new.rule && is_alike(kept, new)).map(|(position, _)| position);
+            taken.extend(*pair);
+        }
+    }
+    pairs
+}
 
 /// A rule as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,4 +91,48 @@ pub struct Remapped {
     pub account: Option<String>,
     /// What is to be sent now, or why nothing can be; `None` if the rule wants nothing of the event any more.
     pub content: Option<Result<Content, String>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Wishes;
+
+    fn new(item: u32, to: Option<&str>) -> NewSend {
+        let content = |to: &str| Content {
+            campaign: "c".into(),
+            destination: to.into(),
+            payload: "{}".into(),
+            wishes: Wishes::default(),
+        };
+        let content = to.map(content).ok_or_else(|| "no number".to_owned());
+        NewSend { rule: "each".into(), account: "default".into(), item, version: 0, content }
+    }
+
+    fn kept(places: &[(u32, &'static str)]) -> Vec<Place<'static>> {
+        places.iter().map(|(item, destination)| Place { rule: "each", item: *item, destination }).collect()
+    }
+
+    #[test]
+    fn each_kept_send_gets_what_is_its_own_and_no_two_the_same() {
+        let (a, b) = (Some("+1"), Some("+2"));
+        for (is, made, becomes) in [
+            // several to one person keep their places
+            (kept(&[(0, "+1"), (1, "+1")]), vec![new(0, a), new(1, a)], vec![Some(0), Some(1)]),
+            // one that is left goes to the one that has its place
+            (kept(&[(0, "+1"), (1, "+1")]), vec![new(0, a)], vec![Some(0), None]),
+            (kept(&[(1, "+1"), (0, "+1")]), vec![new(0, a)], vec![None, Some(0)]),
+            // somebody came in before them
+            (kept(&[(0, "+1"), (1, "+1")]), vec![new(0, b), new(1, a), new(2, a)], vec![Some(2), Some(1)]),
+            // who named nobody is known by the place, and gets nothing that is another's
+            (kept(&[(0, ""), (1, "+2")]), vec![new(0, a), new(1, b)], vec![Some(0), Some(1)]),
+            (kept(&[(1, ""), (0, "+2")]), vec![new(0, a), new(1, b)], vec![Some(0), Some(1)]),
+            (kept(&[(0, "+1")]), vec![new(0, None)], vec![Some(0)]),
+            (kept(&[(0, "+1")]), vec![new(0, b)], vec![None]),
+        ] {
+            assert_eq!(pair(&is, &made), becomes, "{is:?}");
+        }
+        let other = Place { rule: "other", item: 0, destination: "+1" };
+        assert_eq!(pair(&[other], &[new(0, a)]), [None]);
+    }
 }

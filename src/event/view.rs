@@ -83,6 +83,8 @@ pub struct SendView {
     pub route: String,
     /// The rule that made it.
     pub rule: String,
+    /// Which of the sends that the rule made of the event, from 0.
+    pub item: u32,
     /// The account it goes through.
     pub account: String,
     /// The campaign.

@@ -23,6 +23,70 @@ fn command(world: &World, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
+/// Messages one person about each of several things.
+const EACH: &str = r#"
+source: generic
+auth: bearer
+secret: s3cret-for-tests
+sends:
+  - name: each
+    for_each: event.items
+    campaignName: "{{ item.campaign | default('welcome') }}"
+    destination: "{{ contact.phone }}"
+    userName: "{{ contact.name | default('there') }}"
+    templateParams: ["{{ item.name }}"]
+"#;
+
+fn parameters(messages: &[Value]) -> Vec<&str> {
+    let mut all: Vec<&str> = messages.iter().map(|one| one["templateParams"][0].as_str().unwrap()).collect();
+    all.sort_unstable();
+    all
+}
+
+#[tokio::test]
+async fn several_sends_of_a_rule_to_one_person_are_replayed_each_as_itself() {
+    let setup = Setup::new().route("hello", EACH).set("accounts.default.api_key=");
+    let world = World::start(setup).await;
+    world.post("hello", r#"{"id":"e1","phone":"9812345670","items":[{"name":"one"},{"name":"two"}]}"#).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
+    // the account has a key now
+    let world = World::start(Setup::in_dir(world.stop().await.dir)).await;
+    let rest = json!({"filter": {"account": "default (sandbox)"}, "yes": true});
+    let (_, answer) = world.admin("POST", "/sends/replay", Some(rest)).await;
+    assert_eq!(answer["replayed"], 2, "{answer}");
+    world.settles("SELECT count(*) FROM sends WHERE account = 'default' AND state = 10", "2").await;
+    assert_eq!(parameters(&world.sandbox.messages()), ["one", "two"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_send_never_goes_as_another_of_its_event() {
+    let world = World::start(Setup::new().route("hello", EACH)).await;
+    let items = json!([{"name": "one"}, {"name": "two", "campaign": "sandbox_invalid_number"}]);
+    let moved = json!([{"name": "new"}, {"name": "new"}, items[0], {"name": "two"}]);
+    let event = json!({"id": "e1", "phone": "9812345670", "items": items, "first": [items[0]], "moved": moved});
+    world.post("hello", &event.to_string()).await;
+    world.settles("SELECT count(*) FROM sends WHERE state >= 10", "2").await;
+    // the rule leaves the second one out now, and then both have moved
+    let setup = world.stop().await;
+    let only_first = EACH.replace("event.items", "event.first");
+    let world = World::start(Setup::in_dir(setup.dir).route("hello", &only_first)).await;
+    let second = json!({"ids": [2], "yes": true});
+    let (_, answer) = world.admin("POST", "/sends/replay", Some(second.clone())).await;
+    assert_eq!((&answer["replayed"], &answer["does"]["skip"]), (&json!(0), &json!(1)), "{answer}");
+    let setup = world.stop().await;
+    let moved = EACH
+        .replace("event.items", "event.moved")
+        .replace("{{ contact.phone }}", "{{ '9812345671' if item.name == 'new' else contact.phone }}");
+    let world = World::start(Setup::in_dir(setup.dir).route("hello", &moved)).await;
+    let (_, answer) = world.admin("POST", "/sends/replay", Some(second)).await;
+    assert_eq!(answer["replayed"], 1, "{answer}");
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
+    let went = world.query("SELECT json_extract(payload, '$.templateParams[0]') FROM sends ORDER BY id");
+    assert_eq!(went, [["one"], ["two"]]);
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_became_of_a_lead_is_told() {
     let world = World::hello().await;

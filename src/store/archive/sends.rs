@@ -12,7 +12,7 @@ use crate::store::states;
 /// A send as lists show it.
 pub const SEND: &str = "SELECT s.id, (SELECT e.id FROM events e WHERE e.seq = s.event), s.event, s.route, s.rule, s.account, s.campaign, s.destination,
     s.state, s.why, s.due_at, s.reason, s.attempts, s.created_at, s.changed_at, s.priority, s.expires_at, s.key, s.message_id,
-    (SELECT min(h.campaign) FROM holds h WHERE h.ended_at IS NULL AND h.account = s.account AND h.campaign IN ('', s.campaign)), s.payload, s.gone_at, s.terms
+    (SELECT min(h.campaign) FROM holds h WHERE h.ended_at IS NULL AND h.account = s.account AND h.campaign IN ('', s.campaign)), s.payload, s.gone_at, s.terms, s.item
     FROM sends s";
 
 /// Reads a row of [`SEND`].
@@ -34,6 +34,7 @@ pub fn send(row: &Row<'_>) -> Result<SendView> {
         event_number: row.get(2)?,
         route: row.get(3)?,
         rule: row.get(4)?,
+        item: row.get(23)?,
         account: row.get(5)?,
         campaign: row.get(6)?,
         destination: row.get(7)?,
