@@ -8,7 +8,7 @@ use super::turns::{self, Turn};
 use crate::clock::Timestamp;
 use crate::event::lookup::KeptEvent;
 use crate::event::remap::{Remapped, RuleVersion, Waiting};
-use crate::event::{Content, HoldChange, SendId, Terms, plain_account};
+use crate::event::{Content, HoldChange, SendId, Terms, is_sandboxed};
 
 /// The version of a rule that was last known by the hash of an earlier release.
 const UNKNOWN: i64 = 0;
@@ -126,10 +126,6 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
             .execute(params![account, campaign, now.0])?;
     }
     Ok(())
-}
-
-fn is_sandboxed(account: &str) -> bool {
-    plain_account(account) != account
 }
 
 /// What was made in a dry run or on a detour must not reach the customer when that is over.
