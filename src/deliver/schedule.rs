@@ -57,6 +57,7 @@ impl Policy {
                 reason: reason(),
                 text: text.clone(),
                 probe_at: ended.after(self.probe_wait(0)),
+                not_before: ended.before(self.give_up_after),
             }),
             Outcome::Unconfirmed { .. } => {
                 let probe_at = Some(ended.after(self.probe_wait(probes(HoldScope::Account))));

@@ -133,6 +133,8 @@ pub struct UnknownRefusal {
     pub text: String,
     /// When the hold is tried first that begins with it, if one does.
     pub probe_at: Timestamp,
+    /// Those who were refused before then do not count with it any more: what was refused so long ago has been given up.
+    pub not_before: Timestamp,
 }
 
 impl UnknownRefusal {

@@ -56,6 +56,11 @@ pub fn weigh(db: &Connection, refused: Refused<'_>, changes: &mut Vec<HoldChange
     }
     remember(db, refused, send, COUNTED)?;
     db.prepare_cached(
+        "DELETE FROM refusals INDEXED BY refusals_counted WHERE state = 0 AND account = ?1 AND campaign = ?2
+         AND NOT EXISTS (SELECT 1 FROM sends s WHERE s.id = send AND s.state = 11 AND s.changed_at >= ?3)",
+    )?
+    .execute(params![account, campaign, refused.refusal.not_before.0])?;
+    db.prepare_cached(
         "DELETE FROM refusals WHERE state = 0 AND account = ?1 AND campaign = ?2 AND send <
            (SELECT send FROM refusals WHERE state = 0 AND account = ?1 AND campaign = ?2 ORDER BY send DESC LIMIT 1 OFFSET ?3)",
     )?

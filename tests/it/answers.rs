@@ -374,7 +374,7 @@ fn settlement(send: &Claimed, at: i64, taken: Taken) -> Settlement {
         Taken::Yes => (Outcome::Sent { message_id: None }, Fate::Sent { message_id: None }, Verdict::Passed),
         Taken::No => (
             Outcome::Unknown { reason: reason.clone(), text: text.clone() },
-            Fate::Doubtful(UnknownRefusal { reason, text, probe_at: later }),
+            Fate::Doubtful(UnknownRefusal { reason, text, probe_at: later, not_before: Timestamp(at - 1_000) }),
             Verdict::Unknown { lasts: later, unclear: Timestamp(at) },
         ),
     };
@@ -438,4 +438,24 @@ async fn what_was_under_way_when_the_hold_began_waits_with_it_and_three_who_are_
     assert_eq!(states().iter().filter(|state| **state == "11").count(), 2, "{:?}", states());
     assert_eq!(rows("SELECT count(*) FROM holds"), [["2"]]);
     assert_eq!(rows("SELECT count(*) FROM refusals"), [["0"]]);
+}
+
+#[tokio::test]
+async fn who_was_refused_long_ago_does_not_count_with_who_is_refused_now() {
+    let (dir, store) = store::store();
+    let settle = async |send: &Claimed, at| {
+        let report = Report { settlements: vec![settlement(send, at, Taken::No)], ..Report::default() };
+        store.settle(Arc::new(report), Timestamp(at)).await.unwrap();
+    };
+    let states = || query(&dir.path().join("relay.db"), "SELECT state FROM sends ORDER BY id").concat();
+    store.append(vec![store::event(1, 0, &["+1", "+2", "+3", "+4", "+5"])]).await.unwrap();
+    let sends = store.claim(store::request(0, 9)).await.unwrap().sends;
+    settle(&sends[0], 0).await;
+    settle(&sends[1], 500).await;
+    settle(&sends[2], 2_000).await;
+    assert_eq!(states(), ["11", "11", "11", "2", "2"]);
+    assert_eq!(query(&dir.path().join("relay.db"), "SELECT count(*) FROM refusals"), [["1"]]);
+    settle(&sends[3], 2_500).await;
+    settle(&sends[4], 3_000).await;
+    assert_eq!(states(), ["11", "11", "0", "0", "0"], "the last three begin the hold, and the old two stay failed");
 }
