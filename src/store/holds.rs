@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 use super::notices;
 use super::refusals::{self, Refused};
 use crate::clock::Timestamp;
-use crate::event::{BY_HAND, HoldChange, HoldId, HoldScope, HoldTurn, Probe, Probed, Verdict};
+use crate::event::{BY_HAND, Fate, HoldChange, HoldId, HoldScope, HoldTurn, Probe, Probed, Verdict};
 
 /// A hold that lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,15 +126,16 @@ pub fn began_with(db: &Connection, refused: Refused<'_>, when: &str) -> Result<b
     db.prepare_cached(&sql)?.exists(params![refused.account, refused.campaign, refused.refusal.text, refused.seen.0])
 }
 
-/// What a probe tells. `refusal` is the text of its refusal, where nobody knows what it means.
+/// What a probe tells, and what follows for its send. A hold that lasts for another cause than before names that one.
 pub fn probed(
     db: &Connection,
     probed: Probed,
-    refusal: Option<&str>,
+    fate: &Fate,
     now: Timestamp,
     changes: &mut Vec<HoldChange>,
 ) -> Result<()> {
     let hold = probed.hold.0;
+    let refusal = if let Fate::Doubtful(refusal) = fate { Some(refusal.text.as_str()) } else { None };
     let verdict = match probed.verdict {
         Verdict::Unknown { lasts, unclear } => {
             let mut same = db.prepare_cached("SELECT 1 FROM holds WHERE id = ?1 AND refusal = ?2")?;
@@ -148,10 +149,18 @@ pub fn probed(
             let mut tried = db.prepare_cached("SELECT 1 FROM holds WHERE id = ?1 AND probe_at IS NOT NULL")?;
             if tried.exists([hold])? { end(db, hold, now, changes) } else { Ok(()) }
         }
-        Verdict::Lasts(next) => db
-            .prepare_cached("UPDATE holds SET probes = probes + 1, probe_at = ?2, probe = NULL WHERE id = ?1 AND probe_at IS NOT NULL")?
-            .execute([hold, next.0])
-            .map(drop),
+        Verdict::Lasts(next) => {
+            // only if it asks for this very hold, and not for one of a campaign of the account
+            let asked = fate.hold().map(|(scope, reason, _)| (scope == HoldScope::Account, reason));
+            let (is_account, reason) = asked.unzip();
+            db.prepare_cached(
+                "UPDATE holds SET probes = probes + 1, probe_at = ?2, probe = NULL,
+                   reason = CASE WHEN (campaign = '') = ?3 THEN ?4 ELSE reason END
+                 WHERE id = ?1 AND probe_at IS NOT NULL",
+            )?
+            .execute(params![hold, next.0, is_account, reason])
+            .map(drop)
+        }
         Verdict::Unclear(next) | Verdict::Unknown { unclear: next, .. } => db
             .prepare_cached("UPDATE holds SET probe_at = ?2, probe = NULL WHERE id = ?1 AND probe_at IS NOT NULL")?
             .execute([hold, next.0])

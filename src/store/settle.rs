@@ -84,8 +84,7 @@ fn settle(db: &Connection, settlements: &[Settlement], reported: &mut Reported) 
             hold(db, settlement, &lane, &mut reported.holds)?;
         }
         if let Some(probed) = probed {
-            let refusal = if let Fate::Doubtful(refusal) = fate { Some(refusal.text.as_str()) } else { None };
-            holds::probed(db, *probed, refusal, ended, &mut reported.holds)?;
+            holds::probed(db, *probed, fate, ended, &mut reported.holds)?;
         }
     }
     Ok(())

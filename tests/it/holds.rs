@@ -416,3 +416,28 @@ async fn holds_of_campaigns_whose_names_are_masked_alike_are_counted_each() {
     eventually("one ended", async || world.metrics().await.contains(&lasts(1))).await;
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_hold_whose_cause_changes_names_the_one_that_lasts() {
+    let answer = Arc::new(Mutex::new((402, NO_CREDITS)));
+    let said = Arc::clone(&answer);
+    let serri = scripted(move |_| {
+        let (status, body) = *said.lock().unwrap();
+        async move { (http::StatusCode::from_u16(status).unwrap(), body).into_response() }
+    });
+    let world = World::start_against(quick(), serri).await;
+    post_many(&world, 0, 3).await;
+    world.settles("SELECT reason LIKE '402: Insufficient%' FROM holds", "1").await;
+    *answer.lock().unwrap() = (404, "Not Found");
+    world.settles("SELECT reason LIKE '%the endpoint is wrong%' FROM holds", "1").await;
+    let (_, listed) = world.admin("GET", "/holds", None).await;
+    assert!(listed.to_string().contains("the endpoint is wrong"), "{listed}");
+    // what is wrong with a campaign is no cause of the account's hold
+    *answer.lock().unwrap() = (400, "Campaign is Not Live");
+    world.settles("SELECT count(*) FROM holds", "2").await;
+    assert_eq!(
+        world.query("SELECT campaign, reason LIKE '%the endpoint is wrong%' FROM holds ORDER BY id"),
+        [["", "1"], ["welcome", "0"]]
+    );
+    world.stop().await;
+}
