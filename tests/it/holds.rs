@@ -172,6 +172,7 @@ async fn a_route_that_moves_to_another_account_takes_what_waits_with_it() {
     let setup = world.stop().await;
     let world = World::start(setup.route("hello", &route("clinic"))).await;
     world.delivered(3).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 10", "3").await;
     assert_eq!(
         world.query("SELECT route, account, state, count(*) FROM sends GROUP BY route, account, state ORDER BY route"),
         [["hello", "clinic", "10", "3"], ["shop", "default", "0", "1"]]
