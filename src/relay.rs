@@ -25,7 +25,7 @@ use crate::deliver::{Deliverer, Lookups};
 use crate::event::view::HoldView;
 use crate::listen::Reach;
 use crate::outbound::{ClientError, Outbound};
-use crate::receive::{BodyMemory, Receiver};
+use crate::receive::{BodyMemory, Receiver, StoreMemory};
 use crate::route::check::Checked;
 use crate::route::wakes::Wakes;
 use crate::secret::Secret;
@@ -136,6 +136,7 @@ pub async fn serve(
         metrics: Arc::clone(&metrics),
         bounds: bounds(&settings.server),
         memory: Arc::new(BodyMemory::new(settings.server.body_memory.0)),
+        storing: StoreMemory::new(settings.server.body_memory.0),
         working: Semaphore::new(receive::WORKING),
         large: Semaphore::new(1),
         tasks: calls_taken.clone(),

@@ -97,6 +97,18 @@ pub struct NewEvent {
     pub made: Made,
 }
 
+impl NewEvent {
+    /// What it takes in the store, about, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.body.len() + self.envelope.len() + self.made.sends.iter().map(NewSend::bytes).sum::<usize>()
+    }
+
+    /// What it takes in memory until it is stored, about, in bytes.
+    pub fn memory(&self) -> usize {
+        self.bytes() + size_of::<Self>() + self.made.sends.len() * size_of::<NewSend>()
+    }
+}
+
 /// What the rules of a route made of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Made {

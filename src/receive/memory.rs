@@ -1,7 +1,10 @@
-//! What the bodies of all calls take in memory together: reserved as bytes arrive, given back when their calls are over.
+//! What all calls take in memory together: their bodies, reserved as bytes arrive and given back when the calls are over;
+//! and what came of them, reserved before the store is asked and given back when it is on disk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What every call may hold without a share of the whole, in bytes: nearly every webhook is smaller, so that large bodies,
 /// however many, never keep those out. `server.concurrency` bounds how many there are.
@@ -57,9 +60,62 @@ impl Drop for Held {
     }
 }
 
+/// The unit in which [`StoreMemory`] counts, in bytes.
+const UNIT: usize = 1_024;
+
+/// The memory that events share while they wait to be stored. What one call brings can take a hundred times what its body
+/// does.
+#[derive(Debug)]
+pub struct StoreMemory {
+    left: Semaphore,
+    units: u32,
+}
+
+impl StoreMemory {
+    /// So many bytes.
+    pub fn new(bytes: usize) -> Self {
+        let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).max(1);
+        Self { left: Semaphore::new(usize::try_from(units).unwrap_or(usize::MAX)), units }
+    }
+
+    /// Room for so many bytes, if there is some. The first [`SMALL`] of a call need none.
+    pub fn try_hold(&self, bytes: usize) -> Result<Option<SemaphorePermit<'_>>, Full> {
+        match self.units_of(bytes) {
+            0 => Ok(None),
+            units => self.left.try_acquire_many(units).map(Some).map_err(|_| Full),
+        }
+    }
+
+    /// Room for so many bytes, when it is this call's turn.
+    pub async fn hold(&self, bytes: usize) -> Result<Option<SemaphorePermit<'_>>, Full> {
+        match self.units_of(bytes) {
+            0 => Ok(None),
+            units => self.left.acquire_many(units).await.map(Some).map_err(|_| Full),
+        }
+    }
+
+    /// No more than there are: what is larger than the whole goes alone.
+    fn units_of(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.saturating_sub(SMALL).div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_to_be_stored_shares_and_what_is_larger_than_all_goes_alone() {
+        let memory = StoreMemory::new(100 * UNIT);
+        let first = memory.try_hold(60 * UNIT + SMALL).expect("room");
+        assert!(memory.try_hold(60 * UNIT + SMALL).is_err() && memory.try_hold(SMALL).is_ok_and(|held| held.is_none()));
+        let mut huge = std::pin::pin!(memory.hold(1_000 * UNIT));
+        assert!(futures_util::poll!(&mut huge).is_pending());
+        assert!(memory.try_hold(SMALL + 1).is_err(), "nothing overtakes the one that waits");
+        drop(first);
+        assert!(huge.await.is_ok_and(|held| held.is_some()));
+        assert_eq!(memory.left.available_permits(), 100);
+    }
 
     #[test]
     fn large_bodies_share_and_small_ones_are_always_taken() {

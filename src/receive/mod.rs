@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
 use crate::authenticate::Refusal;
@@ -32,9 +32,10 @@ use crate::route::wakes::Wakes;
 use crate::route::{Route, Routes};
 use crate::store::Intake;
 use crate::telemetry::Metrics;
+use memory::Full;
 use problem::ReceiveError;
 
-pub use memory::BodyMemory;
+pub use memory::{BodyMemory, StoreMemory};
 pub use problem::{Problem, as_problem};
 pub use stack::router;
 
@@ -56,6 +57,8 @@ pub struct Receiver {
     pub bounds: Bounds,
     /// What bodies take in memory together.
     pub memory: Arc<BodyMemory>,
+    /// What events take in memory together while they are being stored.
+    pub storing: StoreMemory,
     /// How many calls are worked on at once, see [`WORKING`].
     pub working: Semaphore,
     /// Whose turn it is among the calls larger than [`LARGE`].
@@ -126,11 +129,10 @@ impl Receiver {
         }
         check_method(route, &call)?;
         let is_large = call.body.len() > LARGE;
-        let alone = if is_large { Some(deadline.bound(self.large.acquire()).await?) } else { None };
-        let _turn = deadline.bound(self.working.acquire()).await?;
+        let mut turn = self.turn(is_large, &deadline).await?;
         let now = self.clock.now();
         let authentic = route.authentication.prove(call, now)?;
-        let events = match route.read(&authentic, now) {
+        let mut events = match route.read(&authentic, now) {
             Ok(events) => events,
             Err(DecodeError::Exceeded(over)) => return Err(ReceiveError::Exceeded(over)),
             Err(error) => {
@@ -139,6 +141,19 @@ impl Receiver {
                 return Err(error.into());
             }
         };
+        let bytes = events.iter().map(NewEvent::memory).sum();
+        let _room = match self.storing.try_hold(bytes) {
+            Ok(room) => room,
+            Err(Full) => {
+                // what waits for room takes none, nor a turn: the same events are made of the call once more
+                drop((std::mem::take(&mut events), turn));
+                let room = deadline.bound(self.storing.hold(bytes)).await.map_err(|_| ReceiveError::NoRoom)??;
+                turn = self.turn(is_large, &deadline).await?;
+                events = route.read(&authentic, now)?;
+                room
+            }
+        };
+        let (alone, _working) = turn;
         drop(alone);
         let shown: Vec<Shown> = events.iter().map(Shown::of).collect();
         // from here on the sender hears what became of the event, however long that takes
@@ -150,7 +165,17 @@ impl Receiver {
         }
         Ok(respond(&route.knowledge.answer, route, "", &shown, &kept))
     }
+
+    /// A call's turn to be worked on, among the large ones and among all.
+    async fn turn(&self, is_large: bool, deadline: &Deadline) -> Result<Turn<'_>, ReceiveError> {
+        // nobody closes these
+        let alone = if is_large { deadline.bound(self.large.acquire()).await?.ok() } else { None };
+        Ok((alone, deadline.bound(self.working.acquire()).await?.ok()))
+    }
 }
+
+/// The turn of a large call among the large ones, and a call's among all.
+type Turn<'a> = (Option<SemaphorePermit<'a>>, Option<SemaphorePermit<'a>>);
 
 /// When a call has taken too long for anything of it to be kept.
 struct Deadline {

@@ -43,6 +43,9 @@ pub enum ReceiveError {
     /// Other bodies take all the memory that there is for them.
     #[error("the bodies of other calls take all the memory that there is for them; send it again later")]
     NoMemory,
+    /// What other calls brought takes all the memory that there is for what waits to be stored.
+    #[error("what other calls brought takes all the memory that there is until it is stored; send it again later")]
+    NoRoom,
     /// One call brings more than a call may; nothing of it is kept.
     #[error(transparent)]
     Exceeded(Exceeded),
@@ -94,7 +97,7 @@ impl ReceiveError {
             other => other.to_string(),
         };
         let mut response = match &self {
-            Self::Store(_) | Self::NoMemory => later(route, detail),
+            Self::Store(_) | Self::NoMemory | Self::NoRoom => later(route, detail),
             _ => Problem { status, detail }.into_response(),
         };
         if let Self::Method(allowed) = &self
@@ -124,7 +127,7 @@ impl ReceiveError {
             }
             Self::Unreadable(_) | Self::Undecodable(_) => StatusCode::BAD_REQUEST,
             Self::Refused(_) => StatusCode::UNAUTHORIZED,
-            Self::Store(_) | Self::NoMemory => overload(route).0,
+            Self::Store(_) | Self::NoMemory | Self::NoRoom => overload(route).0,
         }
     }
 
@@ -138,6 +141,7 @@ impl ReceiveError {
             Self::TooSlow => "too_slow",
             Self::TimedOut => "timed_out",
             Self::NoMemory => "no_memory",
+            Self::NoRoom => "no_room",
             Self::Encoding(_) => "wrong_encoding",
             Self::Unreadable(_) => "unreadable",
             Self::Refused(Refusal::Missing) => "refused_missing",

@@ -26,7 +26,7 @@ use crate::config::route::RouteFile;
 use crate::config::source::Manner;
 use crate::config::{File, Written};
 use crate::decode::{CallLimit, DecodeError, Decoded, Exceeded, decode, hash};
-use crate::event::{Envelope, Event, Made, NewEvent, NewSend};
+use crate::event::{Envelope, Event, Made, NewEvent};
 use crate::handshake::{self, Handshakes};
 use crate::map::{Allowance, RuleContext, Scope};
 use crate::source::{Knowledge, Windows, hash_id, override_manner};
@@ -272,7 +272,7 @@ impl Sum {
         self.events += 1;
         // one that failed messages nobody, and must not keep the others out
         self.sends += sends.iter().filter(|send| send.content.is_ok()).count();
-        self.stored += event.body.len() + event.envelope.len() + sends.iter().map(NewSend::bytes).sum::<usize>();
+        self.stored += event.bytes();
         // what one event may come to was bounded when it was mapped: it is kept, with the reason
         match self {
             Self { events: 1, .. } => Ok(()),

@@ -53,6 +53,33 @@ pub fn very_many_entries(ground: &Ground) -> Outcome {
     indiamart(ground, format!("{{\"PAD\":\"{}\",\"RESPONSE\":[{}{{}}]}}", "x".repeat(450_000), "{},".repeat(160_000)))
 }
 
+/// Calls of which a hundred times more is stored than they bring, all at once.
+pub fn wide_calls(ground: &Ground) -> Outcome {
+    let relay = Relay::start(ground, &[("portal", INDIAMART)]);
+    let body = |call: u32| {
+        let entry = |n| format!("{{\"UNIQUE_QUERY_ID\":\"{call}-{n}\",\"SENDER_MOBILE\":\"98{:08}\"}}", 10_000_000 + n);
+        let entries: Vec<String> = (0..125).map(entry).collect();
+        format!("{{\"PAD\":\"{}\",\"RESPONSE\":[{}]}}", "x".repeat(115_000), entries.join(","))
+    };
+    let path = format!("/webhooks/portal/{SECRET}");
+    let post = |call| http::post(relay.port, &path, &[("Content-Type", "application/json")], body(call).as_bytes());
+    let post = &post;
+    let calls: Vec<Answer> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..64).map(|call| scope.spawn(move || post(call))).collect();
+        running.into_iter().filter_map(|call| call.join().ok()).collect()
+    });
+    // the time is the disk's: a gigabyte is written
+    let mut broken = too_long(&calls, Duration::from_secs(60));
+    let taken = calls.iter().filter(|answer| answer.status == 200).count();
+    let told_later = calls.iter().filter(|answer| matches!(answer.status, 503 | 408)).count();
+    if taken == 0 || taken + told_later < calls.len() {
+        broken.push(format!("{taken} were taken and {told_later} told to come again"));
+    }
+    let slowest = calls.iter().max_by_key(|answer| answer.took).map(told).unwrap_or_default();
+    let answers = format!("{taken} were taken, the last {slowest}");
+    relay.judge(format!("{} calls of {} KB", calls.len(), body(0).len() / 1_024), answers, broken)
+}
+
 pub fn empty_members(ground: &Ground) -> Outcome {
     let relay = Relay::start(ground, &[]);
     let member = GzEncoder::new(Vec::new(), Compression::fast()).finish().expect("gzip");

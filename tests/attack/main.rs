@@ -51,6 +51,7 @@ pub struct Outcome {
 const ATTACKS: &[Attack] = &[
     Attack { name: "entries beside a pad", is_quick: true, run: bodies::entries_beside_a_pad },
     Attack { name: "160,000 entries", is_quick: true, run: bodies::very_many_entries },
+    Attack { name: "64 wide calls", is_quick: false, run: bodies::wide_calls },
     Attack { name: "gzip of empty members", is_quick: true, run: bodies::empty_members },
     Attack { name: "slow bodies", is_quick: false, run: bodies::slow_bodies },
     Attack { name: "pick in a loop", is_quick: false, run: bodies::picks },

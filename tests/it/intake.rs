@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use serri_relay::clock::Clock;
 use serri_relay::event::{Kept, NewEvent};
 use serri_relay::listen;
-use serri_relay::receive::{BodyMemory, Bounds, Receiver, router};
+use serri_relay::receive::{BodyMemory, Bounds, Receiver, StoreMemory, router};
 use serri_relay::store::{Intake, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -300,7 +300,7 @@ impl Intake for Slow {
 }
 
 fn receiver_of(store: Arc<Slow>, request_timeout: Duration) -> Arc<Receiver> {
-    let setup = Setup::new().route("hello", ROUTE);
+    let setup = Setup::new().route("hello", ROUTE).route("packed", &format!("{PACKED}{ROUTE}"));
     setup.write("http://127.0.0.1:9/");
     Arc::new(Receiver {
         routes: Arc::new(setup.checked().routes),
@@ -311,6 +311,7 @@ fn receiver_of(store: Arc<Slow>, request_timeout: Duration) -> Arc<Receiver> {
         metrics: Arc::default(),
         bounds: Bounds { body_limit: 1_000_000, request_timeout, concurrency: 10 },
         memory: Arc::new(BodyMemory::new(1 << 20)),
+        storing: StoreMemory::new(1 << 20),
         working: Semaphore::new(1),
         large: Semaphore::new(1),
         tasks: TaskTracker::new(),
@@ -362,6 +363,52 @@ async fn large_calls_wait_for_each_other_and_small_ones_for_none_of_them() {
     drop(another);
     store.done.notify_one();
     assert_eq!(within(large).await.unwrap().status(), 200);
+}
+
+/// A call of which much more is stored than it brings.
+fn wide() -> http::Request<axum::body::Body> {
+    let mut call = call();
+    let entries: Vec<Value> = (0..20).map(|n| json!({"id": n, "phone": "9812345670"})).collect();
+    *call.uri_mut() = "/webhooks/packed".parse().unwrap();
+    *call.body_mut() = axum::body::Body::from(json!({"PAD": "x".repeat(5_000), "RESPONSE": entries}).to_string());
+    call
+}
+
+#[tokio::test]
+async fn what_waits_for_room_to_be_stored_keeps_nobody_else_waiting() {
+    let store = Arc::new(Slow::default());
+    let receiver = receiver_of(Arc::clone(&store), PATIENCE);
+    // more than there is in all: another call has it
+    let another = receiver.storing.try_hold(10 << 20).unwrap();
+    let mut wide = std::pin::pin!(router(&receiver).oneshot(wide()));
+    let small = async {
+        store.done.notify_one();
+        router(&receiver).oneshot(call()).await.unwrap().status()
+    };
+    tokio::select! {
+        biased;
+        response = &mut wide => panic!("{response:?}"),
+        status = small => assert_eq!(status, 200),
+    }
+    drop(another);
+    store.done.notify_one();
+    let response = within(wide).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let answer = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!((&answer["events"][0]["id"], &answer["events"][19]["id"]), (&json!("0"), &json!("19")));
+    assert!(receiver.storing.try_hold(10 << 20).is_ok(), "all of it is given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finds_no_room_in_time_is_to_be_sent_again() {
+    let store = Arc::new(Slow::default());
+    let receiver = receiver_of(Arc::clone(&store), Duration::from_secs(30));
+    let _another = receiver.storing.try_hold(10 << 20).unwrap();
+    let response = router(&receiver).oneshot(wide()).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "5"));
+    assert!(receiver.metrics.text().contains("outcome=\"no_room\"} 1"), "{}", receiver.metrics.text());
+    assert!(tokio::time::timeout(Duration::ZERO, store.asked.notified()).await.is_err(), "nothing is stored");
 }
 
 #[tokio::test(start_paused = true)]

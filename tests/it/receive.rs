@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use serri_relay::clock::Clock;
 use serri_relay::event::{Kept, NewEvent};
 use serri_relay::listen::Reach;
-use serri_relay::receive::{BodyMemory, Bounds, Receiver, router};
+use serri_relay::receive::{BodyMemory, Bounds, Receiver, StoreMemory, router};
 use serri_relay::serri::sandbox::Sandbox;
 use serri_relay::store::{Intake, StoreError};
 use tokio::sync::Semaphore;
@@ -341,6 +341,7 @@ async fn a_panic_costs_one_call_and_a_store_that_is_gone_costs_readiness() {
         metrics: Arc::default(),
         bounds: Bounds { body_limit: 1_000, request_timeout: Duration::from_secs(5), concurrency: 10 },
         memory: Arc::new(BodyMemory::new(1 << 20)),
+        storing: StoreMemory::new(1 << 20),
         working: Semaphore::new(1),
         large: Semaphore::new(1),
         tasks: TaskTracker::new(),
