@@ -219,7 +219,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 }
 
 /// What the server said, with its status: the text that APIs put under one of some names, or the whole body. At most
-/// [`REASON_LIMIT`] characters of it.
+/// `REASON_LIMIT` characters of it.
 pub fn reason(status: u16, body: &str, json: Option<&Value>) -> String {
     shortened(&said(status, body, json))
 }

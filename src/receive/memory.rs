@@ -78,7 +78,7 @@ impl StoreMemory {
         Self { left: Semaphore::new(usize::try_from(units).unwrap_or(usize::MAX)), units }
     }
 
-    /// Room for so many bytes, if there is some. The first [`SMALL`] of a call need none.
+    /// Room for so many bytes, if there is some. The first 16 KiB of a call need none.
     pub fn try_hold(&self, bytes: usize) -> Result<Option<SemaphorePermit<'_>>, Full> {
         match self.units_of(bytes) {
             0 => Ok(None),

@@ -61,7 +61,7 @@ pub struct Receiver {
     pub storing: StoreMemory,
     /// How many calls are worked on at once, see [`WORKING`].
     pub working: Semaphore,
-    /// Whose turn it is among the calls larger than [`LARGE`].
+    /// Whose turn it is among the calls larger than 128 KiB.
     pub large: Semaphore,
     /// Calls whose senders hung up, and which are finished all the same.
     pub tasks: TaskTracker,
