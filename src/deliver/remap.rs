@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Deliverer;
-use crate::event::remap::{Remapped, RuleVersion, Waiting};
+use crate::event::remap::{Origin, Remapped, RuleVersion};
 use crate::store::StoreError;
 
 /// How many sends are mapped again at a time.
@@ -26,8 +26,8 @@ impl Deliverer {
             .collect();
         let stale = self.store.stale(rules.clone()).await?;
         for ids in stale.chunks(CHUNK) {
-            let waiting = self.store.origins(ids.to_vec()).await?;
-            let remapped: Vec<Remapped> = waiting.iter().filter_map(|send| self.mapped_again(send)).collect();
+            let origins = self.store.origins(ids.to_vec()).await?;
+            let remapped: Vec<Remapped> = origins.iter().flat_map(|origin| self.mapped_again(origin)).collect();
             self.store.remap(Arc::new(remapped), self.clock.now()).await?;
         }
         if !stale.is_empty() {
@@ -41,28 +41,18 @@ impl Deliverer {
         Ok(())
     }
 
-    /// What a send's rule makes of its event now.
-    fn mapped_again(&self, send: &Waiting) -> Option<Remapped> {
-        let route = self.routes.get(&send.route)?;
-        let made = route.map_again(&send.event);
-        let mut of_rule: Vec<_> = made.sends.into_iter().filter(|new| new.rule == send.rule).collect();
-        let version = route.versions().find(|(rule, _)| *rule == send.rule).map(|(_, version)| version)?;
-        // the same person, or the same place among the rule's sends
-        let same = |number: &str| number == send.destination;
-        let position = of_rule
-            .iter()
-            .position(|new| {
-                new.content.as_ref().is_ok_and(|content| same(&content.destination)) && new.item == send.item
+    /// What an event's rules make now of its sends that wait. Those whose route or rule is gone stay as they are.
+    fn mapped_again(&self, origin: &Origin) -> Vec<Remapped> {
+        let Some(route) = self.routes.get(&origin.route) else { return Vec::new() };
+        let new = route.map_again(&origin.event).sends;
+        let exists = |rule: &str| route.versions().any(|(known, _)| known == rule);
+        let pairs = origin.pairs(&new);
+        let remapped = pairs.into_iter().filter(|(send, _)| exists(&send.rule));
+        remapped
+            .map(|(send, position)| Remapped {
+                id: send.id,
+                new: position.and_then(|position| new.get(position)).cloned(),
             })
-            .or_else(|| {
-                of_rule.iter().position(|new| new.content.as_ref().is_ok_and(|content| same(&content.destination)))
-            })
-            .or_else(|| of_rule.iter().position(|new| new.item == send.item));
-        let new = position.map(|position| of_rule.swap_remove(position));
-        let (account, content) = match new {
-            Some(new) => (Some(new.account), Some(new.content)),
-            None => (None, None),
-        };
-        Some(Remapped { id: send.id, version, account, content })
+            .collect()
     }
 }

@@ -1,12 +1,12 @@
 //! Kept sends whose event is mapped again: what they came of, and what their rule makes of that now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lookup::KeptEvent;
-use super::{Content, NewSend, SendId};
+use super::{NewSend, SendId};
 
 /// A kept send among those of its event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place<'a> {
     /// The rule that made it.
     pub rule: &'a str,
@@ -63,21 +63,66 @@ pub struct RuleVersion {
     pub version: i64,
 }
 
-/// A waiting send with the event it came of.
+/// An event of which sends wait that their rules would make otherwise now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// Which send.
-    pub id: SendId,
+pub struct Origin {
     /// The route it came by.
     pub route: String,
+    /// The event.
+    pub event: KeptEvent,
+    /// All sends that were made of it, whatever became of them.
+    pub sends: Vec<MadeSend>,
+}
+
+/// A send that was made of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeSend {
+    /// Which send.
+    pub id: SendId,
     /// The rule that made it.
     pub rule: String,
     /// Which of the sends that the rule made of the event, from 0.
     pub item: u32,
     /// The number in E.164.
     pub destination: String,
-    /// The event.
-    pub event: KeptEvent,
+    /// Whether it is to be mapped again.
+    pub stale: bool,
+}
+
+impl Origin {
+    /// What each of the sends that are to be mapped again becomes, as positions in `new`. Repetitions of one send become the
+    /// same, all others something of their own.
+    pub fn pairs(&self, new: &[NewSend]) -> Vec<(&MadeSend, Option<usize>)> {
+        let places = |stale: bool| {
+            let chosen = self.sends.iter().filter(move |made| made.stale == stale);
+            chosen.map(MadeSend::place).collect::<BTreeSet<_>>()
+        };
+        // what went already takes nothing from what waits
+        let waiting = places(true);
+        let gone = places(false);
+        let kept: Vec<Place<'_>> = waiting.iter().chain(gone.difference(&waiting)).copied().collect();
+        let pairs = pair(&kept, new);
+        let mut taken: BTreeSet<usize> = pairs.iter().flatten().copied().collect();
+        let mut becomes: BTreeMap<Place<'_>, Option<usize>> = kept.iter().copied().zip(pairs).collect();
+        // a rule that reads the number elsewhere now: the place says which one it is
+        for place in &waiting {
+            let free = |position: &usize| !taken.contains(position);
+            let alike = |new: &NewSend| new.rule == place.rule && new.item == place.item;
+            let position = new.iter().position(alike).filter(free);
+            if let Some(pair @ None) = becomes.get_mut(place) {
+                *pair = position;
+                taken.extend(position);
+            }
+        }
+        let stale = self.sends.iter().filter(|made| made.stale);
+        stale.map(|made| (made, becomes.get(&made.place()).copied().flatten())).collect()
+    }
+}
+
+impl MadeSend {
+    fn place(&self) -> Place<'_> {
+        Place { rule: &self.rule, item: self.item, destination: &self.destination }
+    }
 }
 
 /// What a rule makes of a waiting send's event as it is now.
@@ -85,18 +130,15 @@ pub struct Waiting {
 pub struct Remapped {
     /// Which send.
     pub id: SendId,
-    /// The rule's version.
-    pub version: i64,
-    /// The account that it goes through now; `None`: as it was.
-    pub account: Option<String>,
-    /// What is to be sent now, or why nothing can be; `None` if the rule wants nothing of the event any more.
-    pub content: Option<Result<Content, String>>,
+    /// What it is to be now; `None` if the rule wants nothing of the event any more.
+    pub new: Option<NewSend>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Wishes;
+    use crate::clock::Timestamp;
+    use crate::event::{Content, Wishes};
 
     fn new(item: u32, to: Option<&str>) -> NewSend {
         let content = |to: &str| Content {
@@ -134,5 +176,46 @@ mod tests {
         }
         let other = Place { rule: "other", item: 0, destination: "+1" };
         assert_eq!(pair(&[other], &[new(0, a)]), [None]);
+    }
+
+    #[test]
+    fn what_waits_becomes_what_is_its_own_beside_what_went() {
+        let origin = |sends: &[(u32, &str, bool)]| {
+            let made = |(id, (item, destination, stale)): (i64, &(u32, &str, bool))| MadeSend {
+                id: SendId(id),
+                rule: "each".into(),
+                item: *item,
+                destination: (*destination).into(),
+                stale: *stale,
+            };
+            let event = KeptEvent {
+                id: "e1".into(),
+                kind: "order".into(),
+                received_at: Timestamp(0),
+                body: Vec::new(),
+                envelope: String::new(),
+            };
+            Origin { route: "shop".into(), event, sends: (0..).zip(sends).map(made).collect() }
+        };
+        let (a, b, c) = (Some("+1"), Some("+2"), Some("+3"));
+        let (waits, went) = (true, false);
+        for (sends, made, becomes) in [
+            // the number is read elsewhere now
+            (vec![(0, "+1", waits)], vec![new(0, b)], vec![Some(0)]),
+            (vec![(0, "+1", waits), (1, "+2", waits)], vec![new(0, c), new(1, a)], vec![Some(1), None]),
+            (vec![(0, "+1", waits), (1, "+2", waits)], vec![new(0, b), new(1, c)], vec![None, Some(0)]),
+            // what went keeps what is its own
+            (vec![(0, "+1", went), (1, "+1", waits)], vec![new(0, a)], vec![None]),
+            (vec![(0, "+1", went), (1, "+1", waits)], vec![new(0, a), new(1, a)], vec![Some(1)]),
+            (vec![(0, "+1", went), (1, "+2", waits)], vec![new(0, b), new(1, a)], vec![Some(0)]),
+            // repetitions that wait are the same send as the one that went
+            (vec![(0, "+1", went), (0, "+1", waits), (0, "+1", waits)], vec![new(0, a)], vec![Some(0), Some(0)]),
+            // what went to another number takes no place from what waits
+            (vec![(0, "+1", went), (0, "+2", waits)], vec![new(0, c)], vec![Some(0)]),
+        ] {
+            let origin = origin(&sends);
+            let pairs: Vec<_> = origin.pairs(&made).into_iter().map(|(_, pair)| pair).collect();
+            assert_eq!(pairs, becomes, "{sends:?}");
+        }
     }
 }

@@ -173,15 +173,15 @@ fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<
             return Ok(false);
         }
     }
-    remap::rewrite(db, id, send.version, content)?;
+    remap::rewrite(db, id, send, content)?;
     refusals::forget(db, id.0)?;
-    // the account is the one of its route now, and so is its place among the rule's sends; what went to the sandbox has reached nobody
+    // the account is the one of its route now; what went to the sandbox has reached nobody
     db.prepare_cached(
-        "UPDATE sends SET used = 0, uncertain = 0, since = ?2, reason = NULL, account = ?3, item = ?4,
+        "UPDATE sends SET used = 0, uncertain = 0, since = ?2, reason = NULL, account = ?3,
                           gone_at = CASE WHEN account <> ?3 AND account LIKE '% (sandbox)' THEN NULL ELSE gone_at END
          WHERE id = ?1",
     )?
-    .execute(params![id.0, now.0, send.account, send.item])?;
+    .execute(params![id.0, now.0, send.account])?;
     let start = content.wishes.start.filter(|start| start.at > now);
     let turn = Turn {
         state: if start.is_some() { WAITING } else { READY },

@@ -51,7 +51,7 @@ use thiserror::Error;
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action, Candidate};
 use crate::event::lookup::{Lookup, LookupSettlement};
-use crate::event::remap::{Remapped, RuleVersion, Waiting};
+use crate::event::remap::{Origin, Remapped, RuleVersion};
 use crate::event::view::{
     EventStory, EventView, Filter, HoldView, KeptWhole, Page, SendStory, SendView, SuppressionStory, SuppressionView,
     Tally,
@@ -283,7 +283,7 @@ pub trait Store: Intake {
     fn stale(&self, rules: Vec<RuleVersion>) -> BoxFuture<'_, Result<Vec<SendId>, StoreError>>;
 
     /// Sends with the events they came of.
-    fn origins(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<Vec<Waiting>, StoreError>>;
+    fn origins(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<Vec<Origin>, StoreError>>;
 
     /// Writes down what changed rules make of waiting sends.
     fn remap(&self, remapped: Arc<Vec<Remapped>>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -1,5 +1,7 @@
 //! The SQL of changed rules: which waiting sends they concern, and what these become.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::holds;
@@ -7,8 +9,8 @@ use super::states::{CANCELLED, FAILED};
 use super::turns::{self, Turn};
 use crate::clock::Timestamp;
 use crate::event::lookup::KeptEvent;
-use crate::event::remap::{Remapped, RuleVersion, Waiting};
-use crate::event::{Content, HoldChange, SendId, Terms, is_sandboxed};
+use crate::event::remap::{MadeSend, Origin, Remapped, RuleVersion};
+use crate::event::{Content, HoldChange, NewSend, SendId, Terms, is_sandboxed};
 
 /// The version of a rule that was last known by the hash of an earlier release.
 const UNKNOWN: i64 = 0;
@@ -63,85 +65,115 @@ pub fn stale(db: &Connection, rules: &[RuleVersion]) -> Result<Vec<SendId>> {
     Ok(stale)
 }
 
-/// Sends with what they came of; those that are not there any more are left out.
-pub fn origins(db: &Connection, ids: &[SendId]) -> Result<Vec<Waiting>> {
-    let mut select = db.prepare_cached(
-        "SELECT s.id, s.route, s.rule, s.item, s.destination, e.id, e.type, e.received_at, e.body, e.envelope
-         FROM sends s JOIN events e ON e.seq = s.event WHERE s.id = ?1",
-    )?;
-    let read = |row: &Row<'_>| {
-        Ok(Waiting {
-            id: SendId(row.get(0)?),
-            route: row.get(1)?,
-            rule: row.get(2)?,
-            item: row.get(3)?,
-            destination: row.get(4)?,
-            event: KeptEvent {
-                id: row.get(5)?,
-                kind: row.get(6)?,
-                received_at: Timestamp(row.get(7)?),
-                body: row.get(8)?,
-                envelope: row.get(9)?,
-            },
-        })
-    };
-    let mut found = Vec::with_capacity(ids.len());
+/// The events that sends came of, with all that was made of them. Sends that are not there any more are left out.
+pub fn origins(db: &Connection, ids: &[SendId]) -> Result<Vec<Origin>> {
+    let mut of_send = db.prepare_cached("SELECT event FROM sends WHERE id = ?1")?;
+    let mut events: BTreeSet<i64> = BTreeSet::new();
     for id in ids {
-        found.extend(select.query_row([id.0], read).optional()?);
+        events.extend(of_send.query_row([id.0], |row| row.get::<_, i64>(0)).optional()?);
+    }
+    let mut event =
+        db.prepare_cached("SELECT route, id, type, received_at, body, envelope FROM events WHERE seq = ?1")?;
+    let mut made = db.prepare_cached("SELECT id, rule, item, destination FROM sends WHERE event = ?1 ORDER BY id")?;
+    let stale: BTreeSet<SendId> = ids.iter().copied().collect();
+    let of_event = |row: &Row<'_>| {
+        let id = SendId(row.get(0)?);
+        let stale = stale.contains(&id);
+        Ok(MadeSend { id, rule: row.get(1)?, item: row.get(2)?, destination: row.get(3)?, stale })
+    };
+    let mut found = Vec::with_capacity(events.len());
+    for seq in events {
+        let read = |row: &Row<'_>| {
+            let event = KeptEvent {
+                id: row.get(1)?,
+                kind: row.get(2)?,
+                received_at: Timestamp(row.get(3)?),
+                body: row.get(4)?,
+                envelope: row.get(5)?,
+            };
+            Ok((row.get(0)?, event))
+        };
+        if let Some((route, event)) = event.query_row([seq], read).optional()? {
+            let sends = made.query_map([seq], of_event)?.collect::<Result<_>>()?;
+            found.push(Origin { route, event, sends });
+        }
     }
     Ok(found)
 }
 
 /// Writes down what waiting sends have become.
 pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<()> {
-    let mut lane =
-        db.prepare_cached("SELECT account, campaign, terms FROM sends WHERE id = ?1 AND state IN (0, 1, 3)")?;
-    let read = |row: &Row<'_>| {
-        let terms: Option<String> = row.get(2)?;
-        Ok((row.get(0)?, row.get(1)?, Terms::read(terms.as_deref())))
-    };
-    for Remapped { id, version, account: moved_to, content } in remapped {
-        let old: Option<(String, String, Terms)> = lane.query_row([id.0], read).optional()?;
+    for Remapped { id, new } in remapped {
         // one that went meanwhile is no longer ours to change
-        let Some((account, campaign, terms)) = old else { continue };
-        match content {
-            Some(Ok(content)) => {
-                rewrite(db, *id, *version, &kept_away(content, terms))?;
+        let Some(old) = waiting(db, *id)? else { continue };
+        match new.as_ref().map(|new| (new, &new.content)) {
+            Some((new, Ok(content))) => {
+                rewrite(db, *id, new, &kept_away(content, &old.terms))?;
                 // what was made for the sandbox must not go to Serri, nor the other way round
-                if let Some(moved_to) =
-                    moved_to.as_ref().filter(|moved_to| is_sandboxed(moved_to) == is_sandboxed(&account))
-                {
+                if is_sandboxed(&new.account) == is_sandboxed(&old.account) {
                     db.prepare_cached("UPDATE sends SET account = ?2 WHERE id = ?1")?
-                        .execute(params![id.0, moved_to])?;
+                        .execute(params![id.0, new.account])?;
                 }
                 turns::note(db, id.0, now, "its rule was changed: it was mapped again from its event")?;
             }
-            Some(Err(reason)) => turns::turn(db, id.0, now, Turn::end(FAILED, reason))?,
+            Some((_, Err(reason))) => turns::turn(db, id.0, now, Turn::end(FAILED, reason))?,
             None => {
                 let reason = "the rule was changed, and does not apply to the event any more";
                 turns::turn(db, id.0, now, Turn::end(CANCELLED, reason))?;
             }
         }
-        db.prepare_cached("UPDATE holds SET probe_at = ?3 WHERE account = ?1 AND campaign = ?2 AND ended_at IS NULL AND probe_at > ?3")?
-            .execute(params![account, campaign, now.0])?;
+        probe_soon(db, &old, now)?;
     }
     Ok(())
 }
 
+/// A send fails because what its rule makes of it cannot be written.
+pub fn fail(db: &Connection, id: SendId, reason: &str, now: Timestamp) -> Result<()> {
+    let Some(old) = waiting(db, id)? else { return Ok(()) };
+    turns::turn(db, id.0, now, Turn::end(FAILED, reason))?;
+    probe_soon(db, &old, now)
+}
+
+/// Where a send waits.
+struct Waiting {
+    account: String,
+    campaign: String,
+    terms: Terms,
+}
+
+fn waiting(db: &Connection, id: SendId) -> Result<Option<Waiting>> {
+    let mut select =
+        db.prepare_cached("SELECT account, campaign, terms FROM sends WHERE id = ?1 AND state IN (0, 1, 3)")?;
+    let read = |row: &Row<'_>| {
+        let terms: Option<String> = row.get(2)?;
+        Ok(Waiting { account: row.get(0)?, campaign: row.get(1)?, terms: Terms::read(terms.as_deref()) })
+    };
+    select.query_row([id.0], read).optional()
+}
+
+/// The hold that kept a send back looks at once whether its cause is gone.
+fn probe_soon(db: &Connection, Waiting { account, campaign, .. }: &Waiting, now: Timestamp) -> Result<()> {
+    let mut earlier = db.prepare_cached(
+        "UPDATE holds SET probe_at = ?3 WHERE account = ?1 AND campaign = ?2 AND ended_at IS NULL AND probe_at > ?3",
+    )?;
+    earlier.execute(params![account, campaign, now.0]).map(drop)
+}
+
 /// What was made in a dry run or on a detour must not reach the customer when that is over.
-fn kept_away(content: &Content, terms: Terms) -> Content {
+fn kept_away(content: &Content, terms: &Terms) -> Content {
     let mut content = content.clone();
     content.wishes.terms.dry_run |= terms.dry_run;
-    content.wishes.terms.redirect_to = terms.redirect_to.or(content.wishes.terms.redirect_to);
+    let own = content.wishes.terms.redirect_to.take();
+    content.wishes.terms.redirect_to = terms.redirect_to.clone().or(own);
     content
 }
 
 /// Writes down what a send is to be now.
-pub fn rewrite(db: &Connection, id: SendId, version: i64, content: &Content) -> Result<()> {
+pub fn rewrite(db: &Connection, id: SendId, new: &NewSend, content: &Content) -> Result<()> {
     let Content { campaign, destination, payload, wishes } = content;
     db.prepare_cached(
         "UPDATE sends SET campaign = ?2, destination = ?3, payload = ?4, version = ?5, priority = ?6, expires_at = ?7, key = ?8,
-                          moment = ?9, once = ?10, within = ?11, marketing = ?12, terms = ?13
+                          moment = ?9, once = ?10, within = ?11, marketing = ?12, terms = ?13, item = ?14
          WHERE id = ?1",
     )?
     .execute(params![
@@ -149,7 +181,7 @@ pub fn rewrite(db: &Connection, id: SendId, version: i64, content: &Content) -> 
         campaign,
         destination,
         payload,
-        version,
+        new.version,
         wishes.priority as i64,
         wishes.expires_at.map(|at| at.0),
         wishes.key,
@@ -157,7 +189,8 @@ pub fn rewrite(db: &Connection, id: SendId, version: i64, content: &Content) -> 
         wishes.once.as_ref().map(|once| once.key),
         wishes.once.as_ref().map(|once| turns::millis(once.within)),
         wishes.marketing.then_some(1),
-        wishes.terms.written()
+        wishes.terms.written(),
+        new.item
     ])
     .map(drop)
 }

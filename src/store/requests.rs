@@ -15,7 +15,7 @@ use super::{
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
 use crate::event::lookup::LookupSettlement;
-use crate::event::remap::{Remapped, RuleVersion, Waiting};
+use crate::event::remap::{Origin, Remapped, RuleVersion};
 use crate::event::{
     AccountChange, HoldChange, Kept, NewEvent, NoticeId, Notification, Reach, Returned, SendId, Settlement, Told,
     UncertainPolicy,
@@ -127,8 +127,7 @@ fn remap_in_parts<'a>(
                     continue;
                 };
                 tracing::error!(send = id, %error, "what a changed rule makes of a send cannot be written; the send has failed");
-                let failed = Remapped { content: Some(Err(error.to_string())), ..send.clone() };
-                if let Err(error) = transaction::apart(db, || remap::remap(db, &[failed], now))? {
+                if let Err(error) = transaction::apart(db, || remap::fail(db, send.id, &error.to_string(), now))? {
                     tracing::error!(send = id, %error, "a send cannot be mapped again; it goes as its rule made it before");
                 }
             }
@@ -240,7 +239,7 @@ impl<S: Ask> Store for S {
         ask(self, |reply| Request::Job(job(reply, move |db| remap::stale(db, &rules))))
     }
 
-    fn origins(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<Vec<Waiting>, StoreError>> {
+    fn origins(&self, ids: Vec<SendId>) -> BoxFuture<'_, Result<Vec<Origin>, StoreError>> {
         ask(self, |reply| Request::Job(job(reply, move |db| remap::origins(db, &ids))))
     }
 

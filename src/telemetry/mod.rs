@@ -45,7 +45,9 @@ pub fn init(variables: &Variables, secrets: Secrets) -> Result<(), String> {
         other => return Err(format!("SERRI_RELAY_LOG_FORMAT is `{other}`; write human or json")),
     };
     let secrets = Arc::new(secrets);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // a line that cannot be written (a full disk, a pipe that nobody reads) is lost; told on stderr too, it would panic
+    let builder = tracing_subscriber::fmt().log_internal_errors(false);
+    let builder = builder.with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let builder = builder.fmt_fields(log::Fields(Arc::clone(&secrets)));
     let set = if human {
         builder.with_ansi(std::io::stderr().is_terminal()).try_init()

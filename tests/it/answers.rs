@@ -11,8 +11,9 @@ use serri_relay::clock::Timestamp;
 use serri_relay::event::{Attempt, Claimed, Fate, Outcome, Probed, Settlement, UnknownRefusal, Verdict};
 use serri_relay::store::{Intake as _, Report, Store as _};
 
+use crate::database::query;
 use crate::store;
-use crate::world::{ROUTE, World, ok, query, quick, scripted};
+use crate::world::{ROUTE, World, ok, quick, scripted};
 
 fn said(status: u16, body: &'static str) -> Response {
     (http::StatusCode::from_u16(status).unwrap(), body).into_response()

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use serri_relay::admin::{self, Access, Desk};
 use serri_relay::alert::Notices;
@@ -19,7 +18,8 @@ use serri_relay::store::{Archive, Intake, Operate, SqliteStore, StoreError};
 use serri_relay::telemetry::Metrics;
 use tokio::sync::Notify;
 
-use crate::world::{ROUTE, Served, Setup, query, serve};
+use crate::database::{execute, query};
+use crate::world::{ROUTE, Served, Setup, serve};
 
 /// Counts the steps, and lets an event come before each of them.
 struct Stepped {
@@ -155,8 +155,7 @@ impl Bulk {
 }
 
 fn fill(setup: &Setup, count: u32, state: u32) {
-    let db = Connection::open(setup.database()).unwrap();
-    db.execute_batch(&format!(
+    let rows = format!(
         "BEGIN;
          INSERT INTO events (seq, route, source, id, type, received_at, envelope, body)
            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
@@ -164,8 +163,8 @@ fn fill(setup: &Setup, count: u32, state: u32) {
          INSERT INTO sends (event, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at, route)
            SELECT seq, 'welcome', 'default', 'c', '+9198' || (10000000 + seq), '{{}}', {state}, 9000000000000, 0, 1, 1, 'hello' FROM events;
          COMMIT;"
-    ))
-    .unwrap();
+    );
+    execute(&setup.database(), &rows);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +212,7 @@ async fn many_sends_are_replayed_in_steps_and_each_goes_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_that_breaks_off_while_it_is_planned_writes_what_was_planned_and_says_how_far_it_came() {
     let bulk = Bulk::of(1_200, 11).await;
-    let change = |sql: &str| Connection::open(bulk.setup.database()).unwrap().execute_batch(sql).unwrap();
+    let change = |sql: &str| execute(&bulk.setup.database(), sql);
     let failed = json!({"filter": {"state": "failed"}, "yes": true});
     // newest first: the event of the 1101st cannot be read, and later the third page
     for (spoil, restore, replayed) in [
@@ -243,7 +242,7 @@ async fn a_replay_that_breaks_off_while_it_is_planned_writes_what_was_planned_an
 async fn a_cancellation_that_cannot_read_on_says_how_far_it_came() {
     let bulk = Bulk::of(1_200, 1).await;
     let spoil = "UPDATE sends SET reason = CAST(x'ff' AS TEXT) WHERE id = 100";
-    Connection::open(bulk.setup.database()).unwrap().execute_batch(spoil).unwrap();
+    execute(&bulk.setup.database(), spoil);
     let all = json!({"filter": {"campaign": "c"}, "yes": true});
     let (status, told) = bulk.ask("POST", "/sends/cancel", all.to_string()).await;
     let detail = told["detail"].as_str().unwrap();
@@ -254,10 +253,7 @@ async fn a_cancellation_that_cannot_read_on_says_how_far_it_came() {
 async fn what_lies_far_back_is_found_by_short_readings() {
     let bulk = Bulk::of(120_001, 10).await;
     bulk.query("SELECT 1");
-    Connection::open(bulk.setup.database())
-        .unwrap()
-        .execute_batch("UPDATE sends SET state = 11 WHERE id IN (1, 60000)")
-        .unwrap();
+    execute(&bulk.setup.database(), "UPDATE sends SET state = 11 WHERE id IN (1, 60000)");
     let filter =
         serri_relay::event::view::Filter { state: Some(serri_relay::event::State::Failed), ..Default::default() };
     let page = bulk.stepped.store.sends(filter.clone()).await.unwrap();

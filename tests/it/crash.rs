@@ -1,8 +1,8 @@
 //! The real process: started, signalled, killed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Lines};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +17,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{PATIENCE, ROUTE, Setup, eventually, proven, query, scripted, serve};
+use crate::database::{lock, query};
+use crate::world::{PATIENCE, ROUTE, Setup, eventually, proven, scripted, serve};
 
 /// A relay in a process of its own.
 pub struct Process {
@@ -28,8 +29,19 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts one and waits until it says that it runs.
+    /// Starts one and waits until it says that it runs; what it says from then on is read as well.
     pub fn start(command: &mut Command) -> Self {
+        let (process, lines) = Self::unread(command);
+        let rest = Arc::clone(&process.log);
+        // reads until the process ends, and ends with it
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| rest.lock().unwrap().push_str(&format!("{line}\n")));
+        });
+        process
+    }
+
+    /// The same with what it says from then on.
+    fn unread(command: &mut Command) -> (Self, Lines<BufReader<ChildStderr>>) {
         let mut child =
             command.env("SERRI_RELAY_LOG_FORMAT", "json").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -47,22 +59,23 @@ impl Process {
             }
         }
         assert!(!base.is_empty(), "it did not start: {}", log.lock().unwrap());
-        let rest = Arc::clone(&log);
-        // reads until the process ends, and ends with it
-        std::thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| rest.lock().unwrap().push_str(&format!("{line}\n")));
-        });
-        Self { child, base, admin, log }
+        (Self { child, base, admin, log }, lines)
     }
 
     pub fn serve(setup: &Setup) -> Self {
-        Self::start(Command::new(env!("CARGO_BIN_EXE_serri-relay")).arg("--config").arg(setup.config()).arg("serve"))
+        Self::start(&mut serving(setup))
     }
 
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
+}
+
+fn serving(setup: &Setup) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_serri-relay"));
+    command.arg("--config").arg(setup.config()).arg("serve");
+    command
 }
 
 impl Drop for Process {
@@ -180,6 +193,61 @@ async fn a_signal_ends_it_in_order_and_with_zero() {
     // what the first left, the second sends
     assert!(!sandbox.messages().is_empty());
     assert_eq!(query(&setup.database(), "SELECT count(*) FROM sends WHERE state = 2"), [["0"]]);
+    stop.cancel();
+    tasks.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_part_that_ends_ends_the_process_with_a_code_that_is_not_0() {
+    let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+    let (_sandbox, endpoint) = sandbox(&mut tasks, &stop).await;
+    let setup = Setup::new().route("hello", ROUTE);
+    setup.write(&endpoint);
+    drop(Process::serve(&setup));
+    // the account has lost its key, and the store cannot say at the start that it had one
+    let other = lock(&setup.database());
+    let setup = Setup::in_dir(setup.dir).set("accounts.default.api_key=");
+    setup.write(&endpoint);
+    let mut process = Process::start(&mut serving(&setup));
+    other.release();
+    let mut code = None;
+    eventually("it ends", async || {
+        code = process.child.try_wait().unwrap();
+        code.is_some()
+    })
+    .await;
+    let log = || process.log.lock().unwrap().clone();
+    assert_eq!(code.unwrap().code(), Some(1), "{}", log());
+    eventually("it says why", async || log().contains("the deliverer ended by itself; everything was closed in order"))
+        .await;
+    assert!(log().contains("API key"), "{}", log());
+    assert!(!setup.dir.path().join("relay.db-wal").exists(), "the store was closed in order");
+    stop.cancel();
+    tasks.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+    let (sandbox, endpoint) = sandbox(&mut tasks, &stop).await;
+    let setup = Setup::new().route("hello", ROUTE);
+    setup.write(&endpoint);
+    let (mut process, lines) = Process::unread(&mut serving(&setup));
+    drop(lines);
+    for n in 0..5 {
+        let body = json!({"id": n, "phone": format!("981234567{n}")}).to_string();
+        let sent = proven(&reqwest::Client::new(), &format!("{}/webhooks/hello", process.base), body).send().await;
+        assert_eq!(sent.unwrap().status(), 200);
+    }
+    eventually("all arrive", async || sandbox.messages().len() == 5).await;
+    process.signal("TERM");
+    let mut code = None;
+    eventually("it ends", async || {
+        code = process.child.try_wait().unwrap();
+        code.is_some()
+    })
+    .await;
+    assert_eq!(code.unwrap().code(), Some(0));
     stop.cancel();
     tasks.shutdown().await;
 }

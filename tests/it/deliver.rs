@@ -260,7 +260,7 @@ async fn a_stopping_relay_lets_calls_end_and_keeps_the_rest() {
     let stopping = world.stop();
     gate.add_permits(1);
     let setup = stopping.await;
-    let states = crate::world::query(&setup.database(), "SELECT state FROM sends ORDER BY id");
+    let states = crate::database::query(&setup.database(), "SELECT state FROM sends ORDER BY id");
     assert_eq!(states, [["10"], ["0"], ["0"]]);
     assert_eq!(started.load(Ordering::SeqCst), 1);
 }

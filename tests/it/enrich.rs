@@ -1,7 +1,6 @@
 //! What events leave out is read from their sender's API: durably, once, and whatever that API answers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use serri_relay::authenticate::sign;
@@ -17,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::relay;
 use crate::crash::Process;
+use crate::database::{execute, lock, query};
 use crate::parts::{delivery, ended};
 use crate::vendors::{TOKEN, Vendors};
-use crate::world::{Setup, World, eventually, query};
+use crate::world::{Setup, World, eventually};
 
 const RULES: &str = r#"
 sends:
@@ -351,15 +351,13 @@ async fn a_store_that_is_busy_for_a_while_costs_no_lookup() {
     vendors.fail(1, 429, Some("0"), &json!({}));
     let world = World::start(setup("fb", &meta(&base))).await;
     post(&world.setup, &world.base, "fb", leads(&["11"])).await;
-    let lock = rusqlite::Connection::open(world.setup.database()).unwrap();
-    lock.busy_timeout(Duration::from_secs(20)).unwrap();
-    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let other = lock(&world.setup.database());
     eventually("the relay notices", async || {
         let ready = world.http.get(format!("{}/readyz", world.base)).send().await.unwrap();
         ready.status() == 503
     })
     .await;
-    lock.execute_batch("ROLLBACK").unwrap();
+    other.release();
     assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
     world.settles("SELECT state FROM lookups", "10").await;
     assert_eq!(world.query("SELECT count(*) FROM sends"), [["1"]]);
@@ -594,7 +592,7 @@ async fn a_lookup_that_cannot_be_written_fails_alone_and_stops_neither_its_route
     (11..20).for_each(|id| vendors.keep(&id.to_string(), lead(&format!("+9198123456{id}"), "Asha Rao")));
     let world = World::start(setup("fb", &meta(&base))).await;
     let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON lookup_attempts WHEN NEW.event = 1 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
-    rusqlite::Connection::open(world.setup.database()).unwrap().execute_batch(refuse).unwrap();
+    execute(&world.setup.database(), refuse);
     post(&world.setup, &world.base, "fb", leads(&["11", "12"])).await;
     world.settles("SELECT state FROM lookups WHERE event = 1", "11").await;
     assert!(world.query("SELECT reason FROM lookups WHERE event = 1")[0][0].contains("unlucky"));
@@ -602,7 +600,7 @@ async fn a_lookup_that_cannot_be_written_fails_alone_and_stops_neither_its_route
     post(&world.setup, &world.base, "fb", leads(&["13", "14", "15", "16", "17", "18", "19"])).await;
     world.delivered(8).await;
     // what it left out is read when somebody asks for it
-    rusqlite::Connection::open(world.setup.database()).unwrap().execute_batch("DROP TRIGGER refuse").unwrap();
+    execute(&world.setup.database(), "DROP TRIGGER refuse");
     let (_, answer) = world.admin("POST", "/events/replay", Some(json!({"ids": ["#1"], "yes": true}))).await;
     assert_eq!(answer["replayed"], 1, "{answer}");
     world.delivered(9).await;
@@ -616,7 +614,7 @@ async fn a_lookup_of_which_nothing_can_be_written_is_left_to_its_lease() {
     ["11", "12"].iter().for_each(|id| vendors.keep(id, lead(&format!("+9198123456{id}"), "Asha Rao")));
     let world = World::start(setup("fb", &meta(&base))).await;
     let refuse = "CREATE TRIGGER refuse BEFORE UPDATE OF attempts ON lookups WHEN NEW.event = 1 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
-    rusqlite::Connection::open(world.setup.database()).unwrap().execute_batch(refuse).unwrap();
+    execute(&world.setup.database(), refuse);
     post(&world.setup, &world.base, "fb", leads(&["11", "12"])).await;
     world.delivered(1).await;
     assert_eq!(world.query("SELECT state FROM lookups WHERE event = 1"), [["2"]]);

@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use serri_relay::clock::Stopwatch;
 use serri_relay::clock::Timestamp;
 use serri_relay::event::Kept;
 use serri_relay::store::{Intake as _, OpenError, Report, Reported, SqliteStore, Store as _, StoreError};
 use tempfile::TempDir;
 
+use crate::database::{execute, lock, query};
 use crate::store::{claim, event, open, request, sent, settlement, store};
-use crate::world::{eventually, query};
+use crate::world::eventually;
 
 fn database(dir: &TempDir) -> std::path::PathBuf {
     dir.path().join("relay.db")
@@ -75,14 +75,13 @@ const OWN_FAULTS: [(&str, &str); 3] = [
 async fn what_one_statement_gets_wrong_is_its_own_fault() {
     for (what, trigger) in OWN_FAULTS {
         let (dir, store) = store();
-        let other = Connection::open(database(&dir)).unwrap();
-        other.execute_batch(&trigger.replace('?', "events").replace("NEW.# = 13", "NEW.id = '13'")).unwrap();
+        execute(&database(&dir), &trigger.replace('?', "events").replace("NEW.# = 13", "NEW.id = '13'"));
         // while another program has the file, calls gather in one batch
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let other = lock(&database(&dir));
         let first = store.append(vec![event(1, 0, &[])]);
         let calls: Vec<_> = (11..=15).map(|n| store.append(vec![event(n, 0, &["+1"])])).collect();
         let (claimed, released) = (store.claim(request(5, 9)), store.settle(Arc::new(Report::default()), Timestamp(0)));
-        other.execute_batch("ROLLBACK").unwrap();
+        other.release();
         first.await.unwrap();
         for (n, call) in (11..=15).zip(calls) {
             match call.await {
@@ -103,8 +102,7 @@ async fn an_outcome_that_cannot_be_written_keeps_no_other_from_being_written() {
         let (dir, store) = store();
         store.append(vec![event(1, 0, &["+1"]), event(2, 0, &["+2"]), event(3, 0, &["+3"])]).await.unwrap();
         let sends = claim(&store, 0, 9).await;
-        let other = Connection::open(database(&dir)).unwrap();
-        other.execute_batch(&trigger.replace('?', "attempts").replace("NEW.# = 13", "NEW.send = 2")).unwrap();
+        execute(&database(&dir), &trigger.replace('?', "attempts").replace("NEW.# = 13", "NEW.send = 2"));
         let settlements = sends.iter().map(|send| settlement(send, sent())).collect();
         let report = Arc::new(Report { settlements, ..Report::default() });
         assert_eq!(store.settle(report, Timestamp(0)).await, Ok(Reported::default()), "{what}");
@@ -117,9 +115,9 @@ async fn an_outcome_that_cannot_be_written_keeps_no_other_from_being_written() {
 async fn an_event_that_no_table_takes_is_seen_by_a_probe() {
     let (dir, store) = store();
     assert_eq!(store.probe().await, Ok(()));
-    Connection::open(database(&dir)).unwrap().execute_batch("ALTER TABLE events RENAME TO elsewhere").unwrap();
+    execute(&database(&dir), "ALTER TABLE events RENAME TO elsewhere");
     eventually("it is not ready", async || store.probe().await.is_err()).await;
-    Connection::open(database(&dir)).unwrap().execute_batch("ALTER TABLE elsewhere RENAME TO events").unwrap();
+    execute(&database(&dir), "ALTER TABLE elsewhere RENAME TO events");
     eventually("it is ready again", async || store.probe().await.is_ok()).await;
     assert_eq!(query(&database(&dir), "SELECT count(*) FROM events"), [["0"]], "a probe leaves nothing");
 }
@@ -143,8 +141,7 @@ async fn however_many_ask_whether_it_is_ready_it_is_tried_once_a_second() {
 async fn a_commit_that_failed_is_known_before_the_next_probe() {
     let (dir, store) = store();
     assert_eq!(store.probe().await, Ok(()));
-    let other = Connection::open(database(&dir)).unwrap();
-    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let _other = lock(&database(&dir));
     assert!(store.append(vec![event(1, 0, &[])]).await.is_err());
     assert!(store.probe().await.is_err());
 }
@@ -244,10 +241,8 @@ async fn a_page_that_is_found_damaged_later_is_told_until_somebody_changed_the_f
     }
     std::fs::write(database(&dir), &bytes).unwrap();
     // what is in memory is read anew once another program has written
-    let other = Connection::open(database(&dir)).unwrap();
-    let version: i64 = other.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    other.pragma_update(None, "user_version", version).unwrap();
-    drop(other);
+    let version = query(&database(&dir), "PRAGMA user_version").remove(0).remove(0);
+    execute(&database(&dir), &format!("PRAGMA user_version = {version}"));
     eventually("somebody meets it", async || store.claim(request(5, 200)).await.is_err()).await;
     for n in 201..=203 {
         let refused = store.append(vec![event(n, 0, &[])]).await;

@@ -181,6 +181,34 @@ async fn a_route_that_moves_to_another_account_takes_what_waits_with_it() {
 }
 
 #[tokio::test]
+async fn several_sends_to_one_person_stay_several_when_their_rule_is_changed() {
+    let each = |list: &str| {
+        format!(
+            "auth: none\nsource: generic\nsends:\n  - name: each\n    for_each: {list}\n    campaignName: about_{{{{ item }}}}\n    destination: \"{{{{ event.phone }}}}\"\n    userName: A\n    templateParams: [\"{{{{ item }}}}\"]\n"
+        )
+    };
+    let world = World::start(quick().route("hello", &each("event.bought"))).await;
+    assert_eq!(world.admin("POST", "/holds", Some(json!({"account": "default"}))).await.0, 200);
+    let bought =
+        json!({"id": "o1", "phone": "9812345670", "bought": ["rice", "salt", "tea"], "other": ["oil", "rice"]});
+    assert_eq!(world.post("hello", &bought.to_string()).await.0, 200);
+    world.settles("SELECT count(*) FROM sends", "3").await;
+    // the first does not stand in the list any more, so the places of the others move
+    let setup = world.stop().await.route("hello", &each("event.bought[1:]"));
+    let world = World::start(setup).await;
+    world.settles("SELECT count(*) FROM sends WHERE state = 15", "1").await;
+    let campaigns = "SELECT campaign, item FROM sends WHERE state = 0 ORDER BY item";
+    assert_eq!(world.query(campaigns), [["about_salt", "0"], ["about_tea", "1"]]);
+    // and back again, with more than there are
+    let world = World::start(world.stop().await.route("hello", &each("event.other"))).await;
+    world.settles("SELECT count(*) FROM sends WHERE campaign = 'about_oil'", "1").await;
+    assert_eq!(world.query(campaigns), [["about_oil", "0"], ["about_rice", "1"]]);
+    world.admin("POST", "/holds/lift", Some(json!({"account": "default"}))).await;
+    world.delivered(2).await;
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_corrected_rule_maps_what_waits_of_it_again() {
     // two parameters are wanted, and one comes; then the name is wrong as well
     let wrong = ROUTE.replace("{{ event.campaign | default('welcome') }}", "sandbox_params_2");

@@ -23,6 +23,7 @@ mod bulk;
 mod cli;
 mod concealed;
 mod crash;
+mod database;
 mod deliver;
 mod docs;
 mod enrich;

@@ -1,8 +1,8 @@
 //! What people ask of a running relay and do with it: by the admin API, and by the commands that use it.
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::database::execute;
 use crate::world::{ROUTE, Setup, World, eventually};
 
 async fn posted(world: &World, id: &str, campaign: &str, phone: &str) {
@@ -241,7 +241,7 @@ async fn a_replay_counts_what_really_goes() {
     let told = replay(&world, "#2", true).await;
     assert_eq!((&told["replayed"], &told["does"]["skip"]), (&json!(0), &json!(1)), "{told}");
     // and not again when the repetition of an id would count as a new event
-    Connection::open(world.setup.database()).unwrap().execute("UPDATE seen SET expires_at = 0", []).unwrap();
+    execute(&world.setup.database(), "UPDATE seen SET expires_at = 0");
     assert_eq!(replay(&world, "#2", true).await["replayed"], 0);
     // the same person had the same: neither a new send nor one that is asked for once more goes
     posted(&world, "e5", "welcome", "9812345671").await;

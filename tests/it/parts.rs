@@ -58,7 +58,7 @@ async fn a_deliverer_that_panics_ends_the_relay_in_order() {
     assert!(said.contains("the deliverer panicked") && said.contains("start the relay again"), "{said}");
     assert!(post("e2").await.is_err(), "nothing is taken any more");
     assert!(!setup.dir.path().join("relay.db-wal").exists(), "the store was closed in order");
-    assert_eq!(crate::world::query(&setup.database(), "SELECT id FROM events"), [["e1"]]);
+    assert_eq!(crate::database::query(&setup.database(), "SELECT id FROM events"), [["e1"]]);
 }
 
 /// A deliverer without accounts, and lookups, each with its own clock.

@@ -9,7 +9,8 @@ use serde_json::json;
 use serri_relay::serri::sandbox::PATH;
 
 use crate::crash::Process;
-use crate::world::{ROUTE, Served, Setup, eventually, proven, query, serve};
+use crate::database::query;
+use crate::world::{ROUTE, Served, Setup, eventually, proven, serve};
 
 const VARIABLES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 

@@ -21,8 +21,9 @@ use serri_relay::route::manner_of;
 
 use crate::cli::relay;
 use crate::crash::Process;
+use crate::database::query;
 use crate::sources;
-use crate::world::{ROUTE, Setup, World, eventually, proven, query, scripted, serve};
+use crate::world::{ROUTE, Setup, World, eventually, proven, scripted, serve};
 
 /// A person in every spelling, planted in texts.
 const PERSON: &str =

@@ -4,7 +4,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use serri_relay::clock::Timestamp;
 use serri_relay::event::act::Action;
 use serri_relay::event::remap::Remapped;
@@ -19,7 +18,8 @@ use serri_relay::store::{
 };
 use tempfile::TempDir;
 
-use crate::world::{eventually, query};
+use crate::database::{execute, lock, query};
+use crate::world::eventually;
 
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -365,10 +365,9 @@ async fn a_report_is_written_whole_or_not_at_all_and_loses_no_beginning_of_a_hol
         returned: vec![Returned { id: sends[1].id, start: None }],
     });
     let path = dir.path().join("relay.db");
-    let db = Connection::open(&path).unwrap();
-    db.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let other = lock(&path);
     assert!(store.settle(Arc::clone(&report), Timestamp(0)).await.is_err());
-    db.execute_batch("ROLLBACK").unwrap();
+    other.release();
     assert_eq!(query(&path, "SELECT count(*) FROM holds"), [["0"]]);
     assert_eq!(query(&path, "SELECT count(*) FROM sends WHERE state = 2"), [["2"]]);
     let mut holds = Vec::new();
@@ -392,7 +391,7 @@ async fn a_send_whose_outcome_cannot_be_written_keeps_no_other_from_being_claime
     let path = dir.path().join("relay.db");
     let refuse =
         "CREATE TRIGGER refuse BEFORE INSERT ON attempts WHEN NEW.send = 1 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
-    Connection::open(&path).unwrap().execute_batch(refuse).unwrap();
+    execute(&path, refuse);
     let settlements = sends.iter().map(|send| settlement(send, sent())).collect();
     store.settle(Arc::new(Report { settlements, ..Report::default() }), Timestamp(0)).await.unwrap();
     assert_eq!(query(&path, "SELECT state FROM sends ORDER BY id"), [["2"], ["10"], ["0"]]);
@@ -401,7 +400,7 @@ async fn a_send_whose_outcome_cannot_be_written_keeps_no_other_from_being_claime
     assert_eq!(to(&claim(&store, much_later, 1).await), ["+3"]);
     assert_eq!(query(&path, "SELECT state, gone_at FROM sends WHERE id = 1"), [["12", "1000000000"]]);
     // and so it is at the start
-    Connection::open(&path).unwrap().execute_batch("UPDATE sends SET state = 2 WHERE id = 1").unwrap();
+    execute(&path, "UPDATE sends SET state = 2 WHERE id = 1");
     let recovered = store.recover(Timestamp(much_later), uncertain(OnUncertain::Retry, 3)).await.unwrap();
     assert_eq!((recovered.held, recovered.repeated), (1, 1));
 }
@@ -412,11 +411,11 @@ async fn a_send_that_cannot_be_mapped_again_fails_alone() {
     store.append(vec![event(1, 0, &["+1", "+2"])]).await.unwrap();
     let path = dir.path().join("relay.db");
     let refuse = "CREATE TRIGGER refuse BEFORE UPDATE OF payload ON sends WHEN NEW.id = 1 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
-    Connection::open(&path).unwrap().execute_batch(refuse).unwrap();
+    execute(&path, refuse);
     let made = event(2, 0, &["+1", "+2"]).made.sends.into_iter();
     let remapped = made
         .zip(1..)
-        .map(|(send, id)| Remapped { id: SendId(id), version: 7, account: None, content: Some(send.content) })
+        .map(|(send, id)| Remapped { id: SendId(id), new: Some(NewSend { version: 7, ..send }) })
         .collect();
     store.remap(Arc::new(remapped), Timestamp(0)).await.unwrap();
     assert_eq!(query(&path, "SELECT state, version FROM sends ORDER BY id"), [["11", "0"], ["0", "7"]]);
@@ -447,12 +446,11 @@ async fn two_relays_cannot_share_a_file() {
 #[tokio::test]
 async fn a_locked_file_is_waited_for_and_recovers() {
     let (dir, store) = store();
-    let other = Connection::open(dir.path().join("relay.db")).unwrap();
-    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let other = lock(&dir.path().join("relay.db"));
     let refused = store.append(vec![event(1, 0, &[])]).await;
     assert_eq!(refused, Err(StoreError::Unavailable("another program holds a lock on the file".into())));
     assert!(!store.is_healthy());
-    other.execute_batch("ROLLBACK").unwrap();
+    other.release();
     assert_eq!(store.append(vec![event(1, 0, &[])]).await, Ok(vec![Kept::New]));
     assert!(store.is_healthy());
 }
@@ -509,9 +507,7 @@ async fn a_file_that_was_emptied_takes_nothing() {
 async fn a_file_of_a_newer_relay_is_left_alone() {
     let (dir, store) = store();
     drop(store);
-    let db = Connection::open(dir.path().join("relay.db")).unwrap();
-    db.pragma_update(None, "user_version", 99).unwrap();
-    drop(db);
+    execute(&dir.path().join("relay.db"), "PRAGMA user_version = 99");
     let store = open(&dir).unwrap();
     assert!(store.probe().await.is_err_and(|e| e.to_string().contains("newer relay")));
 }

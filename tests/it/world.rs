@@ -1,12 +1,12 @@
 //! A world for one test: a relay of its own on free ports, a Serri of its own, and what both say.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::database::query;
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
-use rusqlite::Connection;
 use serde_json::Value;
 use serri_relay::clock::Clock;
 use serri_relay::config::fault::Severity;
@@ -338,27 +338,6 @@ pub async fn serve(router: Router) -> Served {
 /// A call with JSON and the test route's secret.
 pub fn proven(http: &reqwest::Client, url: &str, body: String) -> reqwest::RequestBuilder {
     http.post(url).bearer_auth("s3cret-for-tests").header("content-type", "application/json").body(body)
-}
-
-pub fn query(path: &Path, sql: &str) -> Vec<Vec<String>> {
-    let db = Connection::open(path).unwrap();
-    let mut statement = db.prepare(sql).unwrap();
-    let columns = statement.column_count();
-    let rows = statement.query_map([], |row| {
-        (0..columns)
-            .map(|index| {
-                Ok(match row.get_ref(index)? {
-                    rusqlite::types::ValueRef::Null => String::new(),
-                    rusqlite::types::ValueRef::Integer(number) => number.to_string(),
-                    rusqlite::types::ValueRef::Real(number) => number.to_string(),
-                    rusqlite::types::ValueRef::Text(text) | rusqlite::types::ValueRef::Blob(text) => {
-                        String::from_utf8_lossy(text).into_owned()
-                    }
-                })
-            })
-            .collect()
-    });
-    rows.unwrap().collect::<rusqlite::Result<_>>().unwrap()
 }
 
 /// Waits until something holds; fails, naming it, if it never does.
