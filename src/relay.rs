@@ -31,7 +31,7 @@ use crate::route::wakes::Wakes;
 use crate::secret::Secret;
 use crate::serri::sandbox::Sandbox;
 use crate::serri::{Caller, Client};
-use crate::store::{Archive, Intake, OpenError, Operate, SqliteStore, Store};
+use crate::store::{self, Archive, Engine, Intake, OpenError, Operate, Store};
 use crate::telemetry::Metrics;
 use crate::{admin, deliver, listen, receive};
 
@@ -106,7 +106,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), StartError> {
     let settings = checked.written.relay.value;
-    let store = Arc::new(SqliteStore::open(&settings.store.url)?);
+    let store = store::open(&settings.store.url)?;
     let keys = Keys::of(&settings, checked.sending);
     keys.check(&*store).await?;
     let outbound = Outbound::new(limits(&settings), &proxy(&settings), clock.clone())?;
@@ -216,8 +216,8 @@ async fn deliver_with(keys: Keys, deliverer: Deliverer, lookups: Lookups, stop: 
     deliver::run(deliverer, lookups, stop).await;
 }
 
-/// Lasts as long as the store's thread, or until told to stop: it is closed after all others.
-async fn until_it_ends(store: Arc<SqliteStore>, stop: CancellationToken) {
+/// Lasts as long as the store works, or until told to stop: it is closed after all others.
+async fn until_it_ends(store: Arc<dyn Engine>, stop: CancellationToken) {
     tokio::select! {
         () = store.ended() => {}
         () = stop.cancelled() => {}
@@ -229,7 +229,7 @@ async fn until_it_ends(store: Arc<SqliteStore>, stop: CancellationToken) {
 async fn end(
     mut parts: Parts,
     calls_taken: TaskTracker,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Engine>,
     grace: Duration,
 ) -> Result<(), PartEnded> {
     tracing::info!("stopping: nothing new is taken, what is in flight comes to its end");

@@ -1,45 +1,10 @@
 //! Keeps events and sends safely on disk, and hands out what is due.
 //!
 //! It keeps, it does not judge: what an outcome means for a send is decided by [`crate::deliver`] and told in a
-//! [`Settlement`]. SQL stands in this module and nowhere else.
+//! [`Settlement`]. What it offers are the traits here; [`open`] picks the engine that keeps them.
 
-mod act;
-mod append;
-mod archive;
-mod barrier;
-mod claim;
-mod direct;
-mod errors;
-mod turnstile;
-mod health;
-mod holds;
-mod inbox;
-mod insert;
-mod job;
-mod keys;
-mod lanes;
-mod location;
-mod lock;
-mod lookups;
-mod lost;
-mod memory;
-mod notices;
-mod origin;
-mod passing;
-mod people;
-mod probe;
-mod reader;
-mod refusals;
-mod remap;
-mod requests;
-mod schema;
-mod settle;
+mod open;
 mod sqlite;
-mod states;
-mod transaction;
-mod turns;
-mod watch;
-mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,9 +26,8 @@ use crate::event::{
     Told, UncertainPolicy,
 };
 
-pub use memory::MemoryStore;
-pub use reader::learned;
-pub use sqlite::{OpenError, SqliteStore};
+pub use open::{Engine, OpenError, open};
+pub use sqlite::{MemoryStore, learned};
 
 /// Why something could not be kept or read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

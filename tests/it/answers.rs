@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use serri_relay::clock::Timestamp;
 use serri_relay::event::{Attempt, Claimed, Fate, Outcome, Probed, Settlement, UnknownRefusal, Verdict};
-use serri_relay::store::{Intake as _, Report, Store as _};
+use serri_relay::store::Report;
 
 use crate::database::query;
 use crate::store;

@@ -14,7 +14,7 @@ use serri_relay::event::{Content, Kept, Made, NewEvent, NewSend, Start, Why, Wis
 use serri_relay::listen::Reach;
 use serri_relay::route::wakes::Wakes;
 use serri_relay::secret::Secret;
-use serri_relay::store::{Archive, Intake, Operate, SqliteStore, StoreError};
+use serri_relay::store::{Archive, Engine, Intake, Operate, StoreError, open};
 use serri_relay::telemetry::Metrics;
 use tokio::sync::Notify;
 
@@ -23,7 +23,7 @@ use crate::world::{ROUTE, Served, Setup, serve};
 
 /// Counts the steps, and lets an event come before each of them.
 struct Stepped {
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Engine>,
     steps: AtomicUsize,
     largest: AtomicUsize,
     arrivals: AtomicU64,
@@ -106,7 +106,7 @@ impl Bulk {
     async fn failing(count: u32, state: u32, last: usize) -> Self {
         let setup = Setup::new().route("hello", ROUTE);
         setup.write("http://127.0.0.1:9/");
-        let store = Arc::new(SqliteStore::open(&format!("sqlite:{}", setup.database().display())).unwrap());
+        let store = open(&format!("sqlite:{}", setup.database().display())).unwrap();
         fill(&setup, count, state);
         let routes = Arc::new(setup.checked().routes);
         let metrics = Arc::new(Metrics::new());

@@ -11,7 +11,7 @@ use serri_relay::deliver;
 use serri_relay::route::check::check;
 use serri_relay::route::example::call_of;
 use serri_relay::route::manner_of;
-use serri_relay::store::{SqliteStore, Store};
+use serri_relay::store::{Store, open};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::relay;
@@ -630,7 +630,7 @@ async fn lookups_end_with_a_store_that_was_closed_before_them() {
     post(&world.setup, &world.base, "fb", leads(&["11"])).await;
     world.settles("SELECT count(*) > 0 FROM lookup_attempts", "1").await;
     let setup = world.stop().await;
-    let store = Arc::new(SqliteStore::open(&format!("sqlite:{}", setup.database().display())).unwrap());
+    let store = open(&format!("sqlite:{}", setup.database().display())).unwrap();
     let (clock, stop, before) = (Clock::system(), CancellationToken::new(), vendors.calls().len());
     let (deliverer, lookups) = delivery(Arc::clone(&store) as Arc<dyn Store>, setup.checked().routes, [&clock, &clock]);
     let running = async {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serri_relay::clock::Stopwatch;
 use serri_relay::clock::Timestamp;
 use serri_relay::event::Kept;
-use serri_relay::store::{Intake as _, OpenError, Report, Reported, SqliteStore, Store as _, StoreError};
+use serri_relay::store::{OpenError, Report, Reported, StoreError};
 use tempfile::TempDir;
 
 use crate::database::{execute, lock, query};
@@ -40,7 +40,7 @@ async fn a_file_has_one_relay_by_whatever_name() {
     for path in names.iter().chain([&elsewhere.path().join("directory/relay.db")]) {
         // whatever lies beside it may be removed
         let _ = std::fs::remove_file(dir.path().join("relay.db.lock"));
-        let opened = SqliteStore::open(&format!("sqlite:{}", path.display()));
+        let opened = serri_relay::store::open(&format!("sqlite:{}", path.display()));
         assert!(matches!(opened, Err(OpenError::InUse(_))), "{}", path.display());
         assert!(opened.err().unwrap().to_string().contains("another relay is using"));
     }
@@ -91,7 +91,7 @@ async fn what_one_statement_gets_wrong_is_its_own_fault() {
         }
         assert_eq!(claimed.await.unwrap().sends.len(), 1, "{what}: one at a time to a person");
         assert_eq!(released.await, Ok(Reported::default()), "{what}");
-        assert!(store.is_healthy(), "{what}: the file has no fault");
+        assert!(store.probe().await.is_ok(), "{what}: the file has no fault");
         assert_eq!(query(&database(&dir), "SELECT count(*), count(DISTINCT seq) FROM events"), [["5", "5"]], "{what}");
     }
 }

@@ -12,10 +12,7 @@ use serri_relay::event::{
     AccountTurn, Attempt, Claimed, Content, Fate, HoldScope, HoldTurn, Kept, Made, NewEvent, NewSend, Notification,
     OnUncertain, Outcome, Reach, Returned, SendId, Settlement, Terms, UncertainPolicy, Wishes,
 };
-use serri_relay::store::{
-    Archive as _, ClaimRequest, Intake as _, OpenError, Operate as _, Recovered, Report, SqliteStore, Store,
-    StoreError, TestMode, Want,
-};
+use serri_relay::store::{ClaimRequest, Engine, OpenError, Recovered, Report, StoreError, TestMode, Want};
 use tempfile::TempDir;
 
 use crate::database::{execute, lock, query};
@@ -23,14 +20,14 @@ use crate::world::eventually;
 
 const WINDOW: Duration = Duration::from_secs(60);
 
-pub fn store() -> (TempDir, SqliteStore) {
+pub fn store() -> (TempDir, Arc<dyn Engine>) {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir).unwrap();
     (dir, store)
 }
 
-pub fn open(dir: &TempDir) -> Result<SqliteStore, OpenError> {
-    SqliteStore::open(&format!("sqlite:{}", dir.path().join("relay.db").display()))
+pub fn open(dir: &TempDir) -> Result<Arc<dyn Engine>, OpenError> {
+    serri_relay::store::open(&format!("sqlite:{}", dir.path().join("relay.db").display()))
 }
 
 pub fn event(id: u8, at: i64, to: &[&str]) -> NewEvent {
@@ -78,7 +75,7 @@ pub fn request(now: i64, count: usize) -> ClaimRequest {
     }
 }
 
-pub async fn claim(store: &SqliteStore, now: i64, count: usize) -> Vec<Claimed> {
+pub async fn claim(store: &Arc<dyn Engine>, now: i64, count: usize) -> Vec<Claimed> {
     store.claim(request(now, count)).await.unwrap().sends
 }
 
@@ -93,7 +90,7 @@ pub fn settlement(send: &Claimed, fate: Fate) -> Settlement {
     Settlement { id: send.id, number: send.attempts + 1, attempt, fate, probed: None, reached: true }
 }
 
-async fn settle(store: &SqliteStore, send: &Claimed, fate: Fate) {
+async fn settle(store: &Arc<dyn Engine>, send: &Claimed, fate: Fate) {
     let report = Report { settlements: vec![settlement(send, fate)], ..Report::default() };
     store.settle(Arc::new(report), Timestamp(0)).await.unwrap();
 }
@@ -292,7 +289,7 @@ async fn sends_left_uncertain_are_gathered_and_outages_told_once_also_over_a_res
     store.append((1..=4).map(|n| event(n, 0, &[&format!("+{n}")])).collect()).await.unwrap();
     let sends = claim(&store, 0, 4).await;
     let hold = || Fate::Held { reason: "no answer".into(), probe_at: None };
-    let due = async |store: &SqliteStore, now: i64| {
+    let due = async |store: &Arc<dyn Engine>, now: i64| {
         let due = store.remind(Timestamp(now), Timestamp(now - 1_000)).await.unwrap();
         due.into_iter()
             .map(|notification| match notification {
@@ -306,7 +303,7 @@ async fn sends_left_uncertain_are_gathered_and_outages_told_once_also_over_a_res
     settle(&store, &sends[1], hold()).await;
     settle(&store, &sends[2], hold()).await;
     assert_eq!(due(&store, 10_999).await, [], "others wait until somebody may be reminded");
-    let reach = async |store: &SqliteStore, reach, now| {
+    let reach = async |store: &Arc<dyn Engine>, reach, now| {
         store.reach_changed("default".into(), reach, Timestamp(now)).await.unwrap().map(|change| change.turn)
     };
     let gone = Reach::Unreachable { since: Timestamp(5) };
@@ -439,7 +436,7 @@ async fn two_relays_cannot_share_a_file() {
     drop(store);
     assert!(open(&dir).is_ok());
     for url in ["postgres://x", "sqlite:", "relay.db", "sqlite::memory:"] {
-        assert!(matches!(SqliteStore::open(url), Err(OpenError::Url(_))), "{url}");
+        assert!(matches!(serri_relay::store::open(url), Err(OpenError::Url(_))), "{url}");
     }
 }
 
@@ -449,10 +446,10 @@ async fn a_locked_file_is_waited_for_and_recovers() {
     let other = lock(&dir.path().join("relay.db"));
     let refused = store.append(vec![event(1, 0, &[])]).await;
     assert_eq!(refused, Err(StoreError::Unavailable("another program holds a lock on the file".into())));
-    assert!(!store.is_healthy());
+    assert!(store.probe().await.is_err());
     other.release();
     assert_eq!(store.append(vec![event(1, 0, &[])]).await, Ok(vec![Kept::New]));
-    assert!(store.is_healthy());
+    eventually("it is ready again", async || store.probe().await.is_ok()).await;
 }
 
 #[tokio::test]

@@ -8,8 +8,9 @@ use rusqlite::Connection;
 use super::direct::Direct;
 use super::errors::{is_of_the_file, refused, unavailable};
 use super::inbox::{Append, Batch, Request};
-use super::{Claims, StoreError, append, claim};
+use super::{append, claim};
 use crate::event::Kept;
+use crate::store::{Claims, StoreError};
 
 /// What a part comes to.
 pub type Part<T> = Result<T, StoreError>;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-use super::OpenError;
+use crate::store::OpenError;
 
 /// Where the database file is.
 #[derive(Debug, Clone)]

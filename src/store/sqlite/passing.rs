@@ -4,8 +4,9 @@ use rusqlite::{Connection, Result, params};
 
 use super::states::EXPIRED;
 use super::turns::{self, Turn};
-use super::{ClaimRequest, Correction, Latest, holds, lost, notices};
+use super::{holds, lost, notices};
 use crate::clock::Timestamp;
+use crate::store::{ClaimRequest, Correction, Latest};
 
 /// How many waiting sends become ready in one transaction: the rest follow in the next.
 const PROMOTE_LIMIT: usize = 5_000;

@@ -7,7 +7,7 @@ use super::filter::{self, Numbered, Where};
 use crate::clock::Timestamp;
 use crate::event::view::{Filter, Page, SendStory, SendView, Step, Tally, shown};
 use crate::event::{Priority, SendId, Terms};
-use crate::store::states;
+use crate::store::sqlite::states;
 
 /// A send as lists show it.
 pub const SEND: &str = "SELECT s.id, (SELECT e.id FROM events e WHERE e.seq = s.event), s.event, s.route, s.rule, s.account, s.campaign, s.destination,

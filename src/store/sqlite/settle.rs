@@ -5,9 +5,10 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use super::refusals::{self, Refused};
 use super::states::{FAILED, READY, SENT, UNCERTAIN, WAITING};
 use super::turns::{self, Line, Turn};
-use super::{Report, Reported, holds, notices};
+use super::{holds, notices};
 use crate::clock::Timestamp;
 use crate::event::{Fate, HoldChange, HoldScope, Returned, Settlement, UnknownRefusal};
+use crate::store::{Report, Reported};
 
 /// What is written of a send after an attempt.
 struct Written<'a> {

@@ -3,9 +3,10 @@
 use rusqlite::{Connection, Result, Row, params};
 
 use super::states::{READY, UNCERTAIN};
-use super::{ClaimRequest, Recovered, TestMode, notices, transaction, turns};
+use super::{notices, transaction, turns};
 use crate::clock::Timestamp;
 use crate::event::{Terms, UncertainPolicy};
+use crate::store::{ClaimRequest, Recovered, TestMode};
 
 /// Treats everything in flight as uncertain, and lets nobody stand behind anybody.
 pub fn recover(db: &Connection, now: Timestamp, policy: UncertainPolicy) -> Result<Recovered> {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Error, ErrorCode};
 
-use super::StoreError;
+use crate::store::StoreError;
 
 /// What to do about a damaged file.
 const DAMAGED: &str = "stop the relay, copy the file with its -wal aside, and restore a backup or rebuild it (docs/OPERATIONS.md, \"A damaged file\")";

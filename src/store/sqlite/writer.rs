@@ -9,18 +9,18 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use super::StoreError;
 use super::errors::{is_damage, is_passing, unavailable};
+use super::file::{Missing, open};
 use super::health::Health;
 use super::inbox::{Batch, Inbox};
 use super::location::{Location, Mark};
 use super::lock::FileLock;
 use super::schema::Problem;
-use super::sqlite::{Missing, open};
 use super::transaction::{refuse, transact};
 use super::turnstile::{Length, Turnstile};
 use super::watch::{self, Loss, Standing, Watch};
 use crate::clock::Stopwatch;
+use crate::store::StoreError;
 
 /// How many events share a transaction at most.
 const BATCH: usize = 512;

@@ -8,9 +8,9 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 use super::direct::Direct;
 use super::origin::Origin;
 use super::states::{FAILED, READY, SENDING, WAITING};
-use super::{LookupClaims, LookupRequest};
 use crate::clock::Timestamp;
 use crate::event::lookup::{EventSeq, KeptEvent, Lookup, LookupFate, LookupSettlement};
+use crate::store::{LookupClaims, LookupRequest};
 
 /// The rules were applied to the whole event.
 const FOUND: i64 = 10;

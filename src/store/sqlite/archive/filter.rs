@@ -7,7 +7,7 @@ use rusqlite::types::Value as Bound;
 use rusqlite::{Connection, Params, Result, Row, params_from_iter};
 
 use crate::event::view::{Filter, Page};
-use crate::store::states;
+use crate::store::sqlite::states;
 
 /// How many are on a page, unless somebody says otherwise; and at most.
 const PAGE: (usize, usize) = (50, 1_000);

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::job::{Job, Reply};
-use super::{ClaimRequest, Claims};
 use crate::event::{Kept, NewEvent};
+use crate::store::{ClaimRequest, Claims};
 
 /// Events to be kept.
 pub struct Append {

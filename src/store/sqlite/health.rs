@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use rlimit::Resource;
 
-use super::StoreError;
 use super::location::{Location, identity};
 use crate::clock::Stopwatch;
+use crate::store::StoreError;
 
 /// How often writing is tried at most, however many ask: anybody may ask, and each try is a synced write.
 pub const PROBE_EVERY: Duration = Duration::from_secs(1);

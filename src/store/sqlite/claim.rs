@@ -6,9 +6,10 @@ use super::direct::Direct;
 use super::holds::{self, Active};
 use super::states::{CANCELLED, DUPLICATE, EXPIRED, SENDING, SUPPRESSED};
 use super::turns::{self, Line, Turn};
-use super::{ClaimRequest, Claims, Want, lanes, people};
+use super::{lanes, people};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, HoldChange, OverCap, SendId, Start, Terms, Why};
+use crate::store::{ClaimRequest, Claims, Want};
 
 /// How many sends are looked at in one transaction, most of which may turn out not to go.
 const LOOK_LIMIT: usize = 2_000;

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::errors;
 use super::lock::LockError;
-use super::{StoreError, errors};
+use crate::store::StoreError;
 
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_events_and_sends.sql"),

@@ -7,9 +7,10 @@ use rusqlite::{Connection, Result};
 
 use super::insert::insert_send;
 use super::origin::Origin;
-use super::{ClaimRequest, Want, holds, lanes, passing, people, turns};
+use super::{holds, lanes, passing, people, turns};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, Content, Made, NewSend, Priority, SendId, Suppression, Wishes};
+use crate::store::{ClaimRequest, Want};
 
 /// What the appends of a transaction share: the next event's number, and the room that a deliverer has, by account, for
 /// sends that come in it. They need not be made ready first, then looked for and claimed, if nothing older waits.

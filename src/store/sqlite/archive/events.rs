@@ -8,7 +8,7 @@ use super::suppressions;
 use crate::clock::Timestamp;
 use crate::event::lookup::KeptEvent;
 use crate::event::view::{EventStory, EventView, Filter, KeptWhole, Page, Rest, shown};
-use crate::store::states;
+use crate::store::sqlite::states;
 
 const EVENT: &str = "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault,
     (SELECT count(*) FROM sends s WHERE s.event = e.seq), e.body, e.envelope, (SELECT l.state FROM lookups l WHERE l.event = e.seq) FROM events e";

@@ -10,9 +10,9 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::OpenError;
+use super::file::Missing;
 use super::location::{FileId, Identity, Location};
-use super::sqlite::Missing;
+use crate::store::OpenError;
 
 /// How often it is tried to get hold of the file, and how long in between: a relay that is just ending lets go of it.
 const TRIES: u32 = 20;

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::Want;
 use super::holds::Active;
+use crate::store::Want;
 
 /// The campaigns of an account of which something is ready, without those that stand still.
 fn open(db: &Connection, account: &str, holds: &[Active]) -> Result<Vec<String>> {

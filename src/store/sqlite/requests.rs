@@ -8,10 +8,7 @@ use tokio::sync::oneshot;
 
 use super::inbox::{Append, Request};
 use super::job::{Reply, job};
-use super::{
-    ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Report, Reported, Store, StoreError,
-    TestMode, act, holds, keys, lookups, lost, notices, probe, remap, settle, transaction,
-};
+use super::{act, holds, keys, lookups, lost, notices, probe, remap, settle, transaction};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
 use crate::event::lookup::LookupSettlement;
@@ -19,6 +16,10 @@ use crate::event::remap::{Origin, Remapped, RuleVersion};
 use crate::event::{
     AccountChange, HoldChange, Kept, NewEvent, NoticeId, Notification, Reach, Returned, SendId, Settlement, Told,
     UncertainPolicy,
+};
+use crate::store::{
+    ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Report, Reported, Store, StoreError,
+    TestMode,
 };
 
 /// Takes what is asked to whoever holds the connection.

@@ -9,7 +9,8 @@ use rusqlite::Connection;
 use super::inbox::{Append, Batch, Request};
 use super::requests::{self, Ask};
 use super::schema::{Problem, migrate};
-use super::{StoreError, transaction};
+use super::transaction;
+use crate::store::StoreError;
 
 /// A store in memory.
 pub struct MemoryStore(Mutex<Connection>);

@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::engine::SqliteStore;
 use super::location::Location;
-use super::sqlite::SqliteStore;
-use super::{Archive, StoreError, archive, barrier, errors};
+use super::{archive, barrier, errors};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::event::SendId;
 use crate::event::act::Candidate;
@@ -17,6 +17,7 @@ use crate::event::view::{
     EventStory, EventView, Filter, HoldView, KeptWhole, LearnedCampaign, Page, SendStory, SendView, SuppressionStory,
     SuppressionView, Tally,
 };
+use crate::store::{Archive, StoreError};
 
 /// How long anybody may read, and how long the campaigns may be learned, which looks at every send once.
 const READING: Duration = Duration::from_secs(10);

@@ -1,0 +1,52 @@
+//! Which engine keeps a store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use thiserror::Error;
+
+use super::sqlite::SqliteStore;
+use super::{Archive, Operate, Store};
+
+/// Why a store cannot be opened at all, now or later.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The URL is not one of this store.
+    #[error("`{0}` is no store: write sqlite: and a path, as sqlite:data/relay.db")]
+    Url(String),
+    /// The directory cannot be made.
+    #[error("the directory `{0}` cannot be made: {1}")]
+    Directory(PathBuf, std::io::Error),
+    /// Another relay works on the same file.
+    #[error("another relay is using `{0}`; stop it, or give this one a file of its own (store.url)")]
+    InUse(PathBuf),
+    /// The file cannot be opened or locked.
+    #[error(
+        "the store's file `{0}` cannot be opened and locked: {1}; see to its owner and permissions, and keep it on a local disk"
+    )]
+    File(PathBuf, std::io::Error),
+    /// The writer thread cannot be started.
+    #[error("the store's thread cannot be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A store that is open, whichever engine keeps it.
+pub trait Engine: Store + Operate + Archive {
+    /// Waits until it does not work any more: it was closed, or a part of it panicked.
+    fn ended(&self) -> BoxFuture<'_, ()>;
+
+    /// Finishes what was asked for and closes it. Waits for the disk: call it where waiting is allowed.
+    fn close(&self);
+}
+
+/// Opens the store of a URL: `sqlite:PATH`.
+///
+/// A store that cannot be used *at present* is not an error: it is logged, every call hears so, and it is tried again.
+///
+/// # Errors
+///
+/// [`OpenError`] for what only a person can fix.
+pub fn open(url: &str) -> Result<Arc<dyn Engine>, OpenError> {
+    Ok(Arc::new(SqliteStore::open(url)?))
+}
