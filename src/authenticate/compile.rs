@@ -11,7 +11,8 @@ use crate::config::auth::{
     SignatureSpec, TimestampUnit,
 };
 use crate::config::fault::{Fault, Place};
-use crate::config::source::{BodyFormat, OneOrMany};
+use crate::config::one_or_many::OneOrMany;
+use crate::config::source::BodyFormat;
 use crate::mask::Secrets;
 use crate::secret::Secret;
 

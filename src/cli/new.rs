@@ -8,13 +8,14 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::schema::{self, Kind};
-use super::sources::{address, way};
+use super::sources::{address, indented, way};
 use super::{Ended, Setting, say, show};
 use crate::config::auth::{AuthKeyword, AuthSpec};
 use crate::config::enrich::NOT_SET;
 use crate::config::fault::did_you_mean;
 use crate::config::handshake::HandshakeSpec;
-use crate::config::source::{OneOrMany, SampleSpec, SourceFile};
+use crate::config::one_or_many::OneOrMany;
+use crate::config::source::{SourceFile, USUAL_NUMBER};
 use crate::config::{self, Extent, is_name};
 
 /// The arguments of `new`.
@@ -64,7 +65,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         say("  set server.public_url in relay.yaml: this source signs the URL, and nothing starts without it");
     }
     say(&format!("  serri-relay{config} check"));
-    if let Some(sample) = usual_sample(&source.value).or_else(|| source.value.samples.keys().next()) {
+    if let Some(sample) = source.value.usual_sample().or_else(|| source.value.samples.keys().next()) {
         say(&format!("  serri-relay{config} try {name} {sample}     # what would be sent, and nothing sent"));
         say(&format!("  serri-relay{config} post {name} {sample}    # to a running relay, signed"));
     }
@@ -124,10 +125,10 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
         return text;
     };
     let _ = write!(text, "sends:\n{}", indented(starter));
-    if let Some(sample) = usual_sample(source) {
+    if let Some(sample) = source.usual_sample() {
         let _ = write!(
             text,
-            "examples:   # run by `serri-relay check`\n  - name: the source's own sample\n    sample: {sample}\n    sends:\n      - {{ destination: \"+91{USUAL}\" }}\n"
+            "examples:   # run by `serri-relay check`\n  - name: the source's own sample\n    sample: {sample}\n    sends:\n      - {{ destination: \"+91{USUAL_NUMBER}\" }}\n"
         );
     }
     text
@@ -137,7 +138,7 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
 fn enrich(route: &str, source: &SourceFile) -> String {
     let Some(spec) = source.manner.enrich.as_ref().filter(|spec| !spec.needs.is_empty()) else { return String::new() };
     // where the usual event has all, the call is an offer
-    let lead = if usual_sample(source).is_some_and(|name| source.samples.get(name).is_some_and(|s| s.lookup.is_none()))
+    let lead = if source.usual_sample().is_some_and(|name| source.samples.get(name).is_some_and(|s| s.lookup.is_none()))
     {
         "# "
     } else {
@@ -151,25 +152,6 @@ fn enrich(route: &str, source: &SourceFile) -> String {
         let _ = writeln!(text, "{lead}  {key}: ${{{variable}:-{placeholder}}}   # set {variable}: {what}");
     }
     text
-}
-
-/// Whom the usual sample of every shipped source is about.
-const USUAL: &str = "9812345670";
-
-/// The sample that a newcomer tries first, and that an example can be made of: what comes of it is known.
-pub fn usual_sample(source: &SourceFile) -> Option<&String> {
-    let digits = |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>();
-    let of_body = |sample: &SampleSpec| digits(sample.body.to_string()).contains(USUAL);
-    let of_lookup =
-        |sample: &SampleSpec| sample.lookup.as_ref().is_some_and(|answer| digits(answer.to_string()).contains(USUAL));
-    let mut samples = source.samples.iter();
-    let found = samples.clone().find(|(_, sample)| of_body(sample)).or_else(|| samples.find(|(_, s)| of_lookup(s)));
-    found.map(|(name, _)| name)
-}
-
-/// A starter below `sends:`.
-pub fn indented(text: &str) -> String {
-    text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect()
 }
 
 /// A secret nobody guesses, in the form the source's scheme needs.

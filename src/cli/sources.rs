@@ -11,7 +11,8 @@ use crate::config::auth::{AuthForm, AuthKeyword, AuthSpec};
 use crate::config::enrich::EnrichSpec;
 use crate::config::fault::did_you_mean;
 use crate::config::handshake::{HandshakeForm, HandshakeSpec};
-use crate::config::source::{Confidence, Group, OneOrMany, OverloadSpec, RetryAfterUnit, SampleSpec, SourceFile};
+use crate::config::one_or_many::OneOrMany;
+use crate::config::source::{Confidence, Group, OverloadSpec, RetryAfterUnit, SampleSpec, SourceFile};
 use crate::config::{self, Extent, File};
 
 /// The arguments of `sources`.
@@ -95,10 +96,15 @@ pub fn page(name: &str, source: &SourceFile, base: Option<&str>) -> String {
     }
     text.push_str("\n## A route\n");
     if let Some(starter) = &source.starter {
-        let _ = write!(text, "\n```yaml\n{}sends:\n{}```\n", head(name, source), super::new::indented(starter));
+        let _ = write!(text, "\n```yaml\n{}sends:\n{}```\n", head(name, source), indented(starter));
     }
     let _ = write!(text, "\n`serri-relay new my-route --source {name}` writes one, with a secret and an example.\n");
     text
+}
+
+/// A starter below `sends:`.
+pub fn indented(text: &str) -> String {
+    text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect()
 }
 
 fn host(base: Option<&str>) -> &str {
@@ -126,7 +132,7 @@ fn with_url(step: &str, url: &str) -> String {
 
 /// The samples, the usual one first.
 fn in_order(source: &SourceFile) -> Vec<(&String, &SampleSpec)> {
-    let usual = super::new::usual_sample(source);
+    let usual = source.usual_sample();
     let mut samples: Vec<_> = source.samples.iter().collect();
     samples.sort_by_key(|(name, _)| Some(*name) != usual);
     samples
@@ -206,7 +212,7 @@ fn facts(source: &SourceFile, url: &str) -> String {
 }
 
 fn read_call(spec: &EnrichSpec) -> String {
-    let method = spec.method.map_or(http::Method::GET, crate::config::source::Method::http);
+    let method = spec.method.map_or(http::Method::GET, crate::config::method::Method::http);
     // one that stands for a token is not shown
     let base = spec.base.as_deref().filter(|_| spec.wants_token()).unwrap_or("<base>").trim_end_matches('/');
     let path = spec.path.as_deref().unwrap_or("").replace('|', "\\|");

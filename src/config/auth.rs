@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::source::OneOrMany;
+use super::one_or_many::OneOrMany;
 use super::unit::Span;
 
 /// One way of proving who sent a call.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::source::Method;
+use super::method::Method;
 use super::unit::{Rate, Span};
 
 /// The official read call that gives what an event leaves out. It is made by the deliverer, before the rules are applied, and

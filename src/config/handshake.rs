@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::source::Method;
+use super::method::Method;
 
 /// What a sender wants to hear.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]

@@ -11,6 +11,8 @@ pub mod fault;
 pub mod handshake;
 pub mod interpolate;
 pub mod layers;
+pub mod method;
+pub mod one_or_many;
 pub mod relay;
 pub mod report;
 pub mod route;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::source::{Manner, OneOrMany};
+use super::one_or_many::OneOrMany;
+use super::source::Manner;
 use super::wishes::WishesSpec;
 
 /// A webhook address, `POST /webhooks/NAME`.

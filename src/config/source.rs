@@ -10,26 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::auth::AuthSpec;
 use super::enrich::EnrichSpec;
 use super::handshake::{AnswerSpec, HandshakeSpec};
+use super::method::Method;
+use super::one_or_many::OneOrMany;
 
-/// One value, or a list of them.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum OneOrMany<T> {
-    /// One.
-    One(T),
-    /// Several.
-    Many(Vec<T>),
-}
-
-impl<T> OneOrMany<T> {
-    /// All of them, in order.
-    pub fn as_slice(&self) -> &[T] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
-}
+/// Whom the usual sample of every shipped source is about.
+pub const USUAL_NUMBER: &str = "9812345670";
 
 /// A kind of sender.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -63,6 +48,21 @@ pub struct SourceFile {
     /// The `sends:` that `serri-relay new` writes, as YAML text.
     #[serde(default)]
     pub starter: Option<String>,
+}
+
+impl SourceFile {
+    /// The sample that a newcomer tries first, and that an example can be made of: the one about [`USUAL_NUMBER`].
+    pub fn usual_sample(&self) -> Option<&String> {
+        let is_usual = |json: &serde_json::Value| {
+            let digits: String = json.to_string().chars().filter(char::is_ascii_digit).collect();
+            digits.contains(USUAL_NUMBER)
+        };
+        let of_body = |sample: &SampleSpec| is_usual(&sample.body);
+        let of_lookup = |sample: &SampleSpec| sample.lookup.as_ref().is_some_and(is_usual);
+        let mut samples = self.samples.iter();
+        let found = samples.clone().find(|(_, sample)| of_body(sample));
+        found.or_else(|| samples.find(|(_, sample)| of_lookup(sample))).map(|(name, _)| name)
+    }
 }
 
 /// A kind of sender.
@@ -221,33 +221,6 @@ pub enum BodyFormat {
     /// By the content type.
     #[default]
     Any,
-}
-
-/// An HTTP method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Method {
-    Get,
-    Post,
-    Put,
-    Patch,
-    Delete,
-    Head,
-}
-
-impl Method {
-    /// As HTTP has it.
-    pub fn http(self) -> http::Method {
-        match self {
-            Self::Get => http::Method::GET,
-            Self::Post => http::Method::POST,
-            Self::Put => http::Method::PUT,
-            Self::Patch => http::Method::PATCH,
-            Self::Delete => http::Method::DELETE,
-            Self::Head => http::Method::HEAD,
-        }
-    }
 }
 
 /// Where an event says what it is: Jinja expressions over `event`, `headers` and `query`.

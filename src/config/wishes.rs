@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::source::OneOrMany;
+use super::one_or_many::OneOrMany;
 use super::unit::{PerPerson, Rate, Span};
 use crate::event::{OnUncertain, OverCap, Priority};
 

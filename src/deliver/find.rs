@@ -9,15 +9,14 @@ use futures_util::FutureExt as _;
 use serde_json::Value as Json;
 
 use super::answers::{Answers, Question};
-use super::lookup::Lookups;
-use super::schedule::Tried;
-use crate::clock::{Stopwatch, Timestamp};
+use super::schedule::{Policy, Tried};
+use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::event::lookup::{Lookup, LookupFate, LookupSettlement};
 use crate::event::{Attempt, Fate, OnUncertain, Outcome, UncertainPolicy, UnknownRefusal};
-use crate::outbound::kept;
+use crate::outbound::{Outbound, kept};
 use crate::route::Route;
 use crate::source::enrich::missing;
-use crate::telemetry::LookupLabels;
+use crate::telemetry::{LookupLabels, Metrics};
 
 /// The most of an answer that is read: a record has some kilobytes.
 const ANSWER_LIMIT: usize = 256 * 1_024;
@@ -28,9 +27,18 @@ const MEND: &str =
 
 /// What makes the attempts of one route.
 pub struct Finder {
-    lookups: Arc<Lookups>,
-    route: Arc<Route>,
-    answers: Answers<Outcome>,
+    /// The route.
+    pub route: Arc<Route>,
+    /// What makes calls.
+    pub outbound: Outbound,
+    /// When a failed attempt is repeated.
+    pub policy: Policy,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What was found, for other events about the same record.
+    pub answers: Answers<Outcome>,
 }
 
 /// What a lookup came to.
@@ -50,14 +58,9 @@ impl Exchange {
 }
 
 impl Finder {
-    /// With nothing found yet.
-    pub fn new(lookups: Arc<Lookups>, route: Arc<Route>) -> Self {
-        Self { lookups, route, answers: Answers::default() }
-    }
-
     /// Makes one attempt. A panic on the way ends this attempt alone; the schedule says when the next is made.
     pub async fn find(self: Arc<Self>, lookup: Lookup) -> LookupSettlement {
-        let (at, watch) = (self.lookups.clock.now(), Stopwatch::start());
+        let (at, watch) = (self.clock.now(), Stopwatch::start());
         match AssertUnwindSafe(self.attempt(&lookup, at, watch)).catch_unwind().await {
             Ok(settlement) => settlement,
             Err(_) => {
@@ -113,7 +116,7 @@ impl Finder {
         };
         let (mut status, mut answer) = (None, String::new());
         let ask = async || {
-            let answered = self.lookups.outbound.call(enrichment.request(&url), ANSWER_LIMIT).await;
+            let answered = self.outbound.call(enrichment.request(&url), ANSWER_LIMIT).await;
             let answered = answered.map_err(|error| missing(&error))?;
             status = Some(answered.status);
             enrichment
@@ -121,13 +124,13 @@ impl Finder {
                 .inspect_err(|_| answer = kept(&enrichment.without_secrets(answered.body.clone())))
         };
         let question = Question { url: &url, since: lookup.event.received_at, keep: enrichment.cache };
-        let found = self.answers.or_ask(question, &self.lookups.clock, ask).await;
+        let found = self.answers.or_ask(question, &self.clock, ask).await;
         Exchange { status, answer, found: found.map(Some) }
     }
 
     /// What follows from an attempt in which nothing was found.
     fn next(&self, lookup: &Lookup, attempt: &Attempt) -> LookupFate {
-        let policy = self.lookups.settings.policy;
+        let policy = self.policy;
         // a call that only reads may be made again
         let uncertain = UncertainPolicy { on_uncertain: OnUncertain::Retry, tries: NonZeroU32::MAX };
         let tried = Tried { used: lookup.attempts, since: lookup.since, probe: None, in_doubt: 0, uncertain };
@@ -147,7 +150,7 @@ impl Finder {
     fn report(&self, lookup: &Lookup, settlement: &LookupSettlement) {
         let LookupSettlement { number: attempt, outcome, status, took, fate, .. } = settlement;
         let labels = LookupLabels { route: (&lookup.route).into(), outcome };
-        self.lookups.metrics.lookups.get_or_create(&labels).inc();
+        self.metrics.lookups.get_or_create(&labels).inc();
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (route, event) = (&*lookup.route, &*lookup.event.id);
         match fate {

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::answers::Answers;
 use super::clocks::Clocks;
 use super::find::Finder;
 use super::pace::Pace;
@@ -110,8 +111,16 @@ struct Run {
 impl Run {
     fn new(lookups: Arc<Lookups>, route: &Arc<Route>) -> Self {
         let rate = route.knowledge.enrichment.as_ref().map_or(Rate(None), |call| call.rate);
+        let finder = Finder {
+            route: Arc::clone(route),
+            outbound: lookups.outbound.clone(),
+            policy: lookups.settings.policy,
+            clock: lookups.clock.clone(),
+            metrics: Arc::clone(&lookups.metrics),
+            answers: Answers::default(),
+        };
         Self {
-            finder: Arc::new(Finder::new(Arc::clone(&lookups), Arc::clone(route))),
+            finder: Arc::new(finder),
             clocks: Clocks::start(lookups.clock.clone()),
             lookups,
             route: route.name.clone(),

@@ -20,11 +20,11 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 
-pub use hold::{HoldChange, HoldId, HoldScope, HoldTurn, NoticeId, Probe, Probed, Told, Verdict};
-pub use notification::{AccountChange, AccountTurn, Notification, Reach};
-pub use outcome::{Attempt, Confirm, OnUncertain, Outcome, UncertainPolicy, UnknownRefusal};
-pub use send::{Claimed, Content, Fate, NewSend, Returned, SendId, Settlement, State, Why};
-pub use wishes::{BY_HAND, Cancel, Cap, Once, OverCap, Priority, Start, Suppression, Terms, Wishes};
+pub use hold::{HoldId, HoldScope, Probe, Probed, Verdict};
+pub use notification::{AccountChange, AccountTurn, HoldChange, HoldTurn, NoticeId, Notification, Reach, Told};
+pub use outcome::{Attempt, Confirm, Outcome, UncertainPolicy, UnknownRefusal};
+pub use send::{Claimed, Content, Fate, NewSend, Returned, SendId, Settlement, State};
+pub use wishes::{BY_HAND, Cancel, Cap, OnUncertain, Once, OverCap, Priority, Start, Suppression, Terms, Why, Wishes};
 
 /// One thing that happened, as a source told it.
 #[derive(Debug, Clone)]

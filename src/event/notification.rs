@@ -1,7 +1,9 @@
 //! What people are notified of: turns of holds, accounts that cannot be reached, and sends that nobody but a person can
 //! decide about.
 
-use super::{HoldChange, HoldTurn, NoticeId};
+use serde::Serialize;
+
+use super::hold::HoldId;
 use crate::clock::Timestamp;
 
 /// Something that whoever runs the relay should know.
@@ -11,6 +13,61 @@ pub enum Notification {
     Hold(HoldChange),
     /// Something happened to an account.
     Account(AccountChange),
+}
+
+/// A notification, and who knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What they are notified of.
+    pub notification: Notification,
+    /// The names of those who were told.
+    pub to: Vec<String>,
+}
+
+/// Names a notification inside the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct NoticeId(pub i64);
+
+/// A hold began, lasts or ended, and somebody should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldChange {
+    /// Names it inside the store.
+    pub notice: NoticeId,
+    /// Which hold.
+    pub hold: HoldId,
+    /// Whose sends stand still.
+    pub account: String,
+    /// Those of which campaign; `None`: all.
+    pub campaign: Option<String>,
+    /// Why it began.
+    pub reason: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// What happened to it.
+    pub turn: HoldTurn,
+    /// When that happened.
+    pub at: Timestamp,
+}
+
+/// What happened to a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldTurn {
+    /// It began.
+    Began,
+    /// It lasts, and somebody should know.
+    Lasts {
+        /// How many sends wait.
+        waiting: u64,
+    },
+    /// It ended.
+    Ended {
+        /// How many sends waited.
+        waited: u64,
+    },
+    /// It ended because nothing waits for it any more: whether its fault is gone is unknown.
+    Emptied,
 }
 
 /// Something happened to an account besides its holds.

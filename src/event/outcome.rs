@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Terms;
+use super::{OnUncertain, Terms};
 use crate::clock::Timestamp;
 
 /// What one attempt came to. [`crate::serri`] decides it; nothing else reads the API's answers.
@@ -140,17 +140,6 @@ pub struct UnknownRefusal {
 impl UnknownRefusal {
     /// So many different people in a row who are refused the same way put their campaign on hold: two may be chance.
     pub const PEOPLE: usize = 3;
-}
-
-/// What to do with a send of which nobody knows whether it went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnUncertain {
-    /// Repeat it: nobody is missed, somebody may get a message twice.
-    #[default]
-    Retry,
-    /// Leave it for a person to decide.
-    Hold,
 }
 
 /// How often a send is tried of which nobody knows whether it went.

@@ -72,38 +72,6 @@ pub enum State {
     Duplicate,
 }
 
-/// Why a send waits for a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Why {
-    /// An attempt failed.
-    Retry,
-    /// People are not messaged at this hour.
-    Hours,
-    /// Its rule says so: `delay`, or `at`.
-    Delay,
-    /// The person had enough.
-    Cap,
-    /// The same is being sent to the person.
-    Once,
-}
-
-impl Why {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Retry, Self::Hours, Self::Delay, Self::Cap, Self::Once];
-
-    /// One word for the store and the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Hours => "hours",
-            Self::Delay => "delay",
-            Self::Cap => "cap",
-            Self::Once => "once",
-        }
-    }
-}
-
 /// Names a send inside the store; later sends have larger numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OnUncertain, Why};
 use crate::clock::Timestamp;
 use crate::hours::Hours;
 
@@ -54,6 +53,38 @@ pub struct Start {
     pub at: Timestamp,
     /// Why.
     pub why: Why,
+}
+
+/// Why a send waits for a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Why {
+    /// An attempt failed.
+    Retry,
+    /// People are not messaged at this hour.
+    Hours,
+    /// Its rule says so: `delay`, or `at`.
+    Delay,
+    /// The person had enough.
+    Cap,
+    /// The same is being sent to the person.
+    Once,
+}
+
+impl Why {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Retry, Self::Hours, Self::Delay, Self::Cap, Self::Once];
+
+    /// One word for the store and the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Hours => "hours",
+            Self::Delay => "delay",
+            Self::Cap => "cap",
+            Self::Once => "once",
+        }
+    }
 }
 
 /// The same campaign to the same person not again within a while.
@@ -129,6 +160,17 @@ pub enum OverCap {
     Wait,
     /// It is not sent.
     Drop,
+}
+
+/// What to do with a send of which nobody knows whether it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUncertain {
+    /// Repeat it: nobody is missed, somebody may get a message twice.
+    #[default]
+    Retry,
+    /// Leave it for a person to decide.
+    Hold,
 }
 
 /// Why something was done, if a person did it and did not say.

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Scope;
 use super::budget::{Budget, steps_for};
 use super::lint::{self, Broken};
-use super::{filters, number, text};
+use super::{arguments, filters, number, text};
 
 /// How many steps one evaluation may take. What fails or runs out at one limit has cost no more than that limit, so the
 /// evaluation starts small and is repeated with more where it needs more: nearly all get by with the first.
@@ -54,6 +54,7 @@ fn environment(steps: u64) -> Environment<'static> {
     environment.remove_global("debug");
     environment.remove_global("namespace");
     filters::register(&mut environment);
+    arguments::register(&mut environment);
     environment
 }
 

@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::budget::steps_for;
-use super::{arguments, money, names, text};
+use super::{money, names, text};
 use crate::mask;
 
 /// A filter as the docs show it.
@@ -132,7 +132,6 @@ pub fn register(environment: &mut Environment<'_>) {
         Ok(Value::from(json))
     });
     environment.add_filter("mask", |state: &State, value: Value| on_text(state, &value, mask::number));
-    arguments::register(environment);
 }
 
 /// The text of a value, paid for. Every filter of ours reads its texts by this.

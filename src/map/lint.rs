@@ -289,6 +289,7 @@ mod tests {
     fn the_lists_name_what_minijinja_has() {
         let mut environment = minijinja::Environment::new();
         filters::register(&mut environment);
+        super::super::arguments::register(&mut environment);
         for name in filter_names() {
             let error = environment.render_str(&format!("{{{{ 1|{name} }}}}"), ()).err();
             assert!(error.is_none_or(|e| e.kind() != minijinja::ErrorKind::UnknownFilter), "{name}");

@@ -12,7 +12,7 @@ use super::version::version_of;
 use super::wish::Wish;
 use crate::config::document::Node;
 use crate::config::fault::{Fault, Place};
-use crate::config::source::OneOrMany;
+use crate::config::one_or_many::OneOrMany;
 use crate::config::unit::PerSecond;
 use crate::config::wishes::{CampaignSpec, WishesSpec};
 use crate::event::Cap;

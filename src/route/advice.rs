@@ -9,9 +9,10 @@ use super::{Route, manner_of};
 use crate::clock::Timestamp;
 use crate::config::document::{Kind, Node};
 use crate::config::fault::{Fault, Place};
+use crate::config::one_or_many::OneOrMany;
 use crate::config::relay::AccountSpec;
 use crate::config::route::RouteFile;
-use crate::config::source::{Manner, OneOrMany, SampleSpec};
+use crate::config::source::{Manner, SampleSpec};
 use crate::config::{File, Written};
 use crate::event::NewSend;
 
@@ -143,7 +144,7 @@ pub fn storage(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault
 pub fn shared_secrets(written: &Written, faults: &mut Vec<Fault>) {
     let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
     for file in written.routes.values() {
-        let secrets = file.value.secret.iter().flat_map(crate::config::source::OneOrMany::as_slice);
+        let secrets = file.value.secret.iter().flat_map(OneOrMany::as_slice);
         for secret in secrets.filter(|secret| !secret.trim().is_empty()) {
             match owners.get(secret.as_str()) {
                 Some(other) if *other != file.name => {

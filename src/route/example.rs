@@ -194,7 +194,7 @@ pub fn call_of(sample: &SampleSpec, manner: &Manner) -> Call {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&sample.query).finish();
     let uri = if query.is_empty() { "/".to_owned() } else { format!("/?{query}") };
     let first = || manner.methods.as_ref().and_then(|methods| methods.first()).copied();
-    let method = sample.method.or_else(first).map_or(Method::POST, crate::config::source::Method::http);
+    let method = sample.method.or_else(first).map_or(Method::POST, crate::config::method::Method::http);
     Call { method, uri: uri.parse().unwrap_or_else(|_| Uri::from_static("/")), headers, body, packed: None }
 }
 

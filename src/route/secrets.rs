@@ -1,7 +1,7 @@
 //! All that a configuration holds in secret, for the border of the log.
 
 use super::check::Checked;
-use crate::config::source::OneOrMany;
+use crate::config::one_or_many::OneOrMany;
 use crate::mask::Secrets;
 
 impl Checked {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::document::Node;
 use crate::config::fault::{Fault, Place, Source};
-use crate::config::source::OneOrMany;
+use crate::config::one_or_many::OneOrMany;
 use crate::map::expression::Expression;
 use crate::map::lint::Broken;
 

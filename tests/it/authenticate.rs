@@ -12,7 +12,8 @@ use serri_relay::call::Call;
 use serri_relay::clock::Timestamp;
 use serri_relay::config::auth::AuthSpec;
 use serri_relay::config::fault::{Place, Source};
-use serri_relay::config::source::{BodyFormat, OneOrMany};
+use serri_relay::config::one_or_many::OneOrMany;
+use serri_relay::config::source::BodyFormat;
 
 const NOW: Timestamp = Timestamp(1_767_085_200_000);
 

@@ -1,6 +1,6 @@
 //! The architecture, held by machine: which module may use which, and that no file outgrows its subject.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules from the bottom up, each with what it may use. What is not listed is forbidden.
@@ -185,6 +185,105 @@ fn the_table_has_no_way_up() {
             assert!(below < position, "{module} uses {used}, which stands above it");
         }
     }
+}
+
+/// The modules that a file names by `crate::`, `super::` or `self::`, as paths from the top, items and all; `use` trees are
+/// spread.
+fn named_by(module: &[String], code: &str) -> Vec<Vec<String>> {
+    fn spread(before: &str, tree: &str, paths: &mut Vec<String>) {
+        let Some((head, inside)) = tree.split_once('{') else {
+            paths.push(format!("{before}{}", tree.split(" as ").next().unwrap().trim()));
+            return;
+        };
+        let (mut depth, mut start) = (0, 0);
+        let inside = inside.trim_end().trim_end_matches('}');
+        for (at, c) in inside.char_indices().chain([(inside.len(), ',')]) {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    spread(&format!("{before}{}", head.trim()), inside.get(start..at).unwrap().trim(), paths);
+                    start = at + 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut written = Vec::new();
+    for statement in code.split("use ").skip(1) {
+        spread("", statement.split(';').next().unwrap(), &mut written);
+    }
+    let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    written.extend(code.split(|c| !is_path(c)).map(ToOwned::to_owned));
+    written
+        .iter()
+        .filter_map(|path| {
+            let steps: Vec<&str> = path.split("::").map(str::trim).filter(|step| !step.is_empty()).collect();
+            let up = steps.iter().take_while(|step| **step == "super").count();
+            let from = match steps.first() {
+                Some(&"crate") => &[],
+                Some(&("super" | "self")) => module.get(..module.len().checked_sub(up)?)?,
+                _ => return None,
+            };
+            let rest = steps.iter().filter(|step| !["crate", "super", "self"].contains(step));
+            Some(from.iter().cloned().chain(rest.map(|step| (*step).to_owned())).collect())
+        })
+        .collect()
+}
+
+/// What a module hands on of its files, `pub` or not: the name, and the file it comes from.
+fn handed_on(code: &str) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    for statement in code.split("use ").skip(1).map(|rest| rest.split(';').next().unwrap()) {
+        let Some((file, inside)) = statement.split_once("::") else { continue };
+        for name in inside.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty()) {
+            names.insert(name.to_owned(), file.trim().to_owned());
+        }
+    }
+    names
+}
+
+#[test]
+fn no_two_files_of_a_module_use_each_other() {
+    let files: BTreeMap<Vec<String>, String> = sources()
+        .into_iter()
+        .map(|(path, text)| {
+            let inside =
+                path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap().with_extension("");
+            let steps = inside.iter().map(|step| step.to_string_lossy().into_owned());
+            (steps.filter(|step| step != "mod" && step != "lib").collect(), running(&text))
+        })
+        .collect();
+    let mut uses: BTreeMap<Vec<String>, BTreeSet<Vec<String>>> = BTreeMap::new();
+    // the store is being taken apart
+    for (module, code) in files.iter().filter(|(module, _)| module.first().is_some_and(|top| top != "store")) {
+        for path in named_by(module, code) {
+            let shared = module.iter().zip(&path).take_while(|(one, other)| one == other).count();
+            let (Some(own), Some(other)) = (module.get(..=shared), path.get(shared)) else { continue };
+            let around = &module[..shared];
+            let names = files.get(around).map(|code| handed_on(code)).unwrap_or_default();
+            let other = names.get(other).unwrap_or(other);
+            let other: Vec<String> = around.iter().chain([other]).cloned().collect();
+            if files.contains_key(&other) && other != own {
+                uses.entry(own.to_vec()).or_default().insert(other);
+            }
+        }
+    }
+    let reaches = |from: &Vec<String>, to: &Vec<String>| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(module) = next.pop() {
+            next.extend(uses.get(module).into_iter().flatten().filter(|used| seen.insert(*used)));
+        }
+        seen.contains(to)
+    };
+    let circles: Vec<String> = uses
+        .iter()
+        .flat_map(|(module, used)| used.iter().map(move |other| (module, other)))
+        .filter(|(module, other)| reaches(other, module))
+        .map(|(module, other)| format!("`{}` uses `{}`, and is used by it", module.join("/"), other.join("/")))
+        .collect();
+    assert!(uses.len() > 50, "this finds too little to be worth anything: {}", uses.len());
+    assert!(circles.is_empty(), "{circles:#?}");
 }
 
 #[test]

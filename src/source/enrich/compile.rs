@@ -59,7 +59,7 @@ impl Compiler<'_> {
         }
         Some(Enrichment {
             when,
-            method: spec.method.map_or(http::Method::GET, crate::config::source::Method::http),
+            method: spec.method.map_or(http::Method::GET, crate::config::method::Method::http),
             base: base?,
             path,
             query,
