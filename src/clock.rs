@@ -47,7 +47,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-fn millis(span: Duration) -> i64 {
+/// Whole milliseconds.
+pub fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 

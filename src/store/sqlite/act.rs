@@ -3,12 +3,15 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::barrier::barrier;
-use super::direct::Direct;
+use super::cancellation;
+use super::fast_path::FastPath;
+use super::insert::Origin;
 use super::insert::insert_send;
-use super::origin::Origin;
+use super::queries;
 use super::states::{CANCELLED, FAILED, READY, WAITING};
-use super::turns::{self, Turn};
-use super::{append, archive, holds, people, refusals, remap, states};
+use super::suppression;
+use super::transitions::{self, Transition};
+use super::{append, holds, refusals, remap, states};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action, Candidate, Revival};
 use crate::event::lookup::EventSeq;
@@ -57,13 +60,13 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
         Action::ReadAgain { undecoded, events } => acted.changed = read_again(db, *undecoded, events, now)?,
         Action::Suppress(changes) => {
             for change in changes {
-                acted.changed += people::suppress(db, change, None, now)?;
+                acted.changed += suppression::suppress(db, change, None, now)?;
             }
         }
         Action::Import(changes) => {
             for change in changes {
-                if !people::is_listed(db, change)? {
-                    acted.changed += people::suppress(db, change, None, now)?;
+                if !suppression::is_listed(db, change)? {
+                    acted.changed += suppression::suppress(db, change, None, now)?;
                 }
             }
         }
@@ -76,8 +79,8 @@ fn cancel(db: &Connection, (ids, filter): (&[SendId], &Filter), reason: &str, no
     let mut waits = db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND state IN (0, 1, 3)")?;
     let mut cancelled = 0;
     for id in ids {
-        if waits.exists([id.0])? && archive::is_found(db, filter, *id)? {
-            turns::turn(db, id.0, now, Turn::end(CANCELLED, reason))?;
+        if waits.exists([id.0])? && queries::is_found(db, filter, *id)? {
+            transitions::record(db, id.0, now, Transition::end(CANCELLED, reason))?;
             cancelled += 1;
         }
     }
@@ -91,10 +94,10 @@ fn read_again(db: &Connection, undecoded: EventSeq, events: &[NewEvent], now: Ti
     db.prepare_cached("DELETE FROM seen WHERE fingerprint = ?1 AND event = ?2").and_then(|mut forget| {
         events.iter().try_for_each(|event| forget.execute(params![event.fingerprint, undecoded.0]).map(drop))
     })?;
-    let mut direct = Direct::default();
+    let mut direct = FastPath::default();
     let mut going = 0;
     for event in events {
-        if archive::seen(db, event.fingerprint)?.is_some()
+        if queries::seen(db, event.fingerprint)?.is_some()
             || append::append(db, std::slice::from_ref(event), &mut direct)? != [Kept::New]
         {
             continue;
@@ -161,15 +164,20 @@ fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<
     let content = match &send.content {
         Ok(content) => content,
         Err(reason) => {
-            turns::turn(db, id.0, now, Turn::end(FAILED, reason))?;
+            transitions::record(db, id.0, now, Transition::end(FAILED, reason))?;
             return Ok(false);
         }
     };
     if let Some(key) = &content.wishes.key {
         let mut origin = db.prepare_cached("SELECT event, route FROM sends WHERE id = ?1")?;
         let (event, route): (i64, String) = origin.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if people::is_cancelled(db, (&route, &send.rule, key), event)? {
-            turns::turn(db, id.0, now, Turn::end(CANCELLED, "a later event about the same had cancelled it"))?;
+        if cancellation::is_cancelled(db, (&route, &send.rule, key), event)? {
+            transitions::record(
+                db,
+                id.0,
+                now,
+                Transition::end(CANCELLED, "a later event about the same had cancelled it"),
+            )?;
             return Ok(false);
         }
     }
@@ -183,12 +191,12 @@ fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<
     )?
     .execute(params![id.0, now.0, send.account])?;
     let start = content.wishes.start.filter(|start| start.at > now);
-    let turn = Turn {
+    let turn = Transition {
         state: if start.is_some() { WAITING } else { READY },
         why: start.map(|start| start.why),
         until: start.map(|start| start.at),
         reason: Some("replayed"),
     };
-    turns::turn(db, id.0, now, turn)?;
+    transitions::record(db, id.0, now, turn)?;
     Ok(true)
 }

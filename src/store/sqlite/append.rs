@@ -2,13 +2,13 @@
 
 use rusqlite::{Connection, Result, params};
 
-use super::direct::Direct;
+use super::fast_path::FastPath;
+use super::insert::Origin;
 use super::lookups;
-use super::origin::Origin;
 use crate::event::{Kept, NewEvent};
 
 /// Keeps events that were not seen yet. Their sends go straight to a deliverer that asks, as far as it has room.
-pub fn append(db: &Connection, events: &[NewEvent], direct: &mut Direct) -> Result<Vec<Kept>> {
+pub fn append(db: &Connection, events: &[NewEvent], direct: &mut FastPath) -> Result<Vec<Kept>> {
     let mut seen = db.prepare_cached(
         "INSERT INTO seen (fingerprint, expires_at, event) VALUES (?1, ?2, ?3)
          ON CONFLICT (fingerprint) DO UPDATE SET expires_at = ?2, event = ?3 WHERE expires_at <= ?4",

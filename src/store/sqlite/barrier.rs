@@ -3,7 +3,9 @@
 
 use rusqlite::{Connection, Result};
 
-use super::people::{self, OfMoment, Same};
+use super::cancellation;
+use super::frequency::{self, OfMoment, Same};
+use super::suppression;
 use crate::clock::Timestamp;
 use crate::event::act::Candidate;
 use crate::event::{Content, NewSend, Wishes};
@@ -19,7 +21,7 @@ pub fn barrier(db: &Connection, candidate: Candidate<'_>, now: Timestamp) -> Res
         return Ok(Some(format!("its time was over at {at}")));
     }
     if !terms.even_if_suppressed
-        && let Some(reason) = people::suppression(db, &candidate.send.account, &content.destination)?
+        && let Some(reason) = suppression::suppression(db, &candidate.send.account, &content.destination)?
     {
         return Ok(Some(format!("the number must not be messaged: {reason}")));
     }
@@ -28,7 +30,7 @@ pub fn barrier(db: &Connection, candidate: Candidate<'_>, now: Timestamp) -> Res
     }
     let Some(once) = once else { return Ok(None) };
     let old = candidate.old.map_or(0, |id| id.0);
-    Ok(match people::same_before(db, &once.key, old, now.before(once.within).0)? {
+    Ok(match frequency::same_before(db, &once.key, old, now.before(once.within).0)? {
         Some(Same::Went(id)) => Some(format!("the person got the same by send {id}")),
         // whether that one goes is not known yet
         Some(Same::IsGoing) | None => None,
@@ -40,7 +42,7 @@ fn unwanted(db: &Connection, candidate: Candidate<'_>, content: &Content) -> Res
     let Candidate { send, route, event, old } = candidate;
     let Some(key) = &content.wishes.key else { return Ok(None) };
     if let Some(event) = event
-        && people::is_cancelled(db, (route, &send.rule, key), event.0)?
+        && cancellation::is_cancelled(db, (route, &send.rule, key), event.0)?
     {
         return Ok(Some("a later event about the same had cancelled it".into()));
     }
@@ -48,6 +50,6 @@ fn unwanted(db: &Connection, candidate: Candidate<'_>, content: &Content) -> Res
     let NewSend { rule, account, .. } = send;
     // events that the sandbox took for the same again are replayed together: one of them goes
     let about = OfMoment { route, rule, account, key, moment, id: old, waiting_counts: true };
-    let other = people::sent_for_moment(db, about)?;
+    let other = frequency::sent_for_moment(db, about)?;
     Ok(other.map(|other| format!("send {other} was for the same moment")))
 }

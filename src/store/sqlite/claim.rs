@@ -2,11 +2,15 @@
 
 use rusqlite::{Connection, Result, Row, params};
 
-use super::direct::Direct;
+use super::cancellation;
+use super::fast_path::FastPath;
+use super::frequency;
 use super::holds::{self, Active};
+use super::ready;
+use super::recipient_order::{self, Line};
 use super::states::{CANCELLED, DUPLICATE, EXPIRED, SENDING, SUPPRESSED};
-use super::turns::{self, Line, Turn};
-use super::{lanes, people};
+use super::suppression;
+use super::transitions::{self, Transition};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, HoldChange, OverCap, SendId, Start, Terms, Why};
 use crate::store::{ClaimRequest, Claims, Want};
@@ -21,8 +25,8 @@ const PROBES: usize = 16;
 const ONCE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Hands out sends that are ready, besides those that went straight through.
-pub fn claim(db: &Connection, request: &ClaimRequest, direct: Direct) -> Result<Claims> {
-    let direct = if direct.lease_until.is_some() { direct } else { Direct::of(db, request)? };
+pub fn claim(db: &Connection, request: &ClaimRequest, direct: FastPath) -> Result<Claims> {
+    let direct = if direct.lease_until.is_some() { direct } else { FastPath::of(db, request)? };
     let holds = holds::active(db)?;
     let mut claim = Claim { db, request, holds, sends: direct.sends, looked: 0, ended: Vec::new() };
     let is_unfinished = direct.more;
@@ -51,7 +55,7 @@ pub fn claim(db: &Connection, request: &ClaimRequest, direct: Direct) -> Result<
 enum Gate {
     Open,
     Behind,
-    Turn(i64, Option<Start>, String),
+    Transition(i64, Option<Start>, String),
 }
 
 struct Claim<'a> {
@@ -82,7 +86,7 @@ impl Claim<'_> {
             }
         }
         while left.count > 0 && self.looked < LOOK_LIMIT {
-            let ids = lanes::first(self.db, &left, &of_account)?;
+            let ids = ready::first(self.db, &left, &of_account)?;
             if ids.is_empty() {
                 break;
             }
@@ -102,12 +106,12 @@ impl Claim<'_> {
             return Ok(());
         }
         let some = Want { count: PROBES, ..want.clone() };
-        if self.probe((hold, false), |db| lanes::first(db, &some, holds))? {
+        if self.probe((hold, false), |db| ready::first(db, &some, holds))? {
             return Ok(());
         }
         for lane in holds.iter().filter(|hold| !hold.campaign.is_empty()) {
             if self
-                .probe((hold, true), |db| lanes::of_campaign(db, &lane.account, &lane.campaign, PROBES).map(numbers))?
+                .probe((hold, true), |db| ready::of_campaign(db, &lane.account, &lane.campaign, PROBES).map(numbers))?
             {
                 return Ok(());
             }
@@ -117,7 +121,7 @@ impl Claim<'_> {
 
     /// The same for a campaign. Returns whether one goes.
     fn probe_lane(&mut self, hold: &Active) -> Result<bool> {
-        self.probe((hold, false), |db| lanes::of_campaign(db, &hold.account, &hold.campaign, PROBES).map(numbers))
+        self.probe((hold, false), |db| ready::of_campaign(db, &hold.account, &hold.campaign, PROBES).map(numbers))
     }
 
     /// Each probe is another send: one that is refused for what it is itself must not keep all others from being tried.
@@ -127,7 +131,7 @@ impl Claim<'_> {
         candidates: impl Fn(&Connection) -> Result<Vec<i64>>,
     ) -> Result<bool> {
         while self.looked < LOOK_LIMIT {
-            let ids = turns::first_of_each(self.db, &candidates(self.db)?)?;
+            let ids = recipient_order::first_of_each(self.db, &candidates(self.db)?)?;
             let turn = usize::try_from(hold.probes).unwrap_or(0).checked_rem(ids.len());
             let Some(id) = turn.and_then(|turn| ids.get(turn)).copied() else { break };
             if let Some(send) = self.look(id)? {
@@ -162,15 +166,15 @@ impl Claim<'_> {
         let (send, now) = (&candidate.send, self.request.now);
         match gate(self.db, &candidate, now)? {
             Gate::Open => return Ok(Some(candidate.send)),
-            Gate::Behind => turns::step_behind(self.db, send.id.0)?,
-            Gate::Turn(state, start, reason) => {
-                let turn = Turn {
+            Gate::Behind => recipient_order::block(self.db, send.id.0)?,
+            Gate::Transition(state, start, reason) => {
+                let turn = Transition {
                     state,
                     why: start.map(|start| start.why),
                     until: start.map(|start| start.at),
                     reason: Some(reason.as_str()).filter(|reason| !reason.is_empty()),
                 };
-                turns::turn(self.db, send.id.0, now, turn)?;
+                transitions::record(self.db, send.id.0, now, turn)?;
             }
         }
         Ok(None)
@@ -223,41 +227,41 @@ impl Candidate {
 
 fn gate(db: &Connection, candidate: &Candidate, now: Timestamp) -> Result<Gate> {
     let Candidate { send, priority, once, is_marketing, about } = candidate;
-    let end = |state: i64, reason: String| Ok(Gate::Turn(state, None, reason));
+    let end = |state: i64, reason: String| Ok(Gate::Transition(state, None, reason));
     if send.expires_at.is_some_and(|at| at <= now) {
         return end(EXPIRED, "its time was over before it could be sent".into());
     }
     if let Some((key, event)) = about
-        && people::is_cancelled(db, (&send.route, &send.rule, key), *event)?
+        && cancellation::is_cancelled(db, (&send.route, &send.rule, key), *event)?
     {
         return end(CANCELLED, "a later event about the same came while it was on its way".into());
     }
     if !send.terms.even_if_suppressed
-        && let Some(reason) = people::suppression(db, &send.account, &send.destination)?
+        && let Some(reason) = suppression::suppression(db, &send.account, &send.destination)?
     {
         return end(SUPPRESSED, format!("the number must not be messaged: {reason}"));
     }
     let line = Line { destination: &send.destination, account: &send.account, priority: *priority, before: send.id.0 };
-    if turns::is_taken(db, line, now)? {
+    if recipient_order::is_taken(db, line, now)? {
         return Ok(Gate::Behind);
     }
     if let Some((key, within)) = once
-        && let Some(same) = people::same_before(db, key, send.id.0, now.0.saturating_sub(*within))?
+        && let Some(same) = frequency::same_before(db, key, send.id.0, now.0.saturating_sub(*within))?
     {
         return match same {
-            people::Same::Went(id) => end(DUPLICATE, format!("the person got the same by send {id}")),
-            people::Same::IsGoing => {
+            frequency::Same::Went(id) => end(DUPLICATE, format!("the person got the same by send {id}")),
+            frequency::Same::IsGoing => {
                 let start = Start { at: now.after(ONCE_PAUSE), why: Why::Once };
-                Ok(Gate::Turn(super::states::WAITING, Some(start), String::new()))
+                Ok(Gate::Transition(super::states::WAITING, Some(start), String::new()))
             }
         };
     }
     let Some(cap) = send.terms.cap.filter(|_| *is_marketing) else { return Ok(Gate::Open) };
-    Ok(match people::room_at(db, send, cap, now)? {
+    Ok(match frequency::room_at(db, send, cap, now)? {
         None => Gate::Open,
         Some(_) if cap.over == OverCap::Drop => {
-            Gate::Turn(CANCELLED, None, format!("the person had {} marketing messages already", cap.most))
+            Gate::Transition(CANCELLED, None, format!("the person had {} marketing messages already", cap.most))
         }
-        Some(at) => Gate::Turn(super::states::WAITING, Some(Start { at, why: Why::Cap }), String::new()),
+        Some(at) => Gate::Transition(super::states::WAITING, Some(Start { at, why: Why::Cap }), String::new()),
     })
 }

@@ -2,12 +2,22 @@
 
 use rusqlite::{Connection, Result, params};
 
-use super::origin::Origin;
-use super::people::{self, OfMoment};
+use super::cancellation;
+use super::frequency::{self, OfMoment};
 use super::states::{CANCELLED, DUPLICATE, EXPIRED, FAILED, READY, SENDING, WAITING};
-use super::turns;
 use crate::clock::Timestamp;
+use crate::clock::millis;
 use crate::event::{Content, NewSend, Wishes};
+
+/// The event that sends come of.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    pub seq: i64,
+    pub id: &'a str,
+    pub route: &'a str,
+    /// When its sends are made.
+    pub at: Timestamp,
+}
 
 /// How a send begins.
 struct Beginning {
@@ -67,7 +77,7 @@ pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: O
         wishes.key,
         wishes.moment.map(|at| at.0),
         wishes.once.as_ref().map(|once| once.key),
-        wishes.once.as_ref().map(|once| turns::millis(once.within)),
+        wishes.once.as_ref().map(|once| millis(once.within)),
         wishes.marketing.then_some(1),
         wishes.terms.written()
     ])?;
@@ -76,7 +86,7 @@ pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: O
 
 fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, wishes: &Wishes) -> Result<Beginning> {
     if let Some(key) = &wishes.key {
-        if people::is_cancelled(db, (origin.route, &send.rule, key), origin.seq)? {
+        if cancellation::is_cancelled(db, (origin.route, &send.rule, key), origin.seq)? {
             return Ok(Beginning::ended(
                 CANCELLED,
                 origin.at,
@@ -86,12 +96,12 @@ fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, wishes: &Wishe
         if let Some(moment) = wishes.moment {
             let NewSend { rule, account, .. } = send;
             let about = OfMoment { route: origin.route, rule, account, key, moment, id: None, waiting_counts: false };
-            if let Some(other) = people::sent_for_moment(db, about)? {
+            if let Some(other) = frequency::sent_for_moment(db, about)? {
                 return Ok(Beginning::ended(DUPLICATE, origin.at, format!("send {other} was for the same moment")));
             }
         }
         if wishes.moves {
-            people::replace(db, origin, &send.account, (&send.rule, key))?;
+            cancellation::replace(db, origin, &send.account, (&send.rule, key))?;
         }
     }
     if wishes.expires_at.is_some_and(|at| at <= origin.at) {

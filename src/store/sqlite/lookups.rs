@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::direct::Direct;
-use super::origin::Origin;
+use super::fast_path::FastPath;
+use super::insert::Origin;
 use super::states::{FAILED, READY, SENDING, WAITING};
 use crate::clock::Timestamp;
 use crate::event::lookup::{EventSeq, KeptEvent, Lookup, LookupFate, LookupSettlement};
@@ -115,7 +115,7 @@ pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
                 .optional()?
                 .unwrap_or_default();
             let origin = Origin { seq: seq.0, id: &id, route: &route, at: ended };
-            Direct::default().make(db, origin, made)?;
+            FastPath::default().make(db, origin, made)?;
             if let Some(fingerprint) = forget {
                 db.prepare_cached("DELETE FROM seen WHERE fingerprint = ?1")?.execute([fingerprint])?;
             }

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use rusqlite::Connection;
 
 use super::append::append;
-use super::direct::Direct;
+use super::fast_path::FastPath;
 use crate::clock::Timestamp;
 use crate::event::{Made, NewEvent, NewSend};
 
 /// Does what an append does, takes it back, and writes a page all the same, so that the commit meets the disk.
 pub fn probe(db: &Connection) -> rusqlite::Result<()> {
     db.prepare_cached("SAVEPOINT probe")?.execute([])?;
-    let tried = append(db, &[trial()], &mut Direct::default());
+    let tried = append(db, &[trial()], &mut FastPath::default());
     let undone = db.execute_batch("ROLLBACK TO probe; RELEASE probe");
     tried?;
     undone?;

@@ -9,7 +9,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::engine::SqliteStore;
 use super::location::Location;
-use super::{archive, barrier, errors};
+use super::queries;
+use super::{barrier, errors};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::event::SendId;
 use crate::event::act::Candidate;
@@ -33,7 +34,7 @@ const STEPS: i32 = 10_000;
 /// What SQLite says, or that it is no store.
 pub fn learned(url: &str) -> Result<Vec<LearnedCampaign>, StoreError> {
     let location = Location::parse(url).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    read(&location, LEARNING, archive::learned)
+    read(&location, LEARNING, queries::learned)
 }
 
 fn read<T>(
@@ -73,11 +74,11 @@ impl SqliteStore {
 
 impl Archive for SqliteStore {
     fn sends(&self, filter: Filter) -> BoxFuture<'_, Result<Page<SendView>, StoreError>> {
-        self.read(move |db| archive::sends(db, &filter))
+        self.read(move |db| queries::sends(db, &filter))
     }
 
     fn tally(&self, filter: Filter) -> BoxFuture<'_, Result<Tally, StoreError>> {
-        self.read(move |db| archive::tally(db, &filter))
+        self.read(move |db| queries::tally(db, &filter))
     }
 
     fn barrier(&self, candidate: Candidate<'_>, now: Timestamp) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
@@ -87,27 +88,27 @@ impl Archive for SqliteStore {
     }
 
     fn seen(&self, fingerprint: [u8; 16]) -> BoxFuture<'_, Result<Option<i64>, StoreError>> {
-        self.read(move |db| archive::seen(db, fingerprint))
+        self.read(move |db| queries::seen(db, fingerprint))
     }
 
     fn send(&self, id: SendId) -> BoxFuture<'_, Result<Option<SendStory>, StoreError>> {
-        self.read(move |db| archive::send_story(db, id))
+        self.read(move |db| queries::send_story(db, id))
     }
 
     fn events(&self, filter: Filter) -> BoxFuture<'_, Result<Page<EventView>, StoreError>> {
-        self.read(move |db| archive::events(db, &filter))
+        self.read(move |db| queries::events(db, &filter))
     }
 
     fn event(&self, name: String) -> BoxFuture<'_, Result<Option<EventStory>, StoreError>> {
-        self.read(move |db| archive::event_story(db, &name))
+        self.read(move |db| queries::event_story(db, &name))
     }
 
     fn kept(&self, number: i64) -> BoxFuture<'_, Result<Option<KeptWhole>, StoreError>> {
-        self.read(move |db| archive::kept(db, number))
+        self.read(move |db| queries::kept(db, number))
     }
 
     fn holds(&self) -> BoxFuture<'_, Result<Vec<HoldView>, StoreError>> {
-        self.read(archive::holds)
+        self.read(queries::holds)
     }
 
     fn suppressions(
@@ -115,11 +116,11 @@ impl Archive for SqliteStore {
         after: (String, String),
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SuppressionView>, StoreError>> {
-        self.read(move |db| archive::suppressions(db, (&after.0, &after.1), limit))
+        self.read(move |db| queries::suppressions(db, (&after.0, &after.1), limit))
     }
 
     fn suppression(&self, number: String) -> BoxFuture<'_, Result<SuppressionStory, StoreError>> {
-        self.read(move |db| archive::suppression_story(db, &number))
+        self.read(move |db| queries::suppression_story(db, &number))
     }
 }
 

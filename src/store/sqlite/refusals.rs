@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::holds;
 use super::states::READY;
-use super::turns::{self, Turn};
+use super::transitions::{self, Transition};
 use crate::clock::Timestamp;
 use crate::event::{HoldChange, UnknownRefusal};
 
@@ -129,7 +129,12 @@ fn wait(db: &Connection, refused: Refused<'_>, send: i64, state: i64) -> Result<
     remember(db, refused, send, state)?;
     db.prepare_cached("UPDATE sends SET used = 0, since = ?2 WHERE id = ?1")?.execute(params![send, refused.now.0])?;
     let reason = format!("{}; others were refused the same way, so it waits with them", refused.refusal.reason);
-    turns::turn(db, send, refused.now, Turn { state: READY, why: None, until: None, reason: Some(&reason) })
+    transitions::record(
+        db,
+        send,
+        refused.now,
+        Transition { state: READY, why: None, until: None, reason: Some(&reason) },
+    )
 }
 
 fn remember(db: &Connection, refused: Refused<'_>, send: i64, state: i64) -> Result<()> {

@@ -6,8 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::holds;
 use super::states::{CANCELLED, FAILED};
-use super::turns::{self, Turn};
+use super::transitions::{self, Transition};
 use crate::clock::Timestamp;
+use crate::clock::millis;
 use crate::event::lookup::KeptEvent;
 use crate::event::remap::{MadeSend, Origin, Remapped, RuleVersion};
 use crate::event::{Content, HoldChange, NewSend, SendId, Terms, is_sandboxed};
@@ -114,12 +115,12 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
                     db.prepare_cached("UPDATE sends SET account = ?2 WHERE id = ?1")?
                         .execute(params![id.0, new.account])?;
                 }
-                turns::note(db, id.0, now, "its rule was changed: it was mapped again from its event")?;
+                transitions::note(db, id.0, now, "its rule was changed: it was mapped again from its event")?;
             }
-            Some((_, Err(reason))) => turns::turn(db, id.0, now, Turn::end(FAILED, reason))?,
+            Some((_, Err(reason))) => transitions::record(db, id.0, now, Transition::end(FAILED, reason))?,
             None => {
                 let reason = "the rule was changed, and does not apply to the event any more";
-                turns::turn(db, id.0, now, Turn::end(CANCELLED, reason))?;
+                transitions::record(db, id.0, now, Transition::end(CANCELLED, reason))?;
             }
         }
         probe_soon(db, &old, now)?;
@@ -130,7 +131,7 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
 /// A send fails because what its rule makes of it cannot be written.
 pub fn fail(db: &Connection, id: SendId, reason: &str, now: Timestamp) -> Result<()> {
     let Some(old) = waiting(db, id)? else { return Ok(()) };
-    turns::turn(db, id.0, now, Turn::end(FAILED, reason))?;
+    transitions::record(db, id.0, now, Transition::end(FAILED, reason))?;
     probe_soon(db, &old, now)
 }
 
@@ -187,7 +188,7 @@ pub fn rewrite(db: &Connection, id: SendId, new: &NewSend, content: &Content) ->
         wishes.key,
         wishes.moment.map(|at| at.0),
         wishes.once.as_ref().map(|once| once.key),
-        wishes.once.as_ref().map(|once| turns::millis(once.within)),
+        wishes.once.as_ref().map(|once| millis(once.within)),
         wishes.marketing.then_some(1),
         wishes.terms.written(),
         new.item

@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use super::inbox::{Append, Request};
 use super::job::{Reply, job};
-use super::{act, holds, keys, lookups, lost, notices, probe, remap, settle, transaction};
+use super::leases;
+use super::{act, holds, keys, lookups, notices, probe, remap, settle, transaction};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
 use crate::event::lookup::LookupSettlement;
@@ -185,7 +186,7 @@ impl<S: Ask> Store for S {
         ask(self, |reply| {
             Request::Job(job(reply, move |db| {
                 lookups::recover(db)?;
-                lost::recover(db, now, uncertain)
+                leases::recover(db, now, uncertain)
             }))
         })
     }
@@ -229,7 +230,7 @@ impl<S: Ask> Store for S {
     }
 
     fn keep_test_modes(&self, modes: Vec<(TestMode, String)>) -> BoxFuture<'_, Result<(), StoreError>> {
-        ask(self, |reply| Request::Job(job(reply, move |db| lost::keep_test_modes(db, &modes))))
+        ask(self, |reply| Request::Job(job(reply, move |db| leases::keep_test_modes(db, &modes))))
     }
 
     fn had_keys(&self, with_key: Vec<String>) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {

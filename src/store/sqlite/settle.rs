@@ -2,11 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
+use super::recipient_order::{self, Line};
 use super::refusals::{self, Refused};
 use super::states::{FAILED, READY, SENT, UNCERTAIN, WAITING};
-use super::turns::{self, Line, Turn};
+use super::transitions::{self, Transition};
 use super::{holds, notices};
 use crate::clock::Timestamp;
+use crate::clock::millis;
 use crate::event::{Fate, HoldChange, HoldScope, Returned, Settlement, UnknownRefusal};
 use crate::store::{Report, Reported};
 
@@ -96,7 +98,7 @@ fn settle(db: &Connection, settlements: &[Settlement], reported: &mut Reported) 
 fn write(db: &Connection, settlement: &Settlement, ended: Timestamp) -> Result<Option<Lane>> {
     let Settlement { id, number, attempt, reached, .. } = settlement;
     let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
-    let took_ms = turns::millis(attempt.took);
+    let took_ms = millis(attempt.took);
     let (outcome, said) = (attempt.outcome.name(), attempt.outcome.reason());
     attempt_row.execute(params![id.0, number, attempt.at.0, took_ms, attempt.status, outcome, said, attempt.answer])?;
     let mut update = db.prepare_cached(
@@ -130,7 +132,7 @@ fn hold(db: &Connection, settlement: &Settlement, lane: &Lane, changes: &mut Vec
     if let Fate::Doubtful(refusal) = fate {
         let refused = Refused { send: id.0, account, campaign, refusal, seen, now };
         if refusals::weigh(db, refused, changes)? {
-            turns::whole_line(db, destination)?;
+            recipient_order::unblock_all(db, destination)?;
         }
     }
     Ok(())
@@ -140,10 +142,12 @@ fn hold(db: &Connection, settlement: &Settlement, lane: &Lane, changes: &mut Vec
 fn let_by(db: &Connection, id: i64, lane: &Lane, fate: &Fate) -> Result<()> {
     let Lane { destination, account, priority, .. } = lane;
     match fate {
-        Fate::Retry { .. } => turns::others_in_line(db, Line { destination, account, priority: *priority, before: id }),
-        Fate::Stopped { .. } => turns::whole_line(db, destination),
+        Fate::Retry { .. } => {
+            recipient_order::unblock_others(db, Line { destination, account, priority: *priority, before: id })
+        }
+        Fate::Stopped { .. } => recipient_order::unblock_all(db, destination),
         Fate::Sent { .. } | Fate::Failed { .. } | Fate::Doubtful(_) | Fate::Held { .. } => {
-            turns::next_in_line(db, destination)
+            recipient_order::unblock_next(db, destination)
         }
     }
 }
@@ -155,11 +159,11 @@ fn release(db: &Connection, returned: &[Returned], now: Timestamp) -> Result<()>
     let mut sending = db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND state = 2")?;
     for Returned { id, start } in returned {
         match start {
-            Some(start) if sending.exists([id.0])? => turns::turn(db, id.0, now, Turn::wait(*start))?,
+            Some(start) if sending.exists([id.0])? => transitions::record(db, id.0, now, Transition::wait(*start))?,
             Some(_) => {}
             None => {
                 let person: Option<String> = back.query_row([id.0], |row| row.get(0)).optional()?;
-                person.map_or(Ok(()), |person| turns::whole_line(db, &person))?;
+                person.map_or(Ok(()), |person| recipient_order::unblock_all(db, &person))?;
             }
         }
     }

@@ -5,8 +5,8 @@
 
 use rusqlite::Connection;
 
-use super::direct::Direct;
 use super::errors::{is_of_the_file, refused, unavailable};
+use super::fast_path::FastPath;
 use super::inbox::{Append, Batch, Request};
 use super::{append, claim};
 use crate::event::Kept;
@@ -99,9 +99,9 @@ impl Parts {
             Request::Job(_) => None,
         });
         let mut direct = match (self, asked) {
-            (Self::Together, Some(request)) => Direct::of(db, request)?,
+            (Self::Together, Some(request)) => FastPath::of(db, request)?,
             // an append that is taken back must not have handed anything over
-            _ => Direct::default(),
+            _ => FastPath::default(),
         };
         for Append { events, .. } in &batch.appends {
             results.appends.push(self.part(db, || append::append(db, events, &mut direct))?);

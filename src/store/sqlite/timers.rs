@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, Result, params};
 
+use super::leases;
 use super::states::EXPIRED;
-use super::turns::{self, Turn};
-use super::{holds, lost, notices};
+use super::transitions::{self, Transition};
+use super::{holds, notices};
 use crate::clock::Timestamp;
 use crate::store::{ClaimRequest, Correction, Latest};
 
@@ -16,13 +17,13 @@ const NEWEST: i64 = 10_000;
 
 /// What time has done since the last claim: leases that ran out, sends that are due, sends whose time is over. Returns
 /// whether there is more of that to do: one transaction takes so many steps at most.
-pub fn prepare(db: &Connection, request: &ClaimRequest) -> Result<bool> {
-    lost::expire_leases(db, request)?;
+pub fn promote_due(db: &Connection, request: &ClaimRequest) -> Result<bool> {
+    leases::expire_leases(db, request)?;
     if let Some(latest) = request.latest {
-        pull_in(db, latest, request.now)?;
+        clamp_after_clock_step(db, latest, request.now)?;
     }
     if let Some(correction) = request.correction {
-        set_right(db, correction)?;
+        shift_after_clock_step(db, correction)?;
     }
     let limit = i64::try_from(PROMOTE_LIMIT).unwrap_or(i64::MAX);
     let promoted = db
@@ -37,13 +38,18 @@ pub fn prepare(db: &Connection, request: &ClaimRequest) -> Result<bool> {
     let ids: Vec<i64> = over.query_map(params![request.now.0, limit], |row| row.get(0))?.collect::<Result<_>>()?;
     let expired = ids.len();
     for id in ids {
-        turns::turn(db, id, request.now, Turn::end(EXPIRED, "its time was over before it could be sent"))?;
+        transitions::record(
+            db,
+            id,
+            request.now,
+            Transition::end(EXPIRED, "its time was over before it could be sent"),
+        )?;
     }
     Ok(promoted >= PROMOTE_LIMIT || expired >= PROMOTE_LIMIT)
 }
 
 /// After the clock was set back nothing is tried later than it could have been without that.
-fn pull_in(db: &Connection, latest: Latest, now: Timestamp) -> Result<()> {
+fn clamp_after_clock_step(db: &Connection, latest: Latest, now: Timestamp) -> Result<()> {
     db.prepare_cached("UPDATE sends SET due_at = ?1 WHERE state = 1 AND due_at > ?1 AND why IN ('retry', 'once')")?
         .execute([latest.retry.0])?;
     db.prepare_cached("UPDATE lookups SET due_at = ?1 WHERE state = 1 AND due_at > ?1")?.execute([latest.retry.0])?;
@@ -61,7 +67,7 @@ fn pull_in(db: &Connection, latest: Latest, now: Timestamp) -> Result<()> {
 
 /// A clock that was set back and then ahead again: what was dated in between happened that much later. Else a delay would be
 /// over at once, a code that was just asked for would be too old, and what repeats would be new.
-fn set_right(db: &Connection, Correction { from, until, by_ms }: Correction) -> Result<()> {
+fn shift_after_clock_step(db: &Connection, Correction { from, until, by_ms }: Correction) -> Result<()> {
     let dated = params![from.0, until.0, by_ms];
     db.execute(
         "UPDATE sends SET created_at = created_at + ?3,

@@ -1,13 +1,12 @@
-//! The SQL of turns: a person's sends go one at a time and in the order of their events, and what ends lets the next go.
+//! The SQL of the recipient's order: a person's sends go one at a time and in the order of their events, and what ends
+//! unblocks the next.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Result, params};
+use rusqlite::{Connection, Result, params};
 
-use super::states::{BEHIND, WAITING};
+use super::states::BEHIND;
 use crate::clock::Timestamp;
-use crate::event::{Start, Why};
 
 /// Where a send stands in its person's line.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +52,7 @@ const LINE: i64 = 256;
 
 /// The next sends to a person whose send came to an end are ready again: the first of each lane and priority, since one of
 /// them may stand still, and the urgent one goes first. Those that must wait once more step behind again.
-pub fn next_in_line(db: &Connection, destination: &str) -> Result<()> {
+pub fn unblock_next(db: &Connection, destination: &str) -> Result<()> {
     db.prepare_cached(
         "UPDATE sends SET state = 0 WHERE id IN
            (SELECT min(id) FROM (SELECT id, account, campaign, priority FROM sends INDEXED BY sends_behind
@@ -65,71 +64,20 @@ pub fn next_in_line(db: &Connection, destination: &str) -> Result<()> {
 }
 
 /// A send is to be tried again: those behind it that are of another kind need not wait for it.
-pub fn others_in_line(db: &Connection, line: Line<'_>) -> Result<()> {
+pub fn unblock_others(db: &Connection, line: Line<'_>) -> Result<()> {
     db.prepare_cached("UPDATE sends INDEXED BY sends_behind SET state = 0 WHERE state = 3 AND destination = ?1 AND (account <> ?2 OR priority <> ?3 OR id < ?4)")?
         .execute(params![line.destination, line.account, line.priority, line.before])
         .map(drop)
 }
 
 /// A lane stands still: nobody waits behind what is in it.
-pub fn whole_line(db: &Connection, destination: &str) -> Result<()> {
+pub fn unblock_all(db: &Connection, destination: &str) -> Result<()> {
     db.prepare_cached("UPDATE sends INDEXED BY sends_behind SET state = 0 WHERE state = 3 AND destination = ?1")?
         .execute([destination])
         .map(drop)
 }
 
 /// Steps aside until whoever is being sent to is done.
-pub fn step_behind(db: &Connection, id: i64) -> Result<()> {
+pub fn block(db: &Connection, id: i64) -> Result<()> {
     db.prepare_cached("UPDATE sends SET state = ?2, due_at = 0 WHERE id = ?1")?.execute(params![id, BEHIND]).map(drop)
-}
-
-/// Where a send came to, other than by an attempt.
-#[derive(Debug, Clone, Copy)]
-pub struct Turn<'a> {
-    pub state: i64,
-    pub why: Option<Why>,
-    pub until: Option<Timestamp>,
-    pub reason: Option<&'a str>,
-}
-
-impl<'a> Turn<'a> {
-    /// It ends.
-    pub fn end(state: i64, reason: &'a str) -> Self {
-        Self { state, why: None, until: None, reason: Some(reason) }
-    }
-
-    /// It waits.
-    pub fn wait(start: Start) -> Self {
-        Self { state: WAITING, why: Some(start.why), until: Some(start.at), reason: None }
-    }
-}
-
-/// Writes down that a send came somewhere, and lets the next of its person go.
-pub fn turn(db: &Connection, id: i64, at: Timestamp, turn: Turn<'_>) -> Result<()> {
-    let Turn { state, why, until, reason } = turn;
-    let (why, until) = (why.map(Why::name), until.map(|until| until.0));
-    let mut update = db.prepare_cached(
-        "UPDATE sends SET state = ?2, why = ?3, due_at = coalesce(?4, 0), changed_at = ?5, reason = coalesce(?6, reason)
-         WHERE id = ?1 RETURNING destination",
-    )?;
-    let destination: Option<String> =
-        update.query_row(params![id, state, why, until, at.0, reason], |row| row.get(0)).optional()?;
-    db.prepare_cached("INSERT INTO changes (send, at, state, why, until, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-        .execute(params![id, at.0, state, why, until, reason])?;
-    destination.map_or(Ok(()), |destination| next_in_line(db, &destination))
-}
-
-/// Writes down that something happened to a send that stays where it is.
-pub fn note(db: &Connection, id: i64, at: Timestamp, reason: &str) -> Result<()> {
-    db.prepare_cached(
-        "INSERT INTO changes (send, at, state, why, until, reason)
-         SELECT id, ?2, state, why, CASE state WHEN 1 THEN due_at END, ?3 FROM sends WHERE id = ?1",
-    )?
-    .execute(params![id, at.0, reason])
-    .map(drop)
-}
-
-/// Whole milliseconds.
-pub fn millis(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

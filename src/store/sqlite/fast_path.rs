@@ -5,9 +5,14 @@ use std::cell::Cell;
 
 use rusqlite::{Connection, Result};
 
+use super::cancellation;
+use super::holds;
+use super::insert::Origin;
 use super::insert::insert_send;
-use super::origin::Origin;
-use super::{holds, lanes, passing, people, turns};
+use super::ready;
+use super::recipient_order;
+use super::suppression;
+use super::timers;
 use crate::clock::Timestamp;
 use crate::event::{Claimed, Content, Made, NewSend, Priority, SendId, Suppression, Wishes};
 use crate::store::{ClaimRequest, Want};
@@ -15,7 +20,7 @@ use crate::store::{ClaimRequest, Want};
 /// What the appends of a transaction share: the next event's number, and the room that a deliverer has, by account, for
 /// sends that come in it. They need not be made ready first, then looked for and claimed, if nothing older waits.
 #[derive(Default)]
-pub struct Direct {
+pub struct FastPath {
     pub next_event: Option<i64>,
     room: Vec<Want>,
     /// Campaigns that stand still, by account.
@@ -28,15 +33,15 @@ pub struct Direct {
     pub more: bool,
 }
 
-impl Direct {
+impl FastPath {
     /// The room of a request; what is due is made ready first.
     pub fn of(db: &Connection, request: &ClaimRequest) -> Result<Self> {
-        let more = passing::prepare(db, request)?;
+        let more = timers::promote_due(db, request)?;
         let holds = holds::active(db)?;
         let mut room = Vec::new();
         for want in &request.wants {
             let is_held = holds.iter().any(|hold| hold.account == want.account && hold.campaign.is_empty());
-            if !is_held && !lanes::is_anything_ready(db, want, &holds)? {
+            if !is_held && !ready::is_anything_ready(db, want, &holds)? {
                 room.push(want.clone());
             }
         }
@@ -48,11 +53,11 @@ impl Direct {
     pub fn make(&mut self, db: &Connection, origin: Origin<'_>, made: &Made) -> Result<()> {
         for change in &made.suppressions {
             let reason = format!("{} of route `{}`, event `{}`", change.reason, origin.route, origin.id);
-            people::suppress(db, &Suppression { reason, ..change.clone() }, Some(origin.seq), origin.at)?;
+            suppression::suppress(db, &Suppression { reason, ..change.clone() }, Some(origin.seq), origin.at)?;
             self.is_anybody_suppressed.set(None);
         }
         for cancel in &made.cancels {
-            people::cancel_about(db, cancel, origin)?;
+            cancellation::cancel_about(db, cancel, origin)?;
         }
         for send in &made.sends {
             self.insert(db, origin, send)?;
@@ -102,15 +107,19 @@ impl Direct {
     fn is_open_to(&self, db: &Connection, send: &NewSend, content: &Content) -> Result<bool> {
         let anybody = match self.is_anybody_suppressed.get() {
             Some(anybody) => anybody,
-            None => people::is_anybody_suppressed(db)?,
+            None => suppression::is_anybody_suppressed(db)?,
         };
         self.is_anybody_suppressed.set(Some(anybody));
-        if anybody && people::suppression(db, &send.account, &content.destination)?.is_some() {
+        if anybody && suppression::suppression(db, &send.account, &content.destination)?.is_some() {
             return Ok(false);
         }
-        let line =
-            turns::Line { destination: &content.destination, account: &send.account, priority: 1, before: i64::MAX };
-        Ok(!turns::is_taken(db, line, self.now)?)
+        let line = recipient_order::Line {
+            destination: &content.destination,
+            account: &send.account,
+            priority: 1,
+            before: i64::MAX,
+        };
+        Ok(!recipient_order::is_taken(db, line, self.now)?)
     }
 }
 

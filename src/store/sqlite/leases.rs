@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, Result, Row, params};
 
+use super::recipient_order;
 use super::states::{READY, UNCERTAIN};
-use super::{notices, transaction, turns};
+use super::{notices, transaction};
 use crate::clock::Timestamp;
 use crate::event::{Terms, UncertainPolicy};
 use crate::store::{ClaimRequest, Recovered, TestMode};
@@ -35,7 +36,7 @@ pub fn expire_leases(db: &Connection, request: &ClaimRequest) -> Result<()> {
         expired.query_map([request.lease_now.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
     for (id, destination) in lost {
         lose_apart(db, id, request.now, request.uncertain)?;
-        turns::next_in_line(db, &destination)?;
+        recipient_order::unblock_next(db, &destination)?;
     }
     Ok(())
 }

@@ -1,0 +1,48 @@
+//! The SQL of suppression: which numbers must not be messaged.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use crate::clock::Timestamp;
+use crate::event::{BY_HAND, Suppression, plain_account};
+
+/// Adds a number to those that must not be messaged, or takes it off, because an event or a person says so. Returns how
+/// many entries that changed; `*` takes it off every account's.
+pub fn suppress(db: &Connection, change: &Suppression, event: Option<i64>, at: Timestamp) -> Result<usize> {
+    let Suppression { account, number, add, reason, since } = change;
+    let account = plain_account(account);
+    let changed = if *add {
+        // who gives no reason does not take away one that was given
+        db.prepare_cached(
+            "INSERT INTO suppressions (number, account, reason, at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET reason = CASE ?3 WHEN ?5 THEN reason ELSE ?3 END",
+        )?
+        .execute(params![number, account, reason, since.unwrap_or(at).0, BY_HAND])?
+    } else {
+        db.prepare_cached("DELETE FROM suppressions WHERE number = ?1 AND (account = ?2 OR ?2 = '*')")?
+            .execute(params![number, account])?
+    };
+    if changed > 0 || event.is_some() {
+        db.prepare_cached("INSERT INTO suppression_changes (number, account, added, reason, at, event) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute(params![number, account, add, reason, at.0, event])?;
+    }
+    Ok(changed)
+}
+
+/// Whether a number is on the list already, and for this reason if one was given.
+pub fn is_listed(db: &Connection, change: &Suppression) -> Result<bool> {
+    let Suppression { account, number, reason, .. } = change;
+    db.prepare_cached("SELECT 1 FROM suppressions WHERE number = ?1 AND account = ?2 AND ?3 IN (reason, ?4)")?
+        .exists(params![number, plain_account(account), reason, BY_HAND])
+}
+
+/// Whether there are any.
+pub fn is_anybody_suppressed(db: &Connection) -> Result<bool> {
+    db.prepare_cached("SELECT 1 FROM suppressions")?.exists([])
+}
+
+/// Why an account must not message a number; `None` if it may.
+pub fn suppression(db: &Connection, account: &str, number: &str) -> Result<Option<String>> {
+    db.prepare_cached("SELECT reason FROM suppressions WHERE number = ?1 AND account IN (?2, '*')")?
+        .query_row([number, plain_account(account)], |row| row.get(0))
+        .optional()
+}
