@@ -3,6 +3,7 @@
 //! It keeps, it does not judge: what an outcome means for a send is decided by [`crate::deliver`] and told in a
 //! [`Settlement`]. What it offers are the traits here; [`open`] picks the engine that keeps them.
 
+mod gate;
 mod open;
 mod sqlite;
 

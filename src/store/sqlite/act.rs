@@ -3,7 +3,6 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::barrier::barrier;
-use super::cancellation;
 use super::fast_path::FastPath;
 use super::insert::Origin;
 use super::insert::insert_send;
@@ -168,19 +167,6 @@ fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<
             return Ok(false);
         }
     };
-    if let Some(key) = &content.wishes.key {
-        let mut origin = db.prepare_cached("SELECT event, route FROM sends WHERE id = ?1")?;
-        let (event, route): (i64, String) = origin.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if cancellation::is_cancelled(db, (&route, &send.rule, key), event)? {
-            transitions::record(
-                db,
-                id.0,
-                now,
-                Transition::end(CANCELLED, "a later event about the same had cancelled it"),
-            )?;
-            return Ok(false);
-        }
-    }
     remap::rewrite(db, id, send, content)?;
     refusals::forget(db, id.0)?;
     // the account is the one of its route now; what went to the sandbox has reached nobody

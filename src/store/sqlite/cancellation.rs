@@ -21,10 +21,18 @@ pub fn cancel_about(db: &Connection, cancel: &Cancel, origin: Origin<'_>) -> Res
     ids.into_iter().try_for_each(|id| transitions::record(db, id, origin.at, Transition::end(CANCELLED, &reason)))
 }
 
+/// What sends of a rule are about.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    pub route: &'a str,
+    pub rule: &'a str,
+    pub key: &'a str,
+}
+
 /// Whether a later event than this one had cancelled what a rule makes about this key.
-pub fn is_cancelled(db: &Connection, (route, rule, key): (&str, &str, &str), event: i64) -> Result<bool> {
+pub fn is_cancelled(db: &Connection, about: About<'_>, event: i64) -> Result<bool> {
     db.prepare_cached("SELECT 1 FROM cancels WHERE key = ?1 AND route = ?2 AND rule = ?3 AND event > ?4")?
-        .exists(params![key, route, rule, event])
+        .exists(params![about.key, about.route, about.rule, event])
 }
 
 /// What is about this key and of an earlier event is not wanted any more, wherever it stands.
@@ -39,7 +47,8 @@ fn forget_earlier(db: &Connection, cancel: &Cancel, event: i64) -> Result<()> {
 }
 
 /// What waits of the rule about the same makes room for what this event brings.
-pub fn replace(db: &Connection, origin: Origin<'_>, account: &str, (rule, key): (&str, &str)) -> Result<()> {
+pub fn replace(db: &Connection, origin: Origin<'_>, account: &str, about: About<'_>) -> Result<()> {
+    let About { rule, key, .. } = about;
     let cancel = Cancel {
         account: account.to_owned(),
         key: key.to_owned(),

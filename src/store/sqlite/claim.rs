@@ -1,18 +1,19 @@
 //! The SQL of claims: what is due is handed out, and what must not go any more comes to its end.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Result, Row, params};
 
-use super::cancellation;
+use super::facts::{SendFacts, Suppressions};
 use super::fast_path::FastPath;
-use super::frequency;
+use super::frequency::Rivals;
 use super::holds::{self, Active};
-use super::ready;
-use super::recipient_order::{self, Line};
-use super::states::{CANCELLED, DUPLICATE, EXPIRED, SENDING, SUPPRESSED};
-use super::suppression;
+use super::states::{self, SENDING};
 use super::transitions::{self, Transition};
+use super::{ready, recipient_order};
 use crate::clock::Timestamp;
-use crate::event::{Claimed, HoldChange, OverCap, SendId, Start, Terms, Why};
+use crate::event::{Claimed, HoldChange, Once, SendId, Terms};
+use crate::store::gate::{Candidate, Gate, gate};
 use crate::store::{ClaimRequest, Claims, Want};
 
 /// How many sends are looked at in one transaction, most of which may turn out not to go.
@@ -20,9 +21,6 @@ const LOOK_LIMIT: usize = 2_000;
 
 /// Among how many sends the probes of a hold take turns.
 const PROBES: usize = 16;
-
-/// How soon it is seen whether the same, which is being sent, went.
-const ONCE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Hands out sends that are ready, besides those that went straight through.
 pub fn claim(db: &Connection, request: &ClaimRequest, direct: FastPath) -> Result<Claims> {
@@ -49,13 +47,6 @@ pub fn claim(db: &Connection, request: &ClaimRequest, direct: FastPath) -> Resul
         holds: ended,
         correction: request.correction,
     })
-}
-
-/// What becomes of a send that is looked at.
-enum Gate {
-    Open,
-    Behind,
-    Transition(i64, Option<Start>, String),
 }
 
 struct Claim<'a> {
@@ -157,26 +148,24 @@ impl Claim<'_> {
     fn look(&mut self, id: i64) -> Result<Option<Claimed>> {
         self.looked += 1;
         let mut select = self.db.prepare_cached(
-            "SELECT id, campaign, destination, payload, coalesce(since, created_at), attempts, rule,
-                    (SELECT events.id FROM events WHERE seq = event), account, route, used, terms,
-                    priority, expires_at, once, within, marketing, key, event, uncertain
+            "SELECT id, campaign, destination, payload, coalesce(since, created_at) AS since, attempts, rule,
+                    (SELECT events.id FROM events WHERE seq = event) AS event_id, account, route, used, terms,
+                    priority, expires_at, once, within, marketing, key, moment, event, uncertain
              FROM sends WHERE id = ?1",
         )?;
-        let candidate = select.query_row([id], Candidate::read)?;
-        let (send, now) = (&candidate.send, self.request.now);
-        match gate(self.db, &candidate, now)? {
-            Gate::Open => return Ok(Some(candidate.send)),
-            Gate::Behind => recipient_order::block(self.db, send.id.0)?,
-            Gate::Transition(state, start, reason) => {
-                let turn = Transition {
-                    state,
-                    why: start.map(|start| start.why),
-                    until: start.map(|start| start.at),
-                    reason: Some(reason.as_str()).filter(|reason| !reason.is_empty()),
-                };
-                transitions::record(self.db, send.id.0, now, turn)?;
+        let ready = select.query_row([id], Ready::read)?;
+        let now = self.request.now;
+        let transition = match gate(ready.candidate(), &mut ready.facts(self.db, now), now)? {
+            Gate::Open => return Ok(Some(ready.send)),
+            Gate::Blocked => return recipient_order::block(self.db, id).map(|()| None),
+            Gate::Wait(start) => Transition::wait(start),
+            Gate::End(ending) => {
+                let reason = ending.to_string();
+                transitions::record(self.db, id, now, Transition::end(states::of_ending(&ending), &reason))?;
+                return Ok(None);
             }
-        }
+        };
+        transitions::record(self.db, id, now, transition)?;
         Ok(None)
     }
 }
@@ -186,82 +175,69 @@ fn numbers(found: Vec<(i64, i64)>) -> Vec<i64> {
 }
 
 /// A ready send with what decides whether it may go.
-struct Candidate {
+struct Ready {
     send: Claimed,
     priority: i64,
-    once: Option<(Vec<u8>, i64)>,
+    once: Option<Once>,
     is_marketing: bool,
-    /// What it is about, and the number of its event.
-    about: Option<(String, i64)>,
+    key: Option<String>,
+    moment: Option<Timestamp>,
+    event: i64,
 }
 
-impl Candidate {
+impl Ready {
     fn read(row: &Row<'_>) -> Result<Self> {
-        let terms: Option<String> = row.get(11)?;
-        let (once, within): (Option<Vec<u8>>, Option<i64>) = (row.get(14)?, row.get(15)?);
+        let terms: Option<String> = row.get("terms")?;
+        let (once, within): (Option<[u8; 16]>, Option<i64>) = (row.get("once")?, row.get("within")?);
+        let window = |millis: i64| Duration::from_millis(u64::try_from(millis).unwrap_or(0));
         Ok(Self {
             send: Claimed {
-                id: SendId(row.get(0)?),
-                campaign: row.get(1)?,
-                destination: row.get(2)?,
-                payload: row.get(3)?,
-                since: Timestamp(row.get(4)?),
-                attempts: row.get(5)?,
-                rule: row.get(6)?,
-                event: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
-                account: row.get(8)?,
-                route: row.get(9)?,
-                used: row.get(10)?,
-                uncertain: row.get(19)?,
-                expires_at: row.get::<_, Option<i64>>(13)?.map(Timestamp),
+                id: SendId(row.get("id")?),
+                campaign: row.get("campaign")?,
+                destination: row.get("destination")?,
+                payload: row.get("payload")?,
+                since: Timestamp(row.get("since")?),
+                attempts: row.get("attempts")?,
+                rule: row.get("rule")?,
+                event: row.get::<_, Option<String>>("event_id")?.unwrap_or_default(),
+                account: row.get("account")?,
+                route: row.get("route")?,
+                used: row.get("used")?,
+                uncertain: row.get("uncertain")?,
+                expires_at: row.get::<_, Option<i64>>("expires_at")?.map(Timestamp),
                 terms: Terms::read(terms.as_deref()),
                 probe: None,
             },
-            priority: row.get(12)?,
-            once: once.zip(within),
-            is_marketing: row.get::<_, Option<i64>>(16)? == Some(1),
-            about: row.get::<_, Option<String>>(17)?.zip(row.get(18)?),
+            priority: row.get("priority")?,
+            once: once.zip(within).map(|(key, within)| Once { key, within: window(within) }),
+            is_marketing: row.get::<_, Option<bool>>("marketing")? == Some(true),
+            key: row.get("key")?,
+            moment: row.get::<_, Option<i64>>("moment")?.map(Timestamp),
+            event: row.get("event")?,
         })
     }
-}
 
-fn gate(db: &Connection, candidate: &Candidate, now: Timestamp) -> Result<Gate> {
-    let Candidate { send, priority, once, is_marketing, about } = candidate;
-    let end = |state: i64, reason: String| Ok(Gate::Transition(state, None, reason));
-    if send.expires_at.is_some_and(|at| at <= now) {
-        return end(EXPIRED, "its time was over before it could be sent".into());
+    fn candidate(&self) -> Candidate<'_> {
+        let Claimed { expires_at, terms, .. } = &self.send;
+        Candidate { expires_at: *expires_at, terms, cap: terms.cap.filter(|_| self.is_marketing) }
     }
-    if let Some((key, event)) = about
-        && cancellation::is_cancelled(db, (&send.route, &send.rule, key), *event)?
-    {
-        return end(CANCELLED, "a later event about the same came while it was on its way".into());
-    }
-    if !send.terms.even_if_suppressed
-        && let Some(reason) = suppression::suppression(db, &send.account, &send.destination)?
-    {
-        return end(SUPPRESSED, format!("the number must not be messaged: {reason}"));
-    }
-    let line = Line { destination: &send.destination, account: &send.account, priority: *priority, before: send.id.0 };
-    if recipient_order::is_taken(db, line, now)? {
-        return Ok(Gate::Behind);
-    }
-    if let Some((key, within)) = once
-        && let Some(same) = frequency::same_before(db, key, send.id.0, now.0.saturating_sub(*within))?
-    {
-        return match same {
-            frequency::Same::Went(id) => end(DUPLICATE, format!("the person got the same by send {id}")),
-            frequency::Same::IsGoing => {
-                let start = Start { at: now.after(ONCE_PAUSE), why: Why::Once };
-                Ok(Gate::Transition(super::states::WAITING, Some(start), String::new()))
-            }
-        };
-    }
-    let Some(cap) = send.terms.cap.filter(|_| *is_marketing) else { return Ok(Gate::Open) };
-    Ok(match frequency::room_at(db, send, cap, now)? {
-        None => Gate::Open,
-        Some(_) if cap.over == OverCap::Drop => {
-            Gate::Transition(CANCELLED, None, format!("the person had {} marketing messages already", cap.most))
+
+    fn facts<'a>(&'a self, db: &'a Connection, now: Timestamp) -> SendFacts<'a> {
+        SendFacts {
+            db,
+            id: Some(self.send.id),
+            event: Some(self.event),
+            route: &self.send.route,
+            rule: &self.send.rule,
+            account: &self.send.account,
+            destination: &self.send.destination,
+            priority: self.priority,
+            key: self.key.as_deref(),
+            moment: self.moment,
+            once: self.once.as_ref(),
+            rivals: Rivals::Gone,
+            suppressions: Suppressions::Unknown,
+            now,
         }
-        Some(at) => Gate::Transition(super::states::WAITING, Some(Start { at, why: Why::Cap }), String::new()),
-    })
+    }
 }

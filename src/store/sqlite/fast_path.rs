@@ -5,16 +5,13 @@ use std::cell::Cell;
 
 use rusqlite::{Connection, Result};
 
-use super::cancellation;
-use super::holds;
-use super::insert::Origin;
-use super::insert::insert_send;
-use super::ready;
-use super::recipient_order;
-use super::suppression;
-use super::timers;
+use super::facts::{SendFacts, Suppressions};
+use super::frequency::Rivals;
+use super::insert::{Origin, insert_send};
+use super::{cancellation, holds, ready, suppression, timers};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, Content, Made, NewSend, Priority, SendId, Suppression, Wishes};
+use crate::store::gate::{self, Candidate, Gate};
 use crate::store::{ClaimRequest, Want};
 
 /// What the appends of a transaction share: the next event's number, and the room that a deliverer has, by account, for
@@ -77,7 +74,7 @@ impl FastPath {
             return insert_send(db, origin, send, None).map(drop);
         };
         let goes = self.room.get_mut(position).is_some_and(|want| want.take(&content.campaign));
-        if !goes || !is_plain(&content.wishes) || !self.is_open_to(db, send, content)? {
+        if !goes || !is_plain(&content.wishes) || !self.is_open_to(db, origin, send, content)? {
             // what comes later must not overtake it
             self.room.swap_remove(position);
             return insert_send(db, origin, send, None).map(drop);
@@ -103,23 +100,31 @@ impl FastPath {
         Ok(())
     }
 
-    /// Whether the person may be sent to right now.
-    fn is_open_to(&self, db: &Connection, send: &NewSend, content: &Content) -> Result<bool> {
+    /// Whether a plain send may go right now.
+    fn is_open_to(&self, db: &Connection, origin: Origin<'_>, send: &NewSend, content: &Content) -> Result<bool> {
         let anybody = match self.is_anybody_suppressed.get() {
             Some(anybody) => anybody,
             None => suppression::is_anybody_suppressed(db)?,
         };
         self.is_anybody_suppressed.set(Some(anybody));
-        if anybody && suppression::suppression(db, &send.account, &content.destination)?.is_some() {
-            return Ok(false);
-        }
-        let line = recipient_order::Line {
-            destination: &content.destination,
+        let wishes = &content.wishes;
+        let mut facts = SendFacts {
+            db,
+            id: None,
+            event: Some(origin.seq),
+            route: origin.route,
+            rule: &send.rule,
             account: &send.account,
-            priority: 1,
-            before: i64::MAX,
+            destination: &content.destination,
+            priority: wishes.priority as i64,
+            key: None,
+            moment: None,
+            once: None,
+            rivals: Rivals::Gone,
+            suppressions: if anybody { Suppressions::Unknown } else { Suppressions::None },
+            now: self.now,
         };
-        Ok(!recipient_order::is_taken(db, line, self.now)?)
+        Ok(gate::gate(Candidate::of(wishes), &mut facts, self.now)? == Gate::Open)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use rusqlite::{Connection, Result, params};
 
-use super::cancellation;
-use super::frequency::{self, OfMoment};
-use super::states::{CANCELLED, DUPLICATE, EXPIRED, FAILED, READY, SENDING, WAITING};
-use crate::clock::Timestamp;
-use crate::clock::millis;
+use super::cancellation::{self, About};
+use super::facts::{SendFacts, Suppressions};
+use super::frequency::Rivals;
+use super::states::{self, FAILED, READY, SENDING, WAITING};
+use crate::clock::{Timestamp, millis};
 use crate::event::{Content, NewSend, Wishes};
+use crate::store::gate::{self, Candidate, Ending};
 
 /// The event that sends come of.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +44,7 @@ pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: O
     let begins = match (&send.content, lease) {
         (Err(reason), _) => Beginning::ended(FAILED, origin.at, reason.clone()),
         (Ok(_), Some(until)) => Beginning { state: SENDING, due: until, why: None, reason: None },
-        (Ok(content), None) => beginning(db, origin, send, &content.wishes)?,
+        (Ok(content), None) => beginning(db, origin, send, content)?,
     };
     let mut row = db.prepare_cached(
         "INSERT INTO sends (event, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at, reason,
@@ -84,28 +85,34 @@ pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: O
     Ok(begins.state)
 }
 
-fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, wishes: &Wishes) -> Result<Beginning> {
-    if let Some(key) = &wishes.key {
-        if cancellation::is_cancelled(db, (origin.route, &send.rule, key), origin.seq)? {
-            return Ok(Beginning::ended(
-                CANCELLED,
-                origin.at,
-                "a later event about the same had cancelled it before".into(),
-            ));
-        }
-        if let Some(moment) = wishes.moment {
-            let NewSend { rule, account, .. } = send;
-            let about = OfMoment { route: origin.route, rule, account, key, moment, id: None, waiting_counts: false };
-            if let Some(other) = frequency::sent_for_moment(db, about)? {
-                return Ok(Beginning::ended(DUPLICATE, origin.at, format!("send {other} was for the same moment")));
-            }
-        }
-        if wishes.moves {
-            cancellation::replace(db, origin, &send.account, (&send.rule, key))?;
-        }
+fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, content: &Content) -> Result<Beginning> {
+    let wishes = &content.wishes;
+    let mut facts = SendFacts {
+        db,
+        id: None,
+        event: Some(origin.seq),
+        route: origin.route,
+        rule: &send.rule,
+        account: &send.account,
+        destination: &content.destination,
+        priority: wishes.priority as i64,
+        key: wishes.key.as_deref(),
+        moment: wishes.moment,
+        once: wishes.once.as_ref(),
+        rivals: Rivals::Gone,
+        suppressions: Suppressions::Unknown,
+        now: origin.at,
+    };
+    let ending = gate::outdated(Candidate::of(wishes), &mut facts, origin.at)?;
+    // what comes too late to be sent still takes the place of what waits
+    if wishes.moves
+        && let (Some(key), None | Some(Ending::Expired(_))) = (&wishes.key, &ending)
+    {
+        let about = About { route: origin.route, rule: &send.rule, key };
+        cancellation::replace(db, origin, &send.account, about)?;
     }
-    if wishes.expires_at.is_some_and(|at| at <= origin.at) {
-        return Ok(Beginning::ended(EXPIRED, origin.at, "its time was over when its event came".into()));
+    if let Some(ending) = ending {
+        return Ok(Beginning::ended(states::of_ending(&ending), origin.at, ending.to_string()));
     }
     Ok(match wishes.start.filter(|start| start.at > origin.at) {
         Some(start) => Beginning { state: WAITING, due: start.at, why: Some(start.why.name()), reason: None },

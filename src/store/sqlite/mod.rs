@@ -11,6 +11,7 @@ mod cancellation;
 mod claim;
 mod engine;
 mod errors;
+mod facts;
 mod fast_path;
 mod file;
 mod frequency;

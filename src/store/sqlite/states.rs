@@ -1,6 +1,7 @@
 //! Where a send stands, as the store writes it down.
 
 use crate::event::State;
+use crate::store::gate::Ending;
 
 pub const READY: i64 = 0;
 pub const WAITING: i64 = 1;
@@ -42,5 +43,15 @@ pub fn kept(state: State) -> &'static [i64] {
         State::Suppressed => &[SUPPRESSED],
         State::Cancelled => &[CANCELLED],
         State::Duplicate => &[DUPLICATE],
+    }
+}
+
+/// Where a send that comes to its end without a call stands from then on.
+pub fn of_ending(ending: &Ending) -> i64 {
+    match ending.state() {
+        State::Expired => EXPIRED,
+        State::Suppressed => SUPPRESSED,
+        State::Duplicate => DUPLICATE,
+        _ => CANCELLED,
     }
 }

@@ -7,6 +7,7 @@ use super::states::EXPIRED;
 use super::transitions::{self, Transition};
 use super::{holds, notices};
 use crate::clock::Timestamp;
+use crate::store::gate::Ending;
 use crate::store::{ClaimRequest, Correction, Latest};
 
 /// How many waiting sends become ready in one transaction: the rest follow in the next.
@@ -33,19 +34,16 @@ pub fn promote_due(db: &Connection, request: &ClaimRequest) -> Result<bool> {
         )?
         .execute(params![request.now.0, limit])?;
     let mut over = db.prepare_cached(
-        "SELECT id FROM sends INDEXED BY sends_expiring WHERE expires_at IS NOT NULL AND state IN (0, 1, 3) AND expires_at <= ?1 LIMIT ?2",
+        "SELECT id, expires_at FROM sends INDEXED BY sends_expiring WHERE expires_at IS NOT NULL AND state IN (0, 1, 3) AND expires_at <= ?1 LIMIT ?2",
     )?;
-    let ids: Vec<i64> = over.query_map(params![request.now.0, limit], |row| row.get(0))?.collect::<Result<_>>()?;
-    let expired = ids.len();
-    for id in ids {
-        transitions::record(
-            db,
-            id,
-            request.now,
-            Transition::end(EXPIRED, "its time was over before it could be sent"),
-        )?;
+    let expired: Vec<(i64, i64)> = over
+        .query_map(params![request.now.0, limit], |row| Ok((row.get("id")?, row.get("expires_at")?)))?
+        .collect::<Result<_>>()?;
+    for (id, at) in &expired {
+        let reason = Ending::Expired(Timestamp(*at)).to_string();
+        transitions::record(db, *id, request.now, Transition::end(EXPIRED, &reason))?;
     }
-    Ok(promoted >= PROMOTE_LIMIT || expired >= PROMOTE_LIMIT)
+    Ok(promoted >= PROMOTE_LIMIT || expired.len() >= PROMOTE_LIMIT)
 }
 
 /// After the clock was set back nothing is tried later than it could have been without that.
