@@ -3,6 +3,8 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /build
 # dependencies apart from sources: they are built anew only when the lock file changes
 COPY Cargo.toml Cargo.lock ./
+# how SQLite is compiled
+COPY .cargo .cargo
 RUN mkdir -p src benches/load config \
     && echo 'fn main() {}' > src/main.rs \
     && cp src/main.rs benches/load/main.rs \

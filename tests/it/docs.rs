@@ -195,6 +195,7 @@ fn copy(from: &Path, to: &Path) {
 fn the_container_matches_the_crate() {
     let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
     let (docker, compose, cargo) = (read("Dockerfile"), read("docker-compose.yml"), read("Cargo.toml"));
+    let sent = read(".dockerignore");
     let wanted =
         cargo.lines().find_map(|line| line.strip_prefix("rust-version = \"")).unwrap().trim_end_matches('"').to_owned();
     assert!(docker.contains(&format!("FROM rust:{wanted}-")), "the toolchain is rust-version");
@@ -204,6 +205,8 @@ fn the_container_matches_the_crate() {
         "\"serri-relay\", \"health\"",
         "VOLUME",
         "COPY config ",
+        // SQLite would be compiled without what it says
+        "COPY .cargo ",
         "--locked",
         "benches",
         "ca-certificates",
@@ -217,6 +220,7 @@ fn the_container_matches_the_crate() {
         .flat_map(|line| line.split(' ').rev().skip(1))
     {
         assert!(root().join(path).exists(), "{path}");
+        assert!(sent.lines().any(|line| line == format!("!{path}")), "{path} is in .dockerignore");
     }
     let parsed: serde_json::Value = serde_saphyr::from_str(&compose).unwrap();
     let relay = &parsed["services"]["relay"];
