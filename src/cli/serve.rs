@@ -33,7 +33,8 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
             "the relay does not start before the faults above are mended; `serri-relay check` shows them again"
         );
     };
-    telemetry::init(&setting.variables, checked.secrets()).map_err(anyhow::Error::msg)?;
+    // its last lines are written when this function ends, before the error that ended it is shown
+    let _log = telemetry::init(&setting.variables, checked.secrets()).map_err(anyhow::Error::msg)?;
     for warning in &faults {
         // a line of the log, like all that follows
         tracing::warn!("{}", warning.one_line());

@@ -4,6 +4,7 @@
 //! (`delivery attempted`). What must not be seen is masked here, at the border, and nowhere else: see [`crate::mask`].
 
 mod label;
+mod lines;
 mod log;
 
 use std::collections::HashSet;
@@ -21,7 +22,10 @@ use tracing_subscriber::EnvFilter;
 use crate::config::interpolate::Variables;
 use crate::mask::Secrets;
 
+use lines::Lines;
+
 pub use label::Label;
+pub use lines::LinesGuard;
 
 /// What is logged if nobody says otherwise.
 const DEFAULT_FILTER: &str = "info";
@@ -31,30 +35,42 @@ const DEFAULT_FILTER: &str = "info";
 ///
 /// `SERRI_RELAY_LOG` filters (`debug`, `serri_relay=debug,warn`), `SERRI_RELAY_LOG_FORMAT` is `human` or `json`.
 ///
+/// Except on a terminal, a thread of their own writes the lines: keep what is returned until the end.
+///
 /// # Errors
 ///
-/// A text if one of the two cannot be read.
-pub fn init(variables: &Variables, secrets: Secrets) -> Result<(), String> {
+/// A text if one of the two cannot be read, or the thread cannot be started.
+pub fn init(variables: &Variables, secrets: Secrets) -> Result<LinesGuard, String> {
+    let is_terminal = std::io::stderr().is_terminal();
     let filter = variables.get("SERRI_RELAY_LOG").filter(|filter| !filter.is_empty()).unwrap_or(DEFAULT_FILTER);
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| format!("SERRI_RELAY_LOG: {error}; write a level, as info or debug"))?;
     let human = match variables.get("SERRI_RELAY_LOG_FORMAT").unwrap_or("") {
-        "" => std::io::stderr().is_terminal(),
+        "" => is_terminal,
         "human" => true,
         "json" => false,
         other => return Err(format!("SERRI_RELAY_LOG_FORMAT is `{other}`; write human or json")),
     };
     let secrets = Arc::new(secrets);
+    let (lines, guard) = if is_terminal {
+        Lines::direct(std::io::stderr())
+    } else {
+        let next = "raise the limit of processes (ulimit -u, pids_limit)";
+        let failed = |error| format!("cannot start the thread that writes the log: {error}; {next}");
+        Lines::start(std::io::stderr()).map_err(failed)?
+    };
+    lines.flush_before_panics();
     // a line that cannot be written (a full disk, a pipe that nobody reads) is lost; told on stderr too, it would panic
     let builder = tracing_subscriber::fmt().log_internal_errors(false);
-    let builder = builder.with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = builder.with_env_filter(filter).with_writer(lines).with_target(false);
     let builder = builder.fmt_fields(log::Fields(Arc::clone(&secrets)));
     let set = if human {
-        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+        builder.with_ansi(is_terminal).try_init()
     } else {
         builder.event_format(log::JsonLines(secrets)).try_init()
     };
-    set.map_err(|error| error.to_string())
+    set.map_err(|error| error.to_string())?;
+    Ok(guard)
 }
 
 /// A webhook call's labels.

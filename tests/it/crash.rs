@@ -41,7 +41,7 @@ impl Process {
     }
 
     /// The same with what it says from then on.
-    fn unread(command: &mut Command) -> (Self, Lines<BufReader<ChildStderr>>) {
+    pub fn unread(command: &mut Command) -> (Self, Lines<BufReader<ChildStderr>>) {
         let mut child =
             command.env("SERRI_RELAY_LOG_FORMAT", "json").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -72,7 +72,7 @@ impl Process {
     }
 }
 
-fn serving(setup: &Setup) -> Command {
+pub fn serving(setup: &Setup) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serri-relay"));
     command.arg("--config").arg(setup.config()).arg("serve");
     command
@@ -189,6 +189,8 @@ async fn a_signal_ends_it_in_order_and_with_zero() {
         })
         .await;
         assert_eq!(code.unwrap().code(), Some(0), "{}", process.log.lock().unwrap());
+        let ends = || process.log.lock().unwrap().lines().last().is_some_and(|line| line.contains("\"stopped\""));
+        eventually("its log ends with its last line", async || ends()).await;
     }
     // what the first left, the second sends
     assert!(!sandbox.messages().is_empty());
@@ -221,6 +223,11 @@ async fn a_part_that_ends_ends_the_process_with_a_code_that_is_not_0() {
     eventually("it says why", async || log().contains("the deliverer ended by itself; everything was closed in order"))
         .await;
     assert!(log().contains("API key"), "{}", log());
+    let last: Vec<String> = log().lines().rev().take(2).map(str::to_owned).collect();
+    assert!(
+        last[0].starts_with("error: ") && last[1].contains("\"stopped\""),
+        "the log comes before the error: {last:?}"
+    );
     assert!(!setup.dir.path().join("relay.db-wal").exists(), "the store was closed in order");
     stop.cancel();
     tasks.shutdown().await;

@@ -33,6 +33,7 @@ mod hostile;
 mod intake;
 mod keys;
 mod layers;
+mod log_lines;
 mod map;
 mod operate;
 mod parts;
