@@ -40,6 +40,7 @@ mod parts;
 mod phone;
 mod proxy;
 mod receive;
+mod references;
 mod secrets;
 mod simulation;
 mod sources;
