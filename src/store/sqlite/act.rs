@@ -7,10 +7,10 @@ use super::fast_path::FastPath;
 use super::insert::Origin;
 use super::insert::insert_send;
 use super::queries;
-use super::states::{CANCELLED, FAILED, READY, WAITING};
+use super::states::{SendState, sql};
 use super::suppression;
 use super::transitions::{self, Transition};
-use super::{append, holds, refusals, remap, states};
+use super::{append, holds, refusals, remap};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action, Candidate, Revival};
 use crate::event::lookup::EventSeq;
@@ -52,7 +52,7 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
         Action::LookUpAgain(event) => {
             acted.changed = db
                 .prepare_cached(
-                    "UPDATE lookups SET state = 0, due_at = ?2, since = ?2 WHERE event = ?1 AND state = 11",
+                    sql!("UPDATE lookups SET state = " ready ", due_at = ?2, since = ?2 WHERE event = ?1 AND state = " failed),
                 )?
                 .execute(params![event.0, now.0])?;
         }
@@ -75,11 +75,11 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
 
 /// Cancels those that still wait, and of which the filter still holds.
 fn cancel(db: &Connection, (ids, filter): (&[SendId], &Filter), reason: &str, now: Timestamp) -> Result<usize> {
-    let mut waits = db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND state IN (0, 1, 3)")?;
+    let mut waits = db.prepare_cached(sql!("SELECT 1 FROM sends WHERE id = ?1 AND state IN (" unsent ")"))?;
     let mut cancelled = 0;
     for id in ids {
         if waits.exists([id.0])? && queries::is_found(db, filter, *id)? {
-            transitions::record(db, id.0, now, Transition::end(CANCELLED, reason))?;
+            transitions::record(db, id.0, now, Transition::end(SendState::Cancelled, reason))?;
             cancelled += 1;
         }
     }
@@ -106,10 +106,11 @@ fn read_again(db: &Connection, undecoded: EventSeq, events: &[NewEvent], now: Ti
             .query_row([event.fingerprint], |row| row.get(0))?;
         let mut made =
             db.prepare_cached("SELECT id, state FROM sends INDEXED BY sends_of_event WHERE event = ?1 ORDER BY id")?;
-        let made = made.query_map([seq], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(i64, i64)>>>()?;
+        let made =
+            made.query_map([seq], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(i64, SendState)>>>()?;
         for ((id, state), send) in made.into_iter().zip(&event.made.sends) {
             let candidate = Candidate { send, route: &event.route, event: Some(EventSeq(seq)), old: Some(SendId(id)) };
-            going += usize::from(state < states::SENT && barrier(db, candidate, now)?.is_none());
+            going += usize::from(!state.is_over() && barrier(db, candidate, now)?.is_none());
         }
     }
     Ok(going)
@@ -120,13 +121,11 @@ fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
         Revival::Again { id, attempts, state, send } => {
             // decided in this transaction: another replay, or the send itself, may have been quicker
             // what waits for the sandbox waits for nothing, once its account has a key
-            let mut same = db.prepare_cached(
-                "SELECT state FROM sends WHERE id = ?1 AND attempts = ?2
-                 AND (state >= 10 OR state <> 2 AND account <> ?3 AND account LIKE '% (sandbox)')",
-            )?;
-            let found: Option<i64> =
+            let mut same = db.prepare_cached(sql!("SELECT state FROM sends WHERE id = ?1 AND attempts = ?2
+                 AND (state >= " sent " OR state <> " sending " AND account <> ?3 AND account LIKE '% (sandbox)')"))?;
+            let found: Option<SendState> =
                 same.query_row(params![id.0, attempts, send.account], |row| row.get(0)).optional()?;
-            if found.is_none_or(|found| states::shown(found) != *state) {
+            if found.is_none_or(|found| found.shown() != *state) {
                 return Ok(false);
             }
             let (event, route): (i64, String) = db
@@ -153,7 +152,7 @@ fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
                 return Ok(false);
             }
             let state = insert_send(db, Origin { seq: event.0, id: &id, route: &route, at: now }, send, None)?;
-            Ok(state < states::SENT)
+            Ok(!state.is_over())
         }
     }
 }
@@ -163,7 +162,7 @@ fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<
     let content = match &send.content {
         Ok(content) => content,
         Err(reason) => {
-            transitions::record(db, id.0, now, Transition::end(FAILED, reason))?;
+            transitions::record(db, id.0, now, Transition::end(SendState::Failed, reason))?;
             return Ok(false);
         }
     };
@@ -178,7 +177,7 @@ fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<
     .execute(params![id.0, now.0, send.account])?;
     let start = content.wishes.start.filter(|start| start.at > now);
     let turn = Transition {
-        state: if start.is_some() { WAITING } else { READY },
+        state: if start.is_some() { SendState::Delayed } else { SendState::Ready },
         why: start.map(|start| start.why),
         until: start.map(|start| start.at),
         reason: Some("replayed"),

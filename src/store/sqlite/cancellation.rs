@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Result, params};
 
 use super::insert::Origin;
-use super::states::CANCELLED;
+use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
 use crate::event::Cancel;
 
@@ -12,13 +12,14 @@ pub fn cancel_about(db: &Connection, cancel: &Cancel, origin: Origin<'_>) -> Res
     let Cancel { account, key, route, rule } = cancel;
     forget_earlier(db, cancel, origin.seq)?;
     let mut waiting = db.prepare_cached(
-        "SELECT id FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND account = ?4
-         AND state IN (0, 1, 3) AND event < ?5",
+        sql!("SELECT id FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND account = ?4
+         AND state IN (" unsent ") AND event < ?5"),
     )?;
     let ids: Vec<i64> =
         waiting.query_map(params![key, rule, route, account, origin.seq], |row| row.get(0))?.collect::<Result<_>>()?;
     let reason = format!("cancelled by event `{}` of route `{}`", origin.id, origin.route);
-    ids.into_iter().try_for_each(|id| transitions::record(db, id, origin.at, Transition::end(CANCELLED, &reason)))
+    ids.into_iter()
+        .try_for_each(|id| transitions::record(db, id, origin.at, Transition::end(SendState::Cancelled, &reason)))
 }
 
 /// What sends of a rule are about.
@@ -57,11 +58,12 @@ pub fn replace(db: &Connection, origin: Origin<'_>, account: &str, about: About<
     };
     forget_earlier(db, &cancel, origin.seq)?;
     let mut waiting = db.prepare_cached(
-        "SELECT id FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3
-         AND state IN (0, 1, 3) AND event < ?4",
+        sql!("SELECT id FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3
+         AND state IN (" unsent ") AND event < ?4"),
     )?;
     let ids: Vec<i64> =
         waiting.query_map(params![key, rule, origin.route, origin.seq], |row| row.get(0))?.collect::<Result<_>>()?;
     let reason = format!("event `{}` took its place", origin.id);
-    ids.into_iter().try_for_each(|id| transitions::record(db, id, origin.at, Transition::end(CANCELLED, &reason)))
+    ids.into_iter()
+        .try_for_each(|id| transitions::record(db, id, origin.at, Transition::end(SendState::Cancelled, &reason)))
 }

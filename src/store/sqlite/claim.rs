@@ -8,7 +8,7 @@ use super::facts::{SendFacts, Suppressions};
 use super::fast_path::FastPath;
 use super::frequency::Rivals;
 use super::holds::{self, Active};
-use super::states::{self, SENDING};
+use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
 use super::{ready, recipient_order};
 use crate::clock::Timestamp;
@@ -33,10 +33,11 @@ pub fn claim(db: &Connection, request: &ClaimRequest, direct: FastPath) -> Resul
         claim.of(&want.less(got.map(|send| send.campaign.as_str())))?;
     }
     let Claim { holds, sends, looked, ended, .. } = claim;
-    let next: Option<i64> =
-        db.prepare_cached("SELECT min(due_at) FROM sends WHERE state = 1")?.query_row([], |row| row.get(0))?;
+    let next: Option<i64> = db
+        .prepare_cached(sql!("SELECT min(due_at) FROM sends WHERE state = " delayed))?
+        .query_row([], |row| row.get(0))?;
     let expiry: Option<i64> = db
-        .prepare_cached("SELECT min(expires_at) FROM sends INDEXED BY sends_expiring WHERE expires_at IS NOT NULL AND state IN (0, 1, 3)")?
+        .prepare_cached(sql!("SELECT min(expires_at) FROM sends INDEXED BY sends_expiring WHERE expires_at IS NOT NULL AND state IN (" unsent ")"))?
         .query_row([], |row| row.get(0))?;
     let probes = holds.iter().filter_map(|hold| hold.probe_at).filter(|at| *at > request.now);
     let next_due = next.into_iter().chain(expiry).map(Timestamp).chain(probes).min();
@@ -137,7 +138,7 @@ impl Claim<'_> {
     fn take(&mut self, send: Claimed) -> Result<()> {
         self.db.prepare_cached("UPDATE sends SET state = ?2, due_at = ?3 WHERE id = ?1")?.execute(params![
             send.id.0,
-            SENDING,
+            SendState::Sending,
             self.request.lease_until.0
         ])?;
         self.sends.push(send);
@@ -161,7 +162,7 @@ impl Claim<'_> {
             Gate::Wait(start) => Transition::wait(start),
             Gate::End(ending) => {
                 let reason = ending.to_string();
-                transitions::record(self.db, id, now, Transition::end(states::of_ending(&ending), &reason))?;
+                transitions::record(self.db, id, now, Transition::end(SendState::of(ending.state()), &reason))?;
                 return Ok(None);
             }
         };

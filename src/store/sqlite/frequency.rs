@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::states::SENDING;
+use super::states::{SendState, sql};
 use crate::clock::Timestamp;
 use crate::event::{Cap, Once, SendId, is_sandboxed};
 use crate::store::gate::Same;
@@ -32,8 +32,8 @@ pub enum Rivals {
 pub fn same_moment(db: &Connection, moment: Moment<'_>, except: Option<SendId>) -> Result<Option<Same>> {
     let Moment { route, rule, key, at, account, rivals } = moment;
     let mut select = db.prepare_cached(
-        "SELECT id, account, gone_at FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND moment = ?4
-         AND (state = 2 OR gone_at IS NOT NULL OR ?6 AND state IN (0, 1, 3)) AND id IS NOT ?5",
+        sql!("SELECT id, account, gone_at FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND moment = ?4
+         AND (state = " sending " OR gone_at IS NOT NULL OR ?6 AND state IN (" unsent ")) AND id IS NOT ?5"),
     )?;
     let waiting_count = rivals == Rivals::Waiting;
     let mut rows = select.query(params![key, rule, route, at.0, except.map(|id| id.0), waiting_count])?;
@@ -54,12 +54,12 @@ pub fn same_moment(db: &Connection, moment: Moment<'_>, except: Option<SendId>) 
 /// Whether the same was sent within its window by another send, or is being sent.
 pub fn same_before(db: &Connection, once: &Once, except: Option<SendId>, now: Timestamp) -> Result<Option<Same>> {
     let mut select = db.prepare_cached(
-        "SELECT id, state FROM sends INDEXED BY sends_once WHERE once IS NOT NULL AND once = ?1 AND id <> ?2
-         AND (state = 2 OR gone_at > ?3) ORDER BY gone_at > ?3 DESC LIMIT 1",
+        sql!("SELECT id, state FROM sends INDEXED BY sends_once WHERE once IS NOT NULL AND once = ?1 AND id <> ?2
+         AND (state = " sending " OR gone_at > ?3) ORDER BY gone_at > ?3 DESC LIMIT 1"),
     )?;
     let except = except.map_or(0, |id| id.0);
     let read = |row: &Row<'_>| {
-        let is_going = row.get::<_, i64>("state")? == SENDING;
+        let is_going = row.get::<_, SendState>("state")? == SendState::Sending;
         Ok(if is_going { Same::IsGoing } else { Same::Went(row.get("id")?) })
     };
     select.query_row(params![once.key, except, now.before(once.within).0], read).optional()

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::notices;
 use super::refusals::{self, Refused};
+use super::states::sql;
 use crate::clock::Timestamp;
 use crate::event::{BY_HAND, Fate, HoldChange, HoldId, HoldScope, HoldTurn, Probe, Probed, Verdict};
 
@@ -27,7 +28,7 @@ impl Active {
             return Ok(false);
         }
         let Some(probe) = self.probe else { return Ok(true) };
-        let mut under_way = db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND state = 2")?;
+        let mut under_way = db.prepare_cached(sql!("SELECT 1 FROM sends WHERE id = ?1 AND state = " sending))?;
         under_way.exists([probe]).map(|under_way| !under_way)
     }
 
@@ -45,13 +46,13 @@ pub fn active(db: &Connection) -> Result<Vec<Active>> {
     )?;
     let rows = select.query_map([], |row| {
         Ok(Active {
-            id: row.get(0)?,
-            account: row.get(1)?,
-            campaign: row.get(2)?,
-            probes: row.get(3)?,
-            probe_at: row.get::<_, Option<i64>>(4)?.map(Timestamp),
-            probe: row.get(5)?,
-            since: Timestamp(row.get(6)?),
+            id: row.get("id")?,
+            account: row.get("account")?,
+            campaign: row.get("campaign")?,
+            probes: row.get("probes")?,
+            probe_at: row.get::<_, Option<i64>>("probe_at")?.map(Timestamp),
+            probe: row.get("probe")?,
+            since: Timestamp(row.get("since")?),
         })
     })?;
     rows.collect()
@@ -97,8 +98,10 @@ pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>
     let id: Option<i64> =
         insert.query_row(params![account, campaign, reason, by, now.0, at, refusal], |row| row.get(0)).optional()?;
     // nobody of another lane stands behind what is in this one
-    db.prepare_cached("UPDATE sends INDEXED BY sends_behind SET state = 0 WHERE state = 3 AND account = ?1")?
-        .execute([account])?;
+    db.prepare_cached(
+        sql!("UPDATE sends INDEXED BY sends_behind SET state = " ready " WHERE state = " blocked " AND account = ?1"),
+    )?
+    .execute([account])?;
     match id {
         Some(id) => changes.push(notices::note(db, id, HoldTurn::Began, now)?),
         None if by == "hand" => {
@@ -186,9 +189,9 @@ pub fn end(db: &Connection, hold: i64, now: Timestamp, changes: &mut Vec<HoldCha
 /// How many sends a hold keeps back.
 pub fn waiting(db: &Connection, account: &str, campaign: &str) -> Result<i64> {
     let sql = if campaign.is_empty() {
-        "SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = 0 AND account = ?1 AND campaign >= ?2"
+        sql!("SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = " ready " AND account = ?1 AND campaign >= ?2")
     } else {
-        "SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = 0 AND account = ?1 AND campaign = ?2"
+        sql!("SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = " ready " AND account = ?1 AND campaign = ?2")
     };
     db.prepare_cached(sql)?.query_row([account, campaign], |row| row.get(0))
 }
@@ -210,10 +213,10 @@ pub fn end_if_empty(db: &Connection, hold: &Active, now: Timestamp, changes: &mu
 fn does_anything_wait(db: &Connection, hold: &Active) -> Result<bool> {
     let of_campaign = if hold.campaign.is_empty() { "campaign >= ?2" } else { "campaign = ?2" };
     for (index, states) in [
-        ("sends_ready", "state = 0"),
-        ("sends_parked", "state IN (1, 3)"),
-        ("sends_sending", "state = 2"),
-        ("sends_uncertain", "state = 12 AND changed_at >= ?3"),
+        ("sends_ready", sql!("state = " ready)),
+        ("sends_parked", sql!("state IN (" parked ")")),
+        ("sends_sending", sql!("state = " sending)),
+        ("sends_uncertain", sql!("state = " uncertain " AND changed_at >= ?3")),
     ] {
         let sql = format!(
             "SELECT 1 FROM sends INDEXED BY {index} WHERE {states} AND account = ?1 AND {of_campaign} AND ?3 IS NOT NULL"

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result, params};
 use super::cancellation::{self, About};
 use super::facts::{SendFacts, Suppressions};
 use super::frequency::Rivals;
-use super::states::{self, FAILED, READY, SENDING, WAITING};
+use super::states::SendState;
 use crate::clock::{Timestamp, millis};
 use crate::event::{Content, NewSend, Wishes};
 use crate::store::gate::{self, Candidate, Ending};
@@ -22,7 +22,7 @@ pub struct Origin<'a> {
 
 /// How a send begins.
 struct Beginning {
-    state: i64,
+    state: SendState,
     due: Timestamp,
     why: Option<&'static str>,
     reason: Option<String>,
@@ -30,20 +30,20 @@ struct Beginning {
 
 impl Beginning {
     fn ready(at: Timestamp) -> Self {
-        Self { state: READY, due: at, why: None, reason: None }
+        Self { state: SendState::Ready, due: at, why: None, reason: None }
     }
 
-    fn ended(state: i64, at: Timestamp, reason: String) -> Self {
+    fn ended(state: SendState, at: Timestamp, reason: String) -> Self {
         Self { state, due: at, why: None, reason: Some(reason) }
     }
 }
 
 /// Keeps a send as it begins: ready, waiting for its time, being sent (with the end of the lease), or at its end. Returns
 /// its state.
-pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: Option<Timestamp>) -> Result<i64> {
+pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: Option<Timestamp>) -> Result<SendState> {
     let begins = match (&send.content, lease) {
-        (Err(reason), _) => Beginning::ended(FAILED, origin.at, reason.clone()),
-        (Ok(_), Some(until)) => Beginning { state: SENDING, due: until, why: None, reason: None },
+        (Err(reason), _) => Beginning::ended(SendState::Failed, origin.at, reason.clone()),
+        (Ok(_), Some(until)) => Beginning { state: SendState::Sending, due: until, why: None, reason: None },
         (Ok(content), None) => beginning(db, origin, send, content)?,
     };
     let mut row = db.prepare_cached(
@@ -112,10 +112,12 @@ fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, content: &Cont
         cancellation::replace(db, origin, &send.account, about)?;
     }
     if let Some(ending) = ending {
-        return Ok(Beginning::ended(states::of_ending(&ending), origin.at, ending.to_string()));
+        return Ok(Beginning::ended(SendState::of(ending.state()), origin.at, ending.to_string()));
     }
     Ok(match wishes.start.filter(|start| start.at > origin.at) {
-        Some(start) => Beginning { state: WAITING, due: start.at, why: Some(start.why.name()), reason: None },
+        Some(start) => {
+            Beginning { state: SendState::Delayed, due: start.at, why: Some(start.why.name()), reason: None }
+        }
         None => Beginning::ready(origin.at),
     })
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Result, Row, params};
 
 use super::recipient_order;
-use super::states::{READY, UNCERTAIN};
+use super::states::{SendState, sql};
 use super::{notices, transaction};
 use crate::clock::Timestamp;
 use crate::event::{Terms, UncertainPolicy};
@@ -12,7 +12,7 @@ use crate::store::{ClaimRequest, Recovered, TestMode};
 /// Treats everything in flight as uncertain, and lets nobody stand behind anybody.
 pub fn recover(db: &Connection, now: Timestamp, policy: UncertainPolicy) -> Result<Recovered> {
     let lost: Vec<i64> = db
-        .prepare_cached("SELECT id FROM sends WHERE state = 2")?
+        .prepare_cached(sql!("SELECT id FROM sends WHERE state = " sending))?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_>>()?;
     let mut recovered = Recovered::default();
@@ -23,14 +23,14 @@ pub fn recover(db: &Connection, now: Timestamp, policy: UncertainPolicy) -> Resu
             recovered.held += 1;
         }
     }
-    db.execute("UPDATE sends SET state = 0 WHERE state = 3", [])?;
+    db.execute(sql!("UPDATE sends SET state = " ready " WHERE state = " blocked), [])?;
     Ok(recovered)
 }
 
 /// Sends whose lease ran out.
 pub fn expire_leases(db: &Connection, request: &ClaimRequest) -> Result<()> {
     let mut expired = db.prepare_cached(
-        "SELECT id, destination FROM sends INDEXED BY sends_sending WHERE state = 2 AND due_at <= ?1",
+        sql!("SELECT id, destination FROM sends INDEXED BY sends_sending WHERE state = " sending " AND due_at <= ?1"),
     )?;
     let lost: Vec<(i64, String)> =
         expired.query_map([request.lease_now.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
@@ -52,7 +52,7 @@ fn lose_apart(db: &Connection, id: i64, now: Timestamp, policy: UncertainPolicy)
     let reason = format!("what became of it cannot be written: {error}");
     let leave = || {
         db.prepare_cached("UPDATE sends SET state = ?2, changed_at = ?3, gone_at = ?3, reason = ?4 WHERE id = ?1")?
-            .execute(params![id, UNCERTAIN, now.0, reason])
+            .execute(params![id, SendState::Uncertain, now.0, reason])
     };
     if let Err(error) = transaction::apart(db, leave)? {
         tracing::error!(send = id, %error, "a send cannot be left uncertain; it stays as it is");
@@ -77,7 +77,7 @@ fn lose(db: &Connection, id: i64, now: Timestamp, policy: UncertainPolicy) -> Re
     if !is_repeated {
         notices::left_uncertain(db, &account, now)?;
     }
-    let state = if is_repeated { READY } else { UNCERTAIN };
+    let state = if is_repeated { SendState::Ready } else { SendState::Uncertain };
     let reason = "the relay stopped while the call was under way";
     db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) SELECT id, attempts + 1, ?2, 0, NULL, 'uncertain', ?3, '' FROM sends WHERE id = ?1")?
         .execute(params![id, now.0, reason])?;
@@ -97,7 +97,7 @@ fn repeat_test(db: &Connection, id: i64, now: Timestamp) -> Result<()> {
     db.prepare_cached(
         "UPDATE sends SET state = ?2, attempts = attempts + 1, changed_at = ?3, reason = ?4 WHERE id = ?1",
     )?
-    .execute(params![id, READY, now.0, reason])
+    .execute(params![id, SendState::Ready, now.0, reason])
     .map(drop)
 }
 

@@ -7,40 +7,35 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::fast_path::FastPath;
 use super::insert::Origin;
-use super::states::{FAILED, READY, SENDING, WAITING};
+use super::states::{SendState, sql};
 use crate::clock::Timestamp;
 use crate::event::lookup::{EventSeq, KeptEvent, Lookup, LookupFate, LookupSettlement};
 use crate::store::{LookupClaims, LookupRequest};
-
-/// The rules were applied to the whole event.
-const FOUND: i64 = 10;
 
 /// Writes down that an event needs one.
 pub fn insert(db: &Connection, seq: i64, route: &str, at: Timestamp) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO lookups (event, route, state, due_at, attempts, since, changed_at) VALUES (?1, ?2, ?3, ?4, 0, ?4, ?4)",
     )?
-    .execute(params![seq, route, READY, at.0])?;
+    .execute(params![seq, route, SendState::Ready, at.0])?;
     Ok(())
 }
 
 /// How many lookups of which route are not done.
 pub fn waiting(db: &Connection) -> Result<BTreeMap<String, usize>> {
     // each by its own partial index: what is done is history, and is not walked through
-    let mut select = db.prepare_cached(
-        "SELECT route, sum(n) FROM (
-           SELECT route, count(*) AS n FROM lookups WHERE state = 0 GROUP BY route
-           UNION ALL SELECT route, count(*) FROM lookups WHERE state = 1 GROUP BY route
-           UNION ALL SELECT route, count(*) FROM lookups WHERE state = 2 GROUP BY route
-         ) GROUP BY route",
-    )?;
+    let mut select = db.prepare_cached(sql!("SELECT route, sum(n) FROM (
+           SELECT route, count(*) AS n FROM lookups WHERE state = " ready " GROUP BY route
+           UNION ALL SELECT route, count(*) FROM lookups WHERE state = " delayed " GROUP BY route
+           UNION ALL SELECT route, count(*) FROM lookups WHERE state = " sending " GROUP BY route
+         ) GROUP BY route"))?;
     select.query_map([], |row| Ok((row.get(0)?, usize::try_from(row.get::<_, i64>(1)?).unwrap_or(0))))?.collect()
 }
 
 /// Hands out due lookups: those never tried in order of arrival, the others in the order in which they are due.
 pub fn claim(db: &Connection, request: &LookupRequest) -> Result<LookupClaims> {
     // a call that only reads may be made again: nothing about it is uncertain
-    db.prepare_cached("UPDATE lookups SET state = 0 WHERE state = 2 AND due_at <= ?1")?
+    db.prepare_cached(sql!("UPDATE lookups SET state = " ready " WHERE state = " sending " AND due_at <= ?1"))?
         .execute([request.lease_now.0])?;
     let mut lookups = Vec::new();
     for retries in [request.retries_first, !request.retries_first] {
@@ -49,34 +44,35 @@ pub fn claim(db: &Connection, request: &LookupRequest) -> Result<LookupClaims> {
     }
     let mut take = db.prepare_cached("UPDATE lookups SET state = ?2, due_at = ?3 WHERE event = ?1")?;
     for lookup in &lookups {
-        take.execute(params![lookup.seq.0, SENDING, request.lease_until.0])?;
+        take.execute(params![lookup.seq.0, SendState::Sending, request.lease_until.0])?;
     }
-    let mut next = db.prepare_cached("SELECT min(due_at) FROM lookups WHERE state = 1 AND route = ?1")?;
+    let mut next =
+        db.prepare_cached(sql!("SELECT min(due_at) FROM lookups WHERE state = " delayed " AND route = ?1"))?;
     let next_due: Option<i64> = next.query_row([&request.route], |row| row.get(0))?;
     Ok(LookupClaims { lookups, next_due: next_due.map(Timestamp) })
 }
 
 fn candidates(db: &Connection, request: &LookupRequest, retries: bool, count: usize) -> Result<Vec<Lookup>> {
     let mut select = db.prepare_cached(if retries {
-        "SELECT event, attempts, since, id, type, received_at, body, envelope FROM lookups JOIN events ON seq = event
-         WHERE state = 1 AND lookups.route = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3"
+        sql!("SELECT event, attempts, since, id, type, received_at, body, envelope FROM lookups JOIN events ON seq = event
+         WHERE state = " delayed " AND lookups.route = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3")
     } else {
-        "SELECT event, attempts, since, id, type, received_at, body, envelope FROM lookups JOIN events ON seq = event
-         WHERE state = 0 AND lookups.route = ?1 ORDER BY event LIMIT ?3"
+        sql!("SELECT event, attempts, since, id, type, received_at, body, envelope FROM lookups JOIN events ON seq = event
+         WHERE state = " ready " AND lookups.route = ?1 ORDER BY event LIMIT ?3")
     })?;
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let rows = select.query_map(params![request.route, request.now.0, count], |row| {
         Ok(Lookup {
-            seq: EventSeq(row.get(0)?),
+            seq: EventSeq(row.get("event")?),
             route: request.route.clone(),
-            attempts: row.get(1)?,
-            since: Timestamp(row.get(2)?),
+            attempts: row.get("attempts")?,
+            since: Timestamp(row.get("since")?),
             event: KeptEvent {
-                id: row.get(3)?,
-                kind: row.get(4)?,
-                received_at: Timestamp(row.get(5)?),
-                body: row.get(6)?,
-                envelope: row.get(7)?,
+                id: row.get("id")?,
+                kind: row.get("type")?,
+                received_at: Timestamp(row.get("received_at")?),
+                body: row.get("body")?,
+                envelope: row.get("envelope")?,
             },
         })
     })?;
@@ -86,20 +82,20 @@ fn candidates(db: &Connection, request: &LookupRequest, retries: bool, count: us
 /// Writes down attempts; of what was found also the whole event and its sends.
 pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
     let mut update = db.prepare_cached(
-        "UPDATE lookups SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, since = coalesce(?7, since)
-         WHERE event = ?1 AND state = 2 AND attempts = ?2 - 1",
+        sql!("UPDATE lookups SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, since = coalesce(?7, since)
+         WHERE event = ?1 AND state = " sending " AND attempts = ?2 - 1"),
     )?;
     let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO lookup_attempts (event, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
     for LookupSettlement { seq, number, at, took, status, outcome, answer, fate } in settlements {
         let ended = at.after(*took);
         let mut pardoned = None;
         let (state, due, reason) = match fate {
-            LookupFate::Found { .. } => (FOUND, 0, None),
+            LookupFate::Found { .. } => (SendState::Sent, 0, None),
             LookupFate::Retry { due, reason, since } => {
                 pardoned = since.map(|since| since.0);
-                (WAITING, due.0, Some(reason))
+                (SendState::Delayed, due.0, Some(reason))
             }
-            LookupFate::Failed { reason } => (FAILED, 0, Some(reason)),
+            LookupFate::Failed { reason } => (SendState::Failed, 0, Some(reason)),
         };
         // one whose lease ran out meanwhile is no longer ours: its sends must not be made twice
         if update.execute(params![seq.0, number, state, due, ended.0, reason, pardoned])? == 0 {
@@ -127,15 +123,13 @@ pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
 /// Ends a lookup whose result cannot be written down. The attempt is counted, but not kept.
 pub fn give_up(db: &Connection, settlement: &LookupSettlement, reason: &str) -> Result<()> {
     let LookupSettlement { seq, number, at, took, .. } = settlement;
-    db.prepare_cached(
-        "UPDATE lookups SET state = ?3, due_at = 0, attempts = ?2, changed_at = ?4, reason = ?5
-         WHERE event = ?1 AND state = 2 AND attempts = ?2 - 1",
-    )?
-    .execute(params![seq.0, number, FAILED, at.after(*took).0, reason])
-    .map(drop)
+    db.prepare_cached(sql!("UPDATE lookups SET state = ?3, due_at = 0, attempts = ?2, changed_at = ?4, reason = ?5
+         WHERE event = ?1 AND state = " sending " AND attempts = ?2 - 1"))?
+        .execute(params![seq.0, number, SendState::Failed, at.after(*took).0, reason])
+        .map(drop)
 }
 
 /// What an earlier process had begun is begun anew.
 pub fn recover(db: &Connection) -> Result<()> {
-    db.execute("UPDATE lookups SET state = 0 WHERE state = 2", []).map(drop)
+    db.execute(sql!("UPDATE lookups SET state = " ready " WHERE state = " sending), []).map(drop)
 }

@@ -3,15 +3,16 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::holds;
+use super::states::sql;
 use crate::clock::Timestamp;
 use crate::event::{AccountChange, AccountTurn, HoldChange, HoldId, HoldTurn, NoticeId, Notification, Reach, Told};
 
-const NOTIFICATION: &str = "SELECT n.id, n.hold, h.account, h.campaign, h.reason, h.since, n.turn, n.count, n.at, n.told, n.account, n.since, n.recent
+const NOTIFICATION: &str = "SELECT n.id, n.hold, h.account AS held_account, h.campaign, h.reason, h.since AS held_since, n.turn, n.count, n.at, n.told, n.account, n.since, n.recent
     FROM notifications n LEFT JOIN holds h ON h.id = n.hold";
 
 /// The kinds of `account_alerts`.
 const UNREACHABLE: &str = "unreachable";
-const UNCERTAIN: &str = "uncertain";
+const LEFT_UNCERTAIN: &str = "uncertain";
 
 /// Writes down that something happened to a hold.
 pub fn note(db: &Connection, hold: i64, turn: HoldTurn, at: Timestamp) -> Result<HoldChange> {
@@ -31,8 +32,8 @@ pub fn note(db: &Connection, hold: i64, turn: HoldTurn, at: Timestamp) -> Result
 pub fn since(db: &Connection, moment: Timestamp) -> Result<Vec<Told>> {
     let mut select = db.prepare_cached(&format!("{NOTIFICATION} WHERE n.at >= ?1 ORDER BY n.id"))?;
     let rows = select.query_map([moment.0], |row| {
-        let told: String = row.get(9)?;
-        let notification = match row.get(1)? {
+        let told: String = row.get("told")?;
+        let notification = match row.get("hold")? {
             Some(hold) => Notification::Hold(read_hold(row, hold)?),
             None => Notification::Account(read_account(row)?),
         };
@@ -59,7 +60,7 @@ pub fn left_uncertain(db: &Connection, account: &str, at: Timestamp) -> Result<(
         "INSERT INTO account_alerts (account, kind, since, pending, notified_at) VALUES (?1, ?2, ?3, 1, 0)
          ON CONFLICT DO UPDATE SET pending = pending + 1, since = CASE pending WHEN 0 THEN ?3 ELSE since END",
     )?
-    .execute(params![account, UNCERTAIN, at.0])
+    .execute(params![account, LEFT_UNCERTAIN, at.0])
     .map(drop)
 }
 
@@ -108,7 +109,8 @@ pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut 
                 waiting => AccountTurn::OutageLasts { waiting },
             }
         } else {
-            let mut count = db.prepare_cached("SELECT count(*) FROM sends WHERE state = 12 AND account = ?1")?;
+            let mut count =
+                db.prepare_cached(sql!("SELECT count(*) FROM sends WHERE state = " uncertain " AND account = ?1"))?;
             let waiting: i64 = count.query_row([&account], |row| row.get(0))?;
             AccountTurn::Uncertain { recent: unsigned(pending), waiting: unsigned(waiting) }
         };
@@ -147,45 +149,47 @@ fn note_account(
 /// How many sends of an account wait.
 fn waiting(db: &Connection, account: &str) -> Result<u64> {
     let parked: i64 = db
-        .prepare_cached("SELECT count(*) FROM sends INDEXED BY sends_parked WHERE state IN (1, 3) AND account = ?1")?
+        .prepare_cached(
+            sql!("SELECT count(*) FROM sends INDEXED BY sends_parked WHERE state IN (" parked ") AND account = ?1"),
+        )?
         .query_row([account], |row| row.get(0))?;
     Ok(unsigned(holds::waiting(db, account, "")?.saturating_add(parked)))
 }
 
 fn read_hold(row: &Row<'_>, hold: i64) -> Result<HoldChange> {
-    let (campaign, turn): (String, String) = (row.get(3)?, row.get(6)?);
-    let count = unsigned(row.get(7)?);
+    let (campaign, turn): (String, String) = (row.get("campaign")?, row.get("turn")?);
+    let count = unsigned(row.get("count")?);
     Ok(HoldChange {
-        notice: NoticeId(row.get(0)?),
+        notice: NoticeId(row.get("id")?),
         hold: HoldId(hold),
-        account: row.get(2)?,
+        account: row.get("held_account")?,
         campaign: Some(campaign).filter(|campaign| !campaign.is_empty()),
-        reason: row.get(4)?,
-        since: Timestamp(row.get(5)?),
+        reason: row.get("reason")?,
+        since: Timestamp(row.get("held_since")?),
         turn: match turn.as_str() {
             "began" => HoldTurn::Began,
             "lasts" => HoldTurn::Lasts { waiting: count },
             "emptied" => HoldTurn::Emptied,
             _ => HoldTurn::Ended { waited: count },
         },
-        at: Timestamp(row.get(8)?),
+        at: Timestamp(row.get("at")?),
     })
 }
 
 fn read_account(row: &Row<'_>) -> Result<AccountChange> {
-    let (turn, count, recent): (String, i64, i64) = (row.get(6)?, row.get(7)?, row.get(12)?);
+    let (turn, count, recent): (String, i64, i64) = (row.get("turn")?, row.get("count")?, row.get("recent")?);
     let count = unsigned(count);
     Ok(AccountChange {
-        notice: NoticeId(row.get(0)?),
-        account: row.get(10)?,
+        notice: NoticeId(row.get("id")?),
+        account: row.get("account")?,
         turn: match turn.as_str() {
             "outage.began" => AccountTurn::OutageBegan { waiting: count },
             "outage.lasts" => AccountTurn::OutageLasts { waiting: count },
             "outage.ended" => AccountTurn::OutageEnded { waited: count },
             _ => AccountTurn::Uncertain { recent: unsigned(recent), waiting: count },
         },
-        since: Timestamp(row.get(11)?),
-        at: Timestamp(row.get(8)?),
+        since: Timestamp(row.get("since")?),
+        at: Timestamp(row.get("at")?),
     })
 }
 

@@ -3,14 +3,15 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::holds::Active;
+use super::states::sql;
 use crate::store::Want;
 
 /// The campaigns of an account of which something is ready, without those that stand still.
 fn open(db: &Connection, account: &str, holds: &[Active]) -> Result<Vec<String>> {
     // from one lane to the next: what is in them is not walked through
     let mut next = db.prepare_cached(
-        "SELECT campaign FROM sends INDEXED BY sends_ready WHERE state = 0 AND account = ?1 AND campaign > ?2
-         ORDER BY campaign LIMIT 1",
+        sql!("SELECT campaign FROM sends INDEXED BY sends_ready WHERE state = " ready " AND account = ?1 AND campaign > ?2
+         ORDER BY campaign LIMIT 1"),
     )?;
     let (mut campaigns, mut after) = (Vec::new(), String::new());
     while let Some(campaign) = next.query_row([account, &after], |row| row.get::<_, String>(0)).optional()? {
@@ -24,7 +25,10 @@ fn open(db: &Connection, account: &str, holds: &[Active]) -> Result<Vec<String>>
 
 /// Whether anything is ready that might go.
 pub fn is_anything_ready(db: &Connection, want: &Want, holds: &[Active]) -> Result<bool> {
-    if !db.prepare_cached("SELECT 1 FROM sends WHERE state = 0 AND account = ?1")?.exists([&want.account])? {
+    if !db
+        .prepare_cached(sql!("SELECT 1 FROM sends WHERE state = " ready " AND account = ?1"))?
+        .exists([&want.account])?
+    {
         return Ok(false);
     }
     Ok(open(db, &want.account, holds)?.iter().any(|campaign| want.room_of(campaign) > 0))
@@ -44,8 +48,8 @@ pub fn first(db: &Connection, want: &Want, holds: &[Active]) -> Result<Vec<i64>>
 /// The same of one lane, with their priorities.
 pub fn of_campaign(db: &Connection, account: &str, campaign: &str, count: usize) -> Result<Vec<(i64, i64)>> {
     let mut select = db.prepare_cached(
-        "SELECT priority, id FROM sends INDEXED BY sends_ready WHERE state = 0 AND account = ?1 AND campaign = ?2
-         ORDER BY priority, id LIMIT ?3",
+        sql!("SELECT priority, id FROM sends INDEXED BY sends_ready WHERE state = " ready " AND account = ?1 AND campaign = ?2
+         ORDER BY priority, id LIMIT ?3"),
     )?;
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     select.query_map(params![account, campaign, count], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()

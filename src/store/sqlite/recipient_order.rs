@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Result, params};
 
-use super::states::BEHIND;
+use super::states::{SendState, sql};
 use crate::clock::Timestamp;
 
 /// Where a send stands in its person's line.
@@ -22,15 +22,17 @@ pub struct Line<'a> {
 /// wish of its own (hours, delay, cap) or in a lane that stands still holds nobody up.
 pub fn is_taken(db: &Connection, line: Line<'_>, now: Timestamp) -> Result<bool> {
     if db
-        .prepare_cached("SELECT 1 FROM sends INDEXED BY sends_sending WHERE state = 2 AND destination = ?1")?
+        .prepare_cached(
+            sql!("SELECT 1 FROM sends INDEXED BY sends_sending WHERE state = " sending " AND destination = ?1"),
+        )?
         .exists([line.destination])?
     {
         return Ok(true);
     }
     db.prepare_cached(
-        "SELECT 1 FROM sends INDEXED BY sends_delayed WHERE state = 1 AND destination = ?1 AND id < ?2 AND account = ?3
+        sql!("SELECT 1 FROM sends INDEXED BY sends_delayed WHERE state = " delayed " AND destination = ?1 AND id < ?2 AND account = ?3
          AND priority = ?4 AND (why = 'retry' OR due_at <= ?5)
-         AND NOT EXISTS (SELECT 1 FROM holds WHERE ended_at IS NULL AND holds.account = sends.account AND holds.campaign IN ('', sends.campaign))",
+         AND NOT EXISTS (SELECT 1 FROM holds WHERE ended_at IS NULL AND holds.account = sends.account AND holds.campaign IN ('', sends.campaign))"),
     )?
     .exists(params![line.destination, line.before, line.account, line.priority, now.0])
 }
@@ -53,31 +55,31 @@ const LINE: i64 = 256;
 /// The next sends to a person whose send came to an end are ready again: the first of each lane and priority, since one of
 /// them may stand still, and the urgent one goes first. Those that must wait once more step behind again.
 pub fn unblock_next(db: &Connection, destination: &str) -> Result<()> {
-    db.prepare_cached(
-        "UPDATE sends SET state = 0 WHERE id IN
+    db.prepare_cached(sql!("UPDATE sends SET state = " ready " WHERE id IN
            (SELECT min(id) FROM (SELECT id, account, campaign, priority FROM sends INDEXED BY sends_behind
-                                 WHERE state = 3 AND destination = ?1 ORDER BY id LIMIT ?2)
-            GROUP BY account, campaign, priority)",
-    )?
-    .execute(params![destination, LINE])
-    .map(drop)
+                                 WHERE state = " blocked " AND destination = ?1 ORDER BY id LIMIT ?2)
+            GROUP BY account, campaign, priority)"))?
+        .execute(params![destination, LINE])
+        .map(drop)
 }
 
 /// A send is to be tried again: those behind it that are of another kind need not wait for it.
 pub fn unblock_others(db: &Connection, line: Line<'_>) -> Result<()> {
-    db.prepare_cached("UPDATE sends INDEXED BY sends_behind SET state = 0 WHERE state = 3 AND destination = ?1 AND (account <> ?2 OR priority <> ?3 OR id < ?4)")?
+    db.prepare_cached(sql!("UPDATE sends INDEXED BY sends_behind SET state = " ready " WHERE state = " blocked " AND destination = ?1 AND (account <> ?2 OR priority <> ?3 OR id < ?4)"))?
         .execute(params![line.destination, line.account, line.priority, line.before])
         .map(drop)
 }
 
 /// A lane stands still: nobody waits behind what is in it.
 pub fn unblock_all(db: &Connection, destination: &str) -> Result<()> {
-    db.prepare_cached("UPDATE sends INDEXED BY sends_behind SET state = 0 WHERE state = 3 AND destination = ?1")?
+    db.prepare_cached(sql!("UPDATE sends INDEXED BY sends_behind SET state = " ready " WHERE state = " blocked " AND destination = ?1"))?
         .execute([destination])
         .map(drop)
 }
 
 /// Steps aside until whoever is being sent to is done.
 pub fn block(db: &Connection, id: i64) -> Result<()> {
-    db.prepare_cached("UPDATE sends SET state = ?2, due_at = 0 WHERE id = ?1")?.execute(params![id, BEHIND]).map(drop)
+    db.prepare_cached("UPDATE sends SET state = ?2, due_at = 0 WHERE id = ?1")?
+        .execute(params![id, SendState::Blocked])
+        .map(drop)
 }

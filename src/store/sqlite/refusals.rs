@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::holds;
-use super::states::READY;
+use super::states::{RefusalState, SendState, sql};
 use super::transitions::{self, Transition};
 use crate::clock::Timestamp;
 use crate::event::{HoldChange, UnknownRefusal};
@@ -17,13 +17,6 @@ const MOST: i64 = 1_000;
 /// After so many holds in a row, each ended by somebody who had never been refused, those who are refused once more
 /// do not begin another by themselves: else a few bad numbers would hold up everybody again and again.
 const CHANCES: i64 = 3;
-
-/// It has failed, and counts. It fails for good when the campaign takes a send of anybody else's.
-const COUNTED: i64 = 0;
-/// It waits with a hold.
-const WAITS: i64 = 1;
-/// It went on when that hold ended.
-const WENT_ON: i64 = 2;
 
 /// A send that was just refused.
 #[derive(Debug, Clone, Copy)]
@@ -46,23 +39,23 @@ pub fn are_there(db: &Connection) -> Result<bool> {
 pub fn weigh(db: &Connection, refused: Refused<'_>, changes: &mut Vec<HoldChange>) -> Result<bool> {
     let Refused { send, account, campaign, .. } = refused;
     if holds::began_with(db, refused, "ended_at IS NULL")? {
-        wait(db, refused, send, WAITS)?;
+        wait(db, refused, send, RefusalState::Waits)?;
         return Ok(true);
     }
     // its call is older than the end of the hold, and says nothing about the time after it
     if holds::began_with(db, refused, "ended_at > ?4")? {
-        wait(db, refused, send, WENT_ON)?;
+        wait(db, refused, send, RefusalState::WentOn)?;
         return Ok(true);
     }
-    remember(db, refused, send, COUNTED)?;
+    remember(db, refused, send, RefusalState::Counted)?;
     db.prepare_cached(
-        "DELETE FROM refusals INDEXED BY refusals_counted WHERE state = 0 AND account = ?1 AND campaign = ?2
-         AND NOT EXISTS (SELECT 1 FROM sends s WHERE s.id = send AND s.state = 11 AND s.changed_at >= ?3)",
+        sql!("DELETE FROM refusals INDEXED BY refusals_counted WHERE state = " counted " AND account = ?1 AND campaign = ?2
+         AND NOT EXISTS (SELECT 1 FROM sends s WHERE s.id = send AND s.state = " failed " AND s.changed_at >= ?3)"),
     )?
     .execute(params![account, campaign, refused.refusal.not_before.0])?;
     db.prepare_cached(
-        "DELETE FROM refusals WHERE state = 0 AND account = ?1 AND campaign = ?2 AND send <
-           (SELECT send FROM refusals WHERE state = 0 AND account = ?1 AND campaign = ?2 ORDER BY send DESC LIMIT 1 OFFSET ?3)",
+        sql!("DELETE FROM refusals WHERE state = " counted " AND account = ?1 AND campaign = ?2 AND send <
+           (SELECT send FROM refusals WHERE state = " counted " AND account = ?1 AND campaign = ?2 ORDER BY send DESC LIMIT 1 OFFSET ?3)"),
     )?
     .execute(params![account, campaign, MOST - 1])?;
     hold_if_others_were_too(db, refused, changes)
@@ -73,8 +66,8 @@ pub fn weigh(db: &Connection, refused: Refused<'_>, changes: &mut Vec<HoldChange
 fn hold_if_others_were_too(db: &Connection, refused: Refused<'_>, changes: &mut Vec<HoldChange>) -> Result<bool> {
     let Refused { account, campaign, refusal: UnknownRefusal { text, .. }, .. } = refused;
     let mut streak = db.prepare_cached(
-        "SELECT r.send, s.destination, r.chances FROM refusals r JOIN sends s ON s.id = r.send
-         WHERE r.state = 0 AND r.account = ?1 AND r.campaign = ?2 AND r.text = ?3 AND s.state = 11 ORDER BY r.send",
+        sql!("SELECT r.send, s.destination, r.chances FROM refusals r JOIN sends s ON s.id = r.send
+         WHERE r.state = " counted " AND r.account = ?1 AND r.campaign = ?2 AND r.text = ?3 AND s.state = " failed " ORDER BY r.send"),
     )?;
     let rows = streak.query_map(params![account, campaign, text], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let streak: Vec<(i64, String, i64)> = rows.collect::<Result<_>>()?;
@@ -98,7 +91,7 @@ fn hold_if_others_were_too(db: &Connection, refused: Refused<'_>, changes: &mut 
         begin(db, refused, ("", who), changes)?;
     }
     for (send, ..) in &streak {
-        wait(db, refused, *send, WAITS)?;
+        wait(db, refused, *send, RefusalState::Waits)?;
     }
     Ok(true)
 }
@@ -125,7 +118,7 @@ fn begin(
 }
 
 /// A refused send waits after all, and has used nothing up.
-fn wait(db: &Connection, refused: Refused<'_>, send: i64, state: i64) -> Result<()> {
+fn wait(db: &Connection, refused: Refused<'_>, send: i64, state: RefusalState) -> Result<()> {
     remember(db, refused, send, state)?;
     db.prepare_cached("UPDATE sends SET used = 0, since = ?2 WHERE id = ?1")?.execute(params![send, refused.now.0])?;
     let reason = format!("{}; others were refused the same way, so it waits with them", refused.refusal.reason);
@@ -133,11 +126,11 @@ fn wait(db: &Connection, refused: Refused<'_>, send: i64, state: i64) -> Result<
         db,
         send,
         refused.now,
-        Transition { state: READY, why: None, until: None, reason: Some(&reason) },
+        Transition { state: SendState::Ready, why: None, until: None, reason: Some(&reason) },
     )
 }
 
-fn remember(db: &Connection, refused: Refused<'_>, send: i64, state: i64) -> Result<()> {
+fn remember(db: &Connection, refused: Refused<'_>, send: i64, state: RefusalState) -> Result<()> {
     let Refused { account, campaign, refusal, .. } = refused;
     db.prepare_cached(
         "INSERT INTO refusals (send, account, campaign, text, state) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -159,11 +152,13 @@ pub fn taken(db: &Connection, send: i64, account: &str, campaign: &str) -> Resul
     let mut own = db.prepare_cached("DELETE FROM refusals WHERE send = ?1 RETURNING text")?;
     let text: Option<String> = own.query_row([send], |row| row.get(0)).optional()?;
     if let Some(text) = text {
-        db.prepare_cached("UPDATE refusals SET chances = 0 WHERE state <> 0 AND account = ?1 AND text = ?2")?
-            .execute([account, &text])?;
+        db.prepare_cached(
+            sql!("UPDATE refusals SET chances = 0 WHERE state <> " counted " AND account = ?1 AND text = ?2"),
+        )?
+        .execute([account, &text])?;
     }
     db.prepare_cached(
-        "DELETE FROM refusals INDEXED BY refusals_counted WHERE state = 0 AND account = ?1 AND campaign = ?2",
+        sql!("DELETE FROM refusals INDEXED BY refusals_counted WHERE state = " counted " AND account = ?1 AND campaign = ?2"),
     )?
     .execute([account, campaign])
     .map(drop)
@@ -175,13 +170,13 @@ pub fn hold_ended(db: &Connection) -> Result<()> {
         return Ok(());
     }
     db.prepare_cached(
-        "UPDATE refusals SET state = 2, chances = chances + 1 WHERE state = 1 AND NOT EXISTS
+        sql!("UPDATE refusals SET state = " went_on ", chances = chances + 1 WHERE state = " waits " AND NOT EXISTS
            (SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND h.account = refusals.account
-            AND h.campaign IN ('', refusals.campaign) AND h.refusal = refusals.text)",
+            AND h.campaign IN ('', refusals.campaign) AND h.refusal = refusals.text)"),
     )?
     .execute([])?;
     db.prepare_cached(
-        "DELETE FROM refusals WHERE state <> 0 AND NOT EXISTS (SELECT 1 FROM sends WHERE id = send AND state < 10)",
+        sql!("DELETE FROM refusals WHERE state <> " counted " AND NOT EXISTS (SELECT 1 FROM sends WHERE id = send AND state < " sent ")"),
     )?
     .execute([])
     .map(drop)
@@ -189,7 +184,9 @@ pub fn hold_ended(db: &Connection) -> Result<()> {
 
 /// A person lifts a hold: whoever waits has the same chance as one who was never refused.
 pub fn hold_lifted(db: &Connection, account: &str, campaign: &str) -> Result<()> {
-    db.prepare_cached("DELETE FROM refusals WHERE state <> 0 AND account = ?1 AND ?2 IN ('', campaign)")?
-        .execute([account, campaign])
-        .map(drop)
+    db.prepare_cached(
+        sql!("DELETE FROM refusals WHERE state <> " counted " AND account = ?1 AND ?2 IN ('', campaign)"),
+    )?
+    .execute([account, campaign])
+    .map(drop)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::holds;
-use super::states::{CANCELLED, FAILED};
+use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
 use crate::clock::Timestamp;
 use crate::clock::millis;
@@ -44,9 +44,9 @@ pub fn stale(db: &Connection, rules: &[RuleVersion]) -> Result<Vec<SendId>> {
     }
     let mut stale = Vec::new();
     for sql in [
-        "SELECT id, route, rule, version FROM sends INDEXED BY sends_ready WHERE state = 0",
-        "SELECT id, route, rule, version FROM sends INDEXED BY sends_delayed WHERE state = 1",
-        "SELECT id, route, rule, version FROM sends INDEXED BY sends_behind WHERE state = 3",
+        sql!("SELECT id, route, rule, version FROM sends INDEXED BY sends_ready WHERE state = " ready),
+        sql!("SELECT id, route, rule, version FROM sends INDEXED BY sends_delayed WHERE state = " delayed),
+        sql!("SELECT id, route, rule, version FROM sends INDEXED BY sends_behind WHERE state = " blocked),
     ] {
         let mut waiting = db.prepare_cached(sql)?;
         let mut rows = waiting.query([])?;
@@ -78,21 +78,21 @@ pub fn origins(db: &Connection, ids: &[SendId]) -> Result<Vec<Origin>> {
     let mut made = db.prepare_cached("SELECT id, rule, item, destination FROM sends WHERE event = ?1 ORDER BY id")?;
     let stale: BTreeSet<SendId> = ids.iter().copied().collect();
     let of_event = |row: &Row<'_>| {
-        let id = SendId(row.get(0)?);
+        let id = SendId(row.get("id")?);
         let stale = stale.contains(&id);
-        Ok(MadeSend { id, rule: row.get(1)?, item: row.get(2)?, destination: row.get(3)?, stale })
+        Ok(MadeSend { id, rule: row.get("rule")?, item: row.get("item")?, destination: row.get("destination")?, stale })
     };
     let mut found = Vec::with_capacity(events.len());
     for seq in events {
         let read = |row: &Row<'_>| {
             let event = KeptEvent {
-                id: row.get(1)?,
-                kind: row.get(2)?,
-                received_at: Timestamp(row.get(3)?),
-                body: row.get(4)?,
-                envelope: row.get(5)?,
+                id: row.get("id")?,
+                kind: row.get("type")?,
+                received_at: Timestamp(row.get("received_at")?),
+                body: row.get("body")?,
+                envelope: row.get("envelope")?,
             };
-            Ok((row.get(0)?, event))
+            Ok((row.get("route")?, event))
         };
         if let Some((route, event)) = event.query_row([seq], read).optional()? {
             let sends = made.query_map([seq], of_event)?.collect::<Result<_>>()?;
@@ -117,10 +117,10 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
                 }
                 transitions::note(db, id.0, now, "its rule was changed: it was mapped again from its event")?;
             }
-            Some((_, Err(reason))) => transitions::record(db, id.0, now, Transition::end(FAILED, reason))?,
+            Some((_, Err(reason))) => transitions::record(db, id.0, now, Transition::end(SendState::Failed, reason))?,
             None => {
                 let reason = "the rule was changed, and does not apply to the event any more";
-                transitions::record(db, id.0, now, Transition::end(CANCELLED, reason))?;
+                transitions::record(db, id.0, now, Transition::end(SendState::Cancelled, reason))?;
             }
         }
         probe_soon(db, &old, now)?;
@@ -131,7 +131,7 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
 /// A send fails because what its rule makes of it cannot be written.
 pub fn fail(db: &Connection, id: SendId, reason: &str, now: Timestamp) -> Result<()> {
     let Some(old) = waiting(db, id)? else { return Ok(()) };
-    transitions::record(db, id.0, now, Transition::end(FAILED, reason))?;
+    transitions::record(db, id.0, now, Transition::end(SendState::Failed, reason))?;
     probe_soon(db, &old, now)
 }
 
@@ -144,10 +144,14 @@ struct Waiting {
 
 fn waiting(db: &Connection, id: SendId) -> Result<Option<Waiting>> {
     let mut select =
-        db.prepare_cached("SELECT account, campaign, terms FROM sends WHERE id = ?1 AND state IN (0, 1, 3)")?;
+        db.prepare_cached(sql!("SELECT account, campaign, terms FROM sends WHERE id = ?1 AND state IN (" unsent ")"))?;
     let read = |row: &Row<'_>| {
-        let terms: Option<String> = row.get(2)?;
-        Ok(Waiting { account: row.get(0)?, campaign: row.get(1)?, terms: Terms::read(terms.as_deref()) })
+        let terms: Option<String> = row.get("terms")?;
+        Ok(Waiting {
+            account: row.get("account")?,
+            campaign: row.get("campaign")?,
+            terms: Terms::read(terms.as_deref()),
+        })
     };
     select.query_row([id.0], read).optional()
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::recipient_order::{self, Line};
 use super::refusals::{self, Refused};
-use super::states::{FAILED, READY, SENT, UNCERTAIN, WAITING};
+use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
 use super::{holds, notices};
 use crate::clock::Timestamp;
@@ -14,7 +14,7 @@ use crate::store::{Report, Reported};
 
 /// What is written of a send after an attempt.
 struct Written<'a> {
-    state: i64,
+    state: SendState,
     due: i64,
     why: Option<&'static str>,
     reason: Option<&'a str>,
@@ -25,11 +25,19 @@ struct Written<'a> {
 
 impl<'a> Written<'a> {
     fn of(settlement: &'a Settlement, ended: Timestamp) -> Self {
-        let row = Written { state: READY, due: 0, why: None, reason: None, message_id: None, since: None, used: 1 };
+        let row = Written {
+            state: SendState::Ready,
+            due: 0,
+            why: None,
+            reason: None,
+            message_id: None,
+            since: None,
+            used: 1,
+        };
         match &settlement.fate {
-            Fate::Sent { message_id } => Written { state: SENT, message_id: message_id.as_deref(), ..row },
+            Fate::Sent { message_id } => Written { state: SendState::Sent, message_id: message_id.as_deref(), ..row },
             Fate::Retry { due, reason, since } => Written {
-                state: WAITING,
+                state: SendState::Delayed,
                 due: due.0,
                 why: Some("retry"),
                 reason: Some(reason),
@@ -38,9 +46,9 @@ impl<'a> Written<'a> {
                 ..row
             },
             Fate::Failed { reason } | Fate::Doubtful(UnknownRefusal { reason, .. }) => {
-                Written { state: FAILED, reason: Some(reason), ..row }
+                Written { state: SendState::Failed, reason: Some(reason), ..row }
             }
-            Fate::Held { reason, .. } => Written { state: UNCERTAIN, reason: Some(reason), ..row },
+            Fate::Held { reason, .. } => Written { state: SendState::Uncertain, reason: Some(reason), ..row },
             Fate::Stopped { reason, .. } => Written { reason: Some(reason), since: Some(ended.0), used: 0, ..row },
         }
     }
@@ -65,8 +73,9 @@ pub fn report(db: &Connection, report: &Report, now: Timestamp) -> Result<Report
 /// Writes down attempts and what follows from them.
 fn settle(db: &Connection, settlements: &[Settlement], reported: &mut Reported) -> Result<()> {
     // as a rule nobody does, and need not be asked for with every settlement
-    let somebody_waits =
-        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sends WHERE state = 3)")?.query_row([], |row| row.get(0))?;
+    let somebody_waits = db
+        .prepare_cached(sql!("SELECT EXISTS (SELECT 1 FROM sends WHERE state = " blocked ")"))?
+        .query_row([], |row| row.get(0))?;
     let mut somebody_was_refused = refusals::are_there(db)?;
     for settlement in settlements {
         let Settlement { id, attempt, fate, probed, .. } = settlement;
@@ -102,10 +111,10 @@ fn write(db: &Connection, settlement: &Settlement, ended: Timestamp) -> Result<O
     let (outcome, said) = (attempt.outcome.name(), attempt.outcome.reason());
     attempt_row.execute(params![id.0, number, attempt.at.0, took_ms, attempt.status, outcome, said, attempt.answer])?;
     let mut update = db.prepare_cached(
-        "UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7, since = coalesce(?8, since),
+        sql!("UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7, since = coalesce(?8, since),
                           why = ?9, used = CASE ?10 WHEN 0 THEN 0 ELSE used + ?10 END,
                           gone_at = CASE ?11 WHEN 1 THEN ?5 ELSE gone_at END, uncertain = uncertain + ?12
-         WHERE id = ?1 AND state = 2 AND attempts = ?2 - 1 RETURNING destination, account, campaign, priority",
+         WHERE id = ?1 AND state = " sending " AND attempts = ?2 - 1 RETURNING destination, account, campaign, priority"),
     )?;
     let gone = *reached && attempt.outcome.may_have_gone();
     let in_doubt = attempt.outcome.is_in_doubt();
@@ -155,8 +164,8 @@ fn let_by(db: &Connection, id: i64, lane: &Lane, fate: &Fate) -> Result<()> {
 /// Takes back claimed sends for which no call was made: they are ready again, or wait.
 fn release(db: &Connection, returned: &[Returned], now: Timestamp) -> Result<()> {
     let mut back =
-        db.prepare_cached("UPDATE sends SET state = 0, due_at = 0 WHERE id = ?1 AND state = 2 RETURNING destination")?;
-    let mut sending = db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND state = 2")?;
+        db.prepare_cached(sql!("UPDATE sends SET state = " ready ", due_at = 0 WHERE id = ?1 AND state = " sending " RETURNING destination"))?;
+    let mut sending = db.prepare_cached(sql!("SELECT 1 FROM sends WHERE id = ?1 AND state = " sending))?;
     for Returned { id, start } in returned {
         match start {
             Some(start) if sending.exists([id.0])? => transitions::record(db, id.0, now, Transition::wait(*start))?,

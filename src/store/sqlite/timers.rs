@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Result, params};
 
 use super::leases;
-use super::states::EXPIRED;
+use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
 use super::{holds, notices};
 use crate::clock::Timestamp;
@@ -28,36 +28,35 @@ pub fn promote_due(db: &Connection, request: &ClaimRequest) -> Result<bool> {
     }
     let limit = i64::try_from(PROMOTE_LIMIT).unwrap_or(i64::MAX);
     let promoted = db
-        .prepare_cached(
-            "UPDATE sends SET state = 0, why = NULL WHERE id IN
-           (SELECT id FROM sends WHERE state = 1 AND due_at <= ?1 ORDER BY due_at LIMIT ?2)",
-        )?
+        .prepare_cached(sql!("UPDATE sends SET state = " ready ", why = NULL WHERE id IN
+           (SELECT id FROM sends WHERE state = " delayed " AND due_at <= ?1 ORDER BY due_at LIMIT ?2)"))?
         .execute(params![request.now.0, limit])?;
     let mut over = db.prepare_cached(
-        "SELECT id, expires_at FROM sends INDEXED BY sends_expiring WHERE expires_at IS NOT NULL AND state IN (0, 1, 3) AND expires_at <= ?1 LIMIT ?2",
+        sql!("SELECT id, expires_at FROM sends INDEXED BY sends_expiring WHERE expires_at IS NOT NULL AND state IN (" unsent ") AND expires_at <= ?1 LIMIT ?2"),
     )?;
     let expired: Vec<(i64, i64)> = over
         .query_map(params![request.now.0, limit], |row| Ok((row.get("id")?, row.get("expires_at")?)))?
         .collect::<Result<_>>()?;
     for (id, at) in &expired {
         let reason = Ending::Expired(Timestamp(*at)).to_string();
-        transitions::record(db, *id, request.now, Transition::end(EXPIRED, &reason))?;
+        transitions::record(db, *id, request.now, Transition::end(SendState::Expired, &reason))?;
     }
     Ok(promoted >= PROMOTE_LIMIT || expired.len() >= PROMOTE_LIMIT)
 }
 
 /// After the clock was set back nothing is tried later than it could have been without that.
 fn clamp_after_clock_step(db: &Connection, latest: Latest, now: Timestamp) -> Result<()> {
-    db.prepare_cached("UPDATE sends SET due_at = ?1 WHERE state = 1 AND due_at > ?1 AND why IN ('retry', 'once')")?
+    db.prepare_cached(
+        sql!("UPDATE sends SET due_at = ?1 WHERE state = " delayed " AND due_at > ?1 AND why IN ('retry', 'once')"),
+    )?
+    .execute([latest.retry.0])?;
+    db.prepare_cached(sql!("UPDATE lookups SET due_at = ?1 WHERE state = " delayed " AND due_at > ?1"))?
         .execute([latest.retry.0])?;
-    db.prepare_cached("UPDATE lookups SET due_at = ?1 WHERE state = 1 AND due_at > ?1")?.execute([latest.retry.0])?;
     // a delay counts from its event, whatever the clock showed then; the moment of a reminder stays where it is. What came at
     // a time that has not come yet came just now, so that a restart finds nothing to count anew
-    db.prepare_cached(
-        "UPDATE sends SET due_at = ?1 + (due_at - created_at), created_at = ?1
-         WHERE state = 1 AND why = 'delay' AND moment IS NULL AND created_at > ?1",
-    )?
-    .execute([now.0])?;
+    db.prepare_cached(sql!("UPDATE sends SET due_at = ?1 + (due_at - created_at), created_at = ?1
+         WHERE state = " delayed " AND why = 'delay' AND moment IS NULL AND created_at > ?1"))?
+        .execute([now.0])?;
     holds::pull_in(db, latest.probe, now)?;
     notices::pull_in(db, now)?;
     if has_a_future(db, now)? { forget_the_future(db, now) } else { Ok(()) }
@@ -68,10 +67,10 @@ fn clamp_after_clock_step(db: &Connection, latest: Latest, now: Timestamp) -> Re
 fn shift_after_clock_step(db: &Connection, Correction { from, until, by_ms }: Correction) -> Result<()> {
     let dated = params![from.0, until.0, by_ms];
     db.execute(
-        "UPDATE sends SET created_at = created_at + ?3,
-                          due_at = CASE WHEN state = 1 AND why = 'delay' AND moment IS NULL THEN due_at + ?3 ELSE due_at END,
+        sql!("UPDATE sends SET created_at = created_at + ?3,
+                          due_at = CASE WHEN state = " delayed " AND why = 'delay' AND moment IS NULL THEN due_at + ?3 ELSE due_at END,
                           expires_at = CASE WHEN moment IS NULL THEN expires_at + ?3 ELSE expires_at END
-         WHERE state IN (0, 1, 3) AND created_at BETWEEN ?1 AND ?2",
+         WHERE state IN (" unsent ") AND created_at BETWEEN ?1 AND ?2"),
         dated,
     )?;
     db.execute("UPDATE sends SET gone_at = gone_at + ?3 WHERE gone_at BETWEEN ?1 AND ?2", dated)?;
@@ -93,7 +92,10 @@ fn has_a_future(db: &Connection, now: Timestamp) -> Result<bool> {
 /// what repeats would count as the same until then.
 fn forget_the_future(db: &Connection, now: Timestamp) -> Result<()> {
     db.execute("UPDATE sends SET gone_at = ?1 WHERE gone_at > ?1", [now.0])?;
-    db.execute("UPDATE sends SET due_at = ?1 WHERE state = 1 AND why = 'cap' AND due_at > ?1", [now.0])?;
+    db.execute(
+        sql!("UPDATE sends SET due_at = ?1 WHERE state = " delayed " AND why = 'cap' AND due_at > ?1"),
+        [now.0],
+    )?;
     let of_event = "(SELECT received_at FROM events WHERE seq = seen.event)";
     let sql = format!("UPDATE seen SET expires_at = ?1 + expires_at - {of_event} WHERE {of_event} > ?1");
     db.execute(&sql, [now.0])?;

@@ -3,14 +3,14 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::recipient_order::unblock_next;
-use super::states::WAITING;
+use super::states::{SendState, sql};
 use crate::clock::Timestamp;
 use crate::event::{Start, Why};
 
 /// Where a send came to, other than by an attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Transition<'a> {
-    pub state: i64,
+    pub state: SendState,
     pub why: Option<Why>,
     pub until: Option<Timestamp>,
     pub reason: Option<&'a str>,
@@ -18,13 +18,13 @@ pub struct Transition<'a> {
 
 impl<'a> Transition<'a> {
     /// It ends.
-    pub fn end(state: i64, reason: &'a str) -> Self {
+    pub fn end(state: SendState, reason: &'a str) -> Self {
         Self { state, why: None, until: None, reason: Some(reason) }
     }
 
     /// It waits.
     pub fn wait(start: Start) -> Self {
-        Self { state: WAITING, why: Some(start.why), until: Some(start.at), reason: None }
+        Self { state: SendState::Delayed, why: Some(start.why), until: Some(start.at), reason: None }
     }
 }
 
@@ -45,10 +45,8 @@ pub fn record(db: &Connection, id: i64, at: Timestamp, transition: Transition<'_
 
 /// Writes down that something happened to a send that stays where it is.
 pub fn note(db: &Connection, id: i64, at: Timestamp, reason: &str) -> Result<()> {
-    db.prepare_cached(
-        "INSERT INTO changes (send, at, state, why, until, reason)
-         SELECT id, ?2, state, why, CASE state WHEN 1 THEN due_at END, ?3 FROM sends WHERE id = ?1",
-    )?
-    .execute(params![id, at.0, reason])
-    .map(drop)
+    db.prepare_cached(sql!("INSERT INTO changes (send, at, state, why, until, reason)
+         SELECT id, ?2, state, why, CASE state WHEN " delayed " THEN due_at END, ?3 FROM sends WHERE id = ?1"))?
+        .execute(params![id, at.0, reason])
+        .map(drop)
 }

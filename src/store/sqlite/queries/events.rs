@@ -8,21 +8,21 @@ use super::suppressions;
 use crate::clock::Timestamp;
 use crate::event::lookup::KeptEvent;
 use crate::event::view::{EventStory, EventView, Filter, KeptWhole, Page, Rest, shown};
-use crate::store::sqlite::states;
+use crate::store::sqlite::states::SendState;
 
 const EVENT: &str = "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault,
-    (SELECT count(*) FROM sends s WHERE s.event = e.seq), e.body, e.envelope, (SELECT l.state FROM lookups l WHERE l.event = e.seq) FROM events e";
+    (SELECT count(*) FROM sends s WHERE s.event = e.seq) AS sends, e.body, e.envelope, (SELECT l.state FROM lookups l WHERE l.event = e.seq) AS lookup FROM events e";
 
 fn event(row: &Row<'_>) -> Result<EventView> {
     Ok(EventView {
-        number: row.get(0)?,
-        id: row.get(1)?,
-        route: row.get(2)?,
-        source: row.get(3)?,
-        kind: row.get(4)?,
-        received_at: shown(Timestamp(row.get(5)?)),
-        fault: row.get(6)?,
-        sends: row.get::<_, i64>(7).map(|count| u64::try_from(count).unwrap_or(0))?,
+        number: row.get("seq")?,
+        id: row.get("id")?,
+        route: row.get("route")?,
+        source: row.get("source")?,
+        kind: row.get("type")?,
+        received_at: shown(Timestamp(row.get("received_at")?)),
+        fault: row.get("fault")?,
+        sends: row.get::<_, i64>("sends").map(|count| u64::try_from(count).unwrap_or(0))?,
     })
 }
 
@@ -58,10 +58,10 @@ pub fn event_story(db: &Connection, name: &str) -> Result<Option<EventStory>> {
     let number = if number.is_some() { number } else { by_id()?.or_else(|| name.parse().ok()) };
     let Some(number) = number else { return Ok(None) };
     let read = |row: &Row<'_>| {
-        let (body, envelope): (Vec<u8>, String) = (row.get(8)?, row.get(9)?);
+        let (body, envelope): (Vec<u8>, String) = (row.get("body")?, row.get("envelope")?);
         let text = || serde_json::Value::from(String::from_utf8_lossy(&body).into_owned());
         let event = event(row)?;
-        let lookup: Option<i64> = row.get(10)?;
+        let lookup: Option<SendState> = row.get("lookup")?;
         Ok(EventStory {
             body: serde_json::from_slice(&body).ok().filter(|_| event.fault.is_none()).unwrap_or_else(text),
             envelope: serde_json::from_str(&envelope).unwrap_or_default(),
@@ -69,12 +69,10 @@ pub fn event_story(db: &Connection, name: &str) -> Result<Option<EventStory>> {
             made: Vec::new(),
             suppressions: Vec::new(),
             lookup: lookup.map(|state| {
-                if state == states::FAILED {
-                    "failed"
-                } else if state < 10 {
-                    "waiting"
-                } else {
-                    "found"
+                match state {
+                    SendState::Failed => "failed",
+                    state if state.is_over() => "found",
+                    _ => "waiting",
                 }
                 .to_owned()
             }),
@@ -97,27 +95,27 @@ pub fn seen(db: &Connection, fingerprint: [u8; 16]) -> Result<Option<i64>> {
 pub fn kept(db: &Connection, number: i64) -> Result<Option<KeptWhole>> {
     let read = |row: &Row<'_>| {
         let event = KeptEvent {
-            id: row.get(0)?,
-            kind: row.get(1)?,
-            received_at: Timestamp(row.get(2)?),
-            body: row.get(3)?,
-            envelope: row.get(4)?,
+            id: row.get("id")?,
+            kind: row.get("type")?,
+            received_at: Timestamp(row.get("received_at")?),
+            body: row.get("body")?,
+            envelope: row.get("envelope")?,
         };
-        let lookup: Option<i64> = row.get(7)?;
+        let lookup: Option<SendState> = row.get("lookup")?;
         Ok(KeptWhole {
             number,
             event,
-            route: row.get(5)?,
-            fault: row.get(6)?,
+            route: row.get("route")?,
+            fault: row.get("fault")?,
             rest: lookup.map(|state| match state {
-                states::SENT => Rest::Found,
-                states::FAILED => Rest::Failed,
+                SendState::Sent => Rest::Found,
+                SendState::Failed => Rest::Failed,
                 _ => Rest::Waiting,
             }),
         })
     };
     db.query_row(
-        "SELECT id, type, received_at, body, envelope, route, fault, (SELECT l.state FROM lookups l WHERE l.event = seq) FROM events WHERE seq = ?1",
+        "SELECT id, type, received_at, body, envelope, route, fault, (SELECT l.state FROM lookups l WHERE l.event = seq) AS lookup FROM events WHERE seq = ?1",
         [number],
         read,
     )

@@ -7,7 +7,7 @@ use rusqlite::types::Value as Bound;
 use rusqlite::{Connection, Params, Result, Row, params_from_iter};
 
 use crate::event::view::{Filter, Page};
-use crate::store::sqlite::states;
+use crate::store::sqlite::states::SendState;
 
 /// How many are on a page, unless somebody says otherwise; and at most.
 const PAGE: (usize, usize) = (50, 1_000);
@@ -48,7 +48,7 @@ impl Where {
     pub fn states(&mut self, before: &str, filter: &Filter, after: &str) {
         let Some(state) = filter.state else { return };
         self.sql += if self.sql.is_empty() { " WHERE " } else { " AND " };
-        let states: Vec<String> = states::kept(state).iter().map(ToString::to_string).collect();
+        let states: Vec<String> = SendState::all_of(state).map(|kept| (kept as i64).to_string()).collect();
         self.sql.extend([before, " (", &states.join(", "), after]);
     }
 

@@ -10,6 +10,7 @@ use rusqlite::{Connection, Result};
 use super::holds::waiting;
 use crate::clock::Timestamp;
 use crate::event::view::{HoldView, LearnedCampaign, shown};
+use crate::store::sqlite::states::sql;
 
 pub use events::{event_story, events, kept, seen};
 pub use sends::{is_found, send_story, sends, tally};
@@ -21,16 +22,16 @@ pub fn holds(db: &Connection) -> Result<Vec<HoldView>> {
         "SELECT account, campaign, reason, by, since, probes, probe_at FROM holds WHERE ended_at IS NULL ORDER BY account, campaign",
     )?;
     let rows = select.query_map([], |row| {
-        let (account, campaign): (String, String) = (row.get(0)?, row.get(1)?);
+        let (account, campaign): (String, String) = (row.get("account")?, row.get("campaign")?);
         Ok(HoldView {
             waiting: u64::try_from(waiting(db, &account, &campaign)?).unwrap_or(0),
             account,
             campaign: filled(campaign),
-            reason: row.get(2)?,
-            by: row.get(3)?,
-            since: shown(Timestamp(row.get(4)?)),
-            probes: row.get(5)?,
-            probe_at: row.get::<_, Option<i64>>(6)?.map(|at| shown(Timestamp(at))),
+            reason: row.get("reason")?,
+            by: row.get("by")?,
+            since: shown(Timestamp(row.get("since")?)),
+            probes: row.get("probes")?,
+            probe_at: row.get::<_, Option<i64>>("probe_at")?.map(|at| shown(Timestamp(at))),
         })
     })?;
     rows.collect()
@@ -39,10 +40,11 @@ pub fn holds(db: &Connection) -> Result<Vec<HoldView>> {
 /// What was accepted so far, each campaign once.
 pub fn learned(db: &Connection) -> Result<Vec<LearnedCampaign>> {
     let mut select = db.prepare(
-        "SELECT account, campaign, payload, max(id) FROM sends WHERE state = 10 AND gone_at IS NOT NULL GROUP BY account, campaign ORDER BY account, campaign",
+        sql!("SELECT account, campaign, payload, max(id) FROM sends WHERE state = " sent " AND gone_at IS NOT NULL GROUP BY account, campaign ORDER BY account, campaign"),
     )?;
-    let rows = select
-        .query_map([], |row| Ok(LearnedCampaign { account: row.get(0)?, name: row.get(1)?, payload: row.get(2)? }))?;
+    let rows = select.query_map([], |row| {
+        Ok(LearnedCampaign { account: row.get("account")?, name: row.get("campaign")?, payload: row.get("payload")? })
+    })?;
     rows.collect()
 }
 

@@ -7,54 +7,56 @@ use super::filter::{self, Numbered, Where};
 use crate::clock::Timestamp;
 use crate::event::view::{Filter, Page, SendStory, SendView, Step, Tally, shown};
 use crate::event::{Priority, SendId, Terms};
-use crate::store::sqlite::states;
+use crate::store::sqlite::states::{SendState, sql};
 
 /// A send as lists show it.
-pub const SEND: &str = "SELECT s.id, (SELECT e.id FROM events e WHERE e.seq = s.event), s.event, s.route, s.rule, s.account, s.campaign, s.destination,
+pub const SEND: &str = "SELECT s.id, (SELECT e.id FROM events e WHERE e.seq = s.event) AS event_id, s.event, s.route, s.rule, s.account, s.campaign, s.destination,
     s.state, s.why, s.due_at, s.reason, s.attempts, s.created_at, s.changed_at, s.priority, s.expires_at, s.key, s.message_id,
-    (SELECT min(h.campaign) FROM holds h WHERE h.ended_at IS NULL AND h.account = s.account AND h.campaign IN ('', s.campaign)), s.payload, s.gone_at, s.terms, s.item
+    (SELECT min(h.campaign) FROM holds h WHERE h.ended_at IS NULL AND h.account = s.account AND h.campaign IN ('', s.campaign)) AS hold, s.payload, s.gone_at, s.terms, s.item
     FROM sends s";
 
 /// Reads a row of [`SEND`].
 pub fn send(row: &Row<'_>) -> Result<SendView> {
-    let (state, due): (i64, i64) = (row.get(8)?, row.get(10)?);
-    let hold: Option<String> = row.get(19)?;
-    let why: Option<String> = row.get(9)?;
+    let (state, due): (SendState, i64) = (row.get("state")?, row.get("due_at")?);
+    let hold: Option<String> = row.get("hold")?;
+    let why: Option<String> = row.get("why")?;
     let (why, until) = match (state, hold) {
-        (states::READY | states::BEHIND, Some(campaign)) if campaign.is_empty() => (Some("hold:account".into()), None),
-        (states::READY | states::BEHIND, Some(_)) => (Some("hold:campaign".into()), None),
-        (states::READY | states::BEHIND, None) => (Some("due".into()), None),
-        (states::WAITING, _) => (why, Some(due)),
+        (SendState::Ready | SendState::Blocked, Some(campaign)) if campaign.is_empty() => {
+            (Some("hold:account".into()), None)
+        }
+        (SendState::Ready | SendState::Blocked, Some(_)) => (Some("hold:campaign".into()), None),
+        (SendState::Ready | SendState::Blocked, None) => (Some("due".into()), None),
+        (SendState::Delayed, _) => (why, Some(due)),
         _ => (None, None),
     };
     let at = |millis: i64| shown(Timestamp(millis));
     Ok(SendView {
-        id: SendId(row.get(0)?),
-        event: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
-        event_number: row.get(2)?,
-        route: row.get(3)?,
-        rule: row.get(4)?,
-        item: row.get(23)?,
-        account: row.get(5)?,
-        campaign: row.get(6)?,
-        destination: row.get(7)?,
-        state: states::shown(state),
+        id: SendId(row.get("id")?),
+        event: row.get::<_, Option<String>>("event_id")?.unwrap_or_default(),
+        event_number: row.get("event")?,
+        route: row.get("route")?,
+        rule: row.get("rule")?,
+        item: row.get("item")?,
+        account: row.get("account")?,
+        campaign: row.get("campaign")?,
+        destination: row.get("destination")?,
+        state: state.shown(),
         why,
         until: until.map(at),
-        reason: row.get(11)?,
-        attempts: row.get(12)?,
-        created_at: at(row.get(13)?),
-        changed_at: at(row.get(14)?),
-        gone_at: row.get::<_, Option<i64>>(21)?.map(at),
-        priority: match row.get(15)? {
+        reason: row.get("reason")?,
+        attempts: row.get("attempts")?,
+        created_at: at(row.get("created_at")?),
+        changed_at: at(row.get("changed_at")?),
+        gone_at: row.get::<_, Option<i64>>("gone_at")?.map(at),
+        priority: match row.get("priority")? {
             0 => Priority::Urgent,
             1 => Priority::Normal,
             _ => Priority::Bulk,
         },
-        expires_at: row.get::<_, Option<i64>>(16)?.map(at),
-        key: row.get(17)?,
-        detour: detour_of(&Terms::read(row.get::<_, Option<String>>(22)?.as_deref())),
-        message_id: row.get(18)?,
+        expires_at: row.get::<_, Option<i64>>("expires_at")?.map(at),
+        key: row.get("key")?,
+        detour: detour_of(&Terms::read(row.get::<_, Option<String>>("terms")?.as_deref())),
+        message_id: row.get("message_id")?,
     })
 }
 
@@ -77,16 +79,17 @@ pub fn tally(db: &Connection, filter: &Filter) -> Result<Tally> {
     conditions.within(NUMBERED, span);
     let limit = filter.limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(i64::MAX);
     let sql = format!(
-        "SELECT count(*), coalesce(sum(state IN (0, 1, 3)), 0), min(id) FROM
-           (SELECT s.id, s.state FROM sends s{} ORDER BY s.id DESC LIMIT {limit})",
-        conditions.sql()
+        sql!("SELECT count(*) AS found, coalesce(sum(state IN (" unsent ")), 0) AS waiting, min(id) AS oldest FROM
+           (SELECT s.id, s.state FROM sends s{} ORDER BY s.id DESC LIMIT {})"),
+        conditions.sql(),
+        limit
     );
-    let count = |row: &Row<'_>, column| row.get(column).map(|count: i64| u64::try_from(count).unwrap_or(0));
+    let count = |row: &Row<'_>, column: &str| row.get(column).map(|count: i64| u64::try_from(count).unwrap_or(0));
     db.query_row(&sql, conditions.bound(), |row| {
         Ok(Tally {
-            found: count(row, 0)?,
-            waiting: count(row, 1)?,
-            oldest: row.get::<_, Option<i64>>(2)?.map(SendId),
+            found: count(row, "found")?,
+            waiting: count(row, "waiting")?,
+            oldest: row.get::<_, Option<i64>>("oldest")?.map(SendId),
             before: span.before,
             next: span.next(),
         })
@@ -118,7 +121,7 @@ fn conditions(filter: &Filter) -> Where {
 
 /// A send, whole.
 pub fn send_story(db: &Connection, id: SendId) -> Result<Option<SendStory>> {
-    let read = |row: &Row<'_>| Ok((send(row)?, row.get::<_, String>(20)?));
+    let read = |row: &Row<'_>| Ok((send(row)?, row.get::<_, String>("payload")?));
     let found = db.query_row(&format!("{SEND} WHERE s.id = ?1"), [id.0], read).optional()?;
     let Some((send, payload)) = found else { return Ok(None) };
     let made = (created_at(db, id)?, step_made(&send.created_at));
@@ -126,14 +129,14 @@ pub fn send_story(db: &Connection, id: SendId) -> Result<Option<SendStory>> {
     let mut attempts =
         db.prepare("SELECT at, outcome, status, took_ms, reason, answer FROM attempts WHERE send = ?1")?;
     let attempt = |row: &Row<'_>| {
-        let at: i64 = row.get(0)?;
+        let at: i64 = row.get("at")?;
         let step = Step {
             at: shown(Timestamp(at)),
-            what: row.get(1)?,
-            status: row.get(2)?,
-            took_ms: row.get::<_, Option<i64>>(3)?.and_then(|ms| u64::try_from(ms).ok()),
-            reason: filled(row.get(4)?),
-            answer: filled(row.get(5)?),
+            what: row.get("outcome")?,
+            status: row.get("status")?,
+            took_ms: row.get::<_, Option<i64>>("took_ms")?.and_then(|ms| u64::try_from(ms).ok()),
+            reason: filled(row.get("reason")?),
+            answer: filled(row.get("answer")?),
             ..step_made("")
         };
         Ok((at, step))
@@ -141,16 +144,16 @@ pub fn send_story(db: &Connection, id: SendId) -> Result<Option<SendStory>> {
     steps.extend(attempts.query_map([id.0], attempt)?.collect::<Result<Vec<_>>>()?);
     let mut changes = db.prepare("SELECT at, state, why, until, reason FROM changes WHERE send = ?1 ORDER BY rowid")?;
     let change = |row: &Row<'_>| {
-        let at: i64 = row.get(0)?;
+        let at: i64 = row.get("at")?;
         let step = Step {
             at: shown(Timestamp(at)),
-            what: serde_json::to_value(states::shown(row.get(1)?))
+            what: serde_json::to_value(row.get::<_, SendState>("state")?.shown())
                 .ok()
                 .and_then(|name| name.as_str().map(ToOwned::to_owned))
                 .unwrap_or_default(),
-            why: row.get(2)?,
-            until: row.get::<_, Option<i64>>(3)?.map(|until| shown(Timestamp(until))),
-            reason: row.get(4)?,
+            why: row.get("why")?,
+            until: row.get::<_, Option<i64>>("until")?.map(|until| shown(Timestamp(until))),
+            reason: row.get("reason")?,
             ..step_made("")
         };
         Ok((at, step))
