@@ -228,6 +228,8 @@ fn the_container_matches_the_crate() {
         relay["volumes"].as_array().unwrap().iter().any(|v| v.as_str().unwrap().starts_with("./config:/")),
         "{relay}"
     );
+    assert_eq!(relay["read_only"], true, "nothing but the volume is written to");
+    assert!(relay["volumes"].as_array().unwrap().iter().any(|v| v == "data:/relay/data"), "{relay}");
     assert_eq!(relay["restart"], "unless-stopped", "a relay that ends by itself is started again");
     let environment = relay["environment"].as_object().unwrap();
     assert!(environment.contains_key("SERRI_API_KEY"));
