@@ -420,6 +420,21 @@ async fn a_send_that_cannot_be_mapped_again_fails_alone() {
 }
 
 #[tokio::test]
+async fn a_probe_of_a_hold_overtakes_nothing_of_its_person_that_is_to_be_tried_again() {
+    for scope in [HoldScope::Account, HoldScope::Campaign] {
+        let (_dir, store) = store();
+        store.append(vec![event(1, 0, &["+1"]), event(2, 0, &["+1"]), event(3, 0, &["+2"])]).await.unwrap();
+        let sends = claim(&store, 0, 9).await;
+        assert_eq!(to(&sends), ["+1", "+2"]);
+        let retry = Fate::Retry { due: Timestamp(90_000), reason: "it cannot be reached".into(), since: None };
+        settle(&store, &sends[0], retry).await;
+        let stopped = Fate::Stopped { scope, reason: "402".into(), probe_at: Timestamp(60_000) };
+        settle(&store, &sends[1], stopped).await;
+        assert_eq!(to(&claim(&store, 60_000, 9).await), ["+2"], "{scope:?}: the first to +1 still waits");
+    }
+}
+
+#[tokio::test]
 async fn the_next_due_time_is_told() {
     let (_dir, store) = store();
     store.append(vec![event(1, 0, &["+1"])]).await.unwrap();

@@ -24,6 +24,7 @@ pub fn barrier(db: &Connection, candidate: act::Candidate<'_>, now: Timestamp) -
         route,
         rule: &send.rule,
         account: &send.account,
+        campaign: &content.campaign,
         destination: &content.destination,
         priority: wishes.priority as i64,
         key: wishes.key.as_deref(),

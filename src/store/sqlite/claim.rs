@@ -231,6 +231,7 @@ impl Ready {
             route: &self.send.route,
             rule: &self.send.rule,
             account: &self.send.account,
+            campaign: &self.send.campaign,
             destination: &self.send.destination,
             priority: self.priority,
             key: self.key.as_deref(),

@@ -20,6 +20,7 @@ pub struct SendFacts<'a> {
     pub route: &'a str,
     pub rule: &'a str,
     pub account: &'a str,
+    pub campaign: &'a str,
     pub destination: &'a str,
     pub priority: i64,
     /// What it is about.
@@ -68,7 +69,8 @@ impl Facts for SendFacts<'_> {
 
     fn is_blocked(&mut self) -> Result<bool> {
         let before = self.id.map_or(i64::MAX, |id| id.0);
-        let line = Line { destination: self.destination, account: self.account, priority: self.priority, before };
+        let Self { destination, account, campaign, priority, .. } = *self;
+        let line = Line { destination, account, campaign, priority, before };
         recipient_order::is_taken(self.db, line, self.now)
     }
 

@@ -115,6 +115,7 @@ impl FastPath {
             route: origin.route,
             rule: &send.rule,
             account: &send.account,
+            campaign: &content.campaign,
             destination: &content.destination,
             priority: wishes.priority as i64,
             key: None,

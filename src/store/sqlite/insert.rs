@@ -94,6 +94,7 @@ fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, content: &Cont
         route: origin.route,
         rule: &send.rule,
         account: &send.account,
+        campaign: &content.campaign,
         destination: &content.destination,
         priority: wishes.priority as i64,
         key: wishes.key.as_deref(),

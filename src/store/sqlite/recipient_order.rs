@@ -13,13 +13,15 @@ use crate::clock::Timestamp;
 pub struct Line<'a> {
     pub destination: &'a str,
     pub account: &'a str,
+    pub campaign: &'a str,
     pub priority: i64,
     /// Its number: what has a smaller one came earlier.
     pub before: i64,
 }
 
 /// Whether somebody is being sent to, or an earlier send of the same kind is still to be tried again. What waits for a
-/// wish of its own (hours, delay, cap) or in a lane that stands still holds nobody up.
+/// wish of its own (hours, delay, cap) holds nobody up, and what waits in a campaign on hold holds up that campaign alone:
+/// a probe of its hold, or of its account's, must not overtake it.
 pub fn is_taken(db: &Connection, line: Line<'_>, now: Timestamp) -> Result<bool> {
     if db
         .prepare_cached(
@@ -32,9 +34,10 @@ pub fn is_taken(db: &Connection, line: Line<'_>, now: Timestamp) -> Result<bool>
     db.prepare_cached(
         sql!("SELECT 1 FROM sends INDEXED BY sends_delayed WHERE state = " delayed " AND destination = ?1 AND id < ?2 AND account = ?3
          AND priority = ?4 AND (why = 'retry' OR due_at <= ?5)
-         AND NOT EXISTS (SELECT 1 FROM holds WHERE ended_at IS NULL AND holds.account = sends.account AND holds.campaign IN ('', sends.campaign))"),
+         AND NOT EXISTS (SELECT 1 FROM holds WHERE ended_at IS NULL AND holds.account = sends.account AND holds.campaign = sends.campaign
+                         AND holds.campaign <> ?6)"),
     )?
-    .exists(params![line.destination, line.before, line.account, line.priority, now.0])
+    .exists(params![line.destination, line.before, line.account, line.priority, now.0, line.campaign])
 }
 
 /// Of sends in their order, the first to each person.

@@ -149,10 +149,11 @@ fn hold(db: &Connection, settlement: &Settlement, lane: &Lane, changes: &mut Vec
 
 /// Who stood behind a send that was attempted goes, unless it is to go first all the same.
 fn let_by(db: &Connection, id: i64, lane: &Lane, fate: &Fate) -> Result<()> {
-    let Lane { destination, account, priority, .. } = lane;
+    let Lane { destination, account, campaign, priority } = lane;
     match fate {
         Fate::Retry { .. } => {
-            recipient_order::unblock_others(db, Line { destination, account, priority: *priority, before: id })
+            let line = Line { destination, account, campaign, priority: *priority, before: id };
+            recipient_order::unblock_others(db, line)
         }
         Fate::Stopped { .. } => recipient_order::unblock_all(db, destination),
         Fate::Sent { .. } | Fate::Failed { .. } | Fate::Doubtful(_) | Fate::Held { .. } => {
