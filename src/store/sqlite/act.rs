@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::barrier::barrier;
 use super::fast_path::FastPath;
-use super::insert::Origin;
 use super::insert::insert_send;
+use super::origin::Origin;
 use super::queries;
 use super::states::{SendState, sql};
 use super::suppression;
@@ -40,10 +40,11 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
             for hold in lasting.iter().filter(|hold| hold.account == *account && hold.campaign == *campaign) {
                 refusals::hold_lifted(db, account, campaign)?;
                 holds::end(db, hold.id, now, &mut acted.holds)?;
+                refusals::hold_ended(db)?;
                 acted.changed += 1;
             }
         }
-        Action::Cancel { ids, filter, reason } => acted.changed = cancel(db, (ids, filter), reason, now)?,
+        Action::Cancel { ids, filter, reason } => acted.changed = cancel(db, ids, filter, reason, now)?,
         Action::Revive(revivals) => {
             for revival in revivals {
                 acted.changed += usize::from(revive(db, revival, now)?);
@@ -74,7 +75,7 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
 }
 
 /// Cancels those that still wait, and of which the filter still holds.
-fn cancel(db: &Connection, (ids, filter): (&[SendId], &Filter), reason: &str, now: Timestamp) -> Result<usize> {
+fn cancel(db: &Connection, ids: &[SendId], filter: &Filter, reason: &str, now: Timestamp) -> Result<usize> {
     let mut waits = db.prepare_cached(sql!("SELECT 1 FROM sends WHERE id = ?1 AND state IN (" unsent ")"))?;
     let mut cancelled = 0;
     for id in ids {

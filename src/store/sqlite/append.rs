@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Result, params};
 
 use super::fast_path::FastPath;
-use super::insert::Origin;
 use super::lookups;
+use super::origin::Origin;
 use crate::event::{Kept, NewEvent};
 
 /// Keeps events that were not seen yet. Their sends go straight to a deliverer that asks, as far as it has room.

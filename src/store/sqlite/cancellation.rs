@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Result, params};
 
-use super::insert::Origin;
+use super::origin::Origin;
 use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
 use crate::event::Cancel;

@@ -12,7 +12,7 @@ use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
 use super::{ready, recipient_order};
 use crate::clock::Timestamp;
-use crate::event::{Claimed, HoldChange, Once, SendId, Terms};
+use crate::event::{Claimed, HoldChange, Once, Probe, SendId, Terms};
 use crate::store::gate::{Candidate, Gate, gate};
 use crate::store::{ClaimRequest, Claims, Want};
 
@@ -98,12 +98,13 @@ impl Claim<'_> {
             return Ok(());
         }
         let some = Want { count: PROBES, ..want.clone() };
-        if self.probe((hold, false), |db| ready::first(db, &some, holds))? {
+        if self.probe(hold, hold.probe(), |db| ready::first(db, &some, holds))? {
             return Ok(());
         }
+        let last = Probe { is_last_resort: true, ..hold.probe() };
         for lane in holds.iter().filter(|hold| !hold.campaign.is_empty()) {
             if self
-                .probe((hold, true), |db| ready::of_campaign(db, &lane.account, &lane.campaign, PROBES).map(numbers))?
+                .probe(hold, last, |db| ready::of_campaign(db, &lane.account, &lane.campaign, PROBES).map(numbers))?
             {
                 return Ok(());
             }
@@ -113,13 +114,14 @@ impl Claim<'_> {
 
     /// The same for a campaign. Returns whether one goes.
     fn probe_lane(&mut self, hold: &Active) -> Result<bool> {
-        self.probe((hold, false), |db| ready::of_campaign(db, &hold.account, &hold.campaign, PROBES).map(numbers))
+        self.probe(hold, hold.probe(), |db| ready::of_campaign(db, &hold.account, &hold.campaign, PROBES).map(numbers))
     }
 
     /// Each probe is another send: one that is refused for what it is itself must not keep all others from being tried.
     fn probe(
         &mut self,
-        (hold, is_last_resort): (&Active, bool),
+        hold: &Active,
+        probe: Probe,
         candidates: impl Fn(&Connection) -> Result<Vec<i64>>,
     ) -> Result<bool> {
         while self.looked < LOOK_LIMIT {
@@ -128,7 +130,7 @@ impl Claim<'_> {
             let Some(id) = turn.and_then(|turn| ids.get(turn)).copied() else { break };
             if let Some(send) = self.look(id)? {
                 holds::try_with(self.db, hold.id, send.id.0)?;
-                self.take(Claimed { probe: Some(hold.probe(is_last_resort)), ..send })?;
+                self.take(Claimed { probe: Some(probe), ..send })?;
                 return Ok(true);
             }
         }

@@ -7,7 +7,8 @@ use rusqlite::{Connection, Result};
 
 use super::facts::{SendFacts, Suppressions};
 use super::frequency::Rivals;
-use super::insert::{Origin, insert_send};
+use super::insert::insert_send;
+use super::origin::Origin;
 use super::{cancellation, holds, ready, suppression, timers};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, Content, Made, NewSend, Priority, SendId, Suppression, Wishes};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::location::Location;
+use super::location::{Location, Missing};
 use super::schema::{Problem, migrate};
 use crate::clock::Stopwatch;
 
@@ -22,15 +22,6 @@ const PRAGMAS: &str = "
 /// How long the file is looked through before it is used: a small one is looked through whole, of a large one what time
 /// allows; what is damaged elsewhere is met when it is read.
 const CHECK: Duration = Duration::from_secs(1);
-
-/// Whether a file that is not there may be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    /// At a first start.
-    Create,
-    /// A file that was in use and vanished holds sends: an empty one must not take its place unasked.
-    Refuse,
-}
 
 /// Opens the file, sets it up and brings it to the newest schema.
 pub fn open(location: &Location, missing: Missing) -> Result<Connection, Problem> {

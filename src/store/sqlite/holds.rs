@@ -2,9 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::notices;
-use super::refusals::{self, Refused};
 use super::states::sql;
+use super::{backlog, notices};
 use crate::clock::Timestamp;
 use crate::event::{BY_HAND, Fate, HoldChange, HoldId, HoldScope, HoldTurn, Probe, Probed, Verdict};
 
@@ -33,9 +32,9 @@ impl Active {
     }
 
     /// What a send is told that tries it.
-    pub fn probe(&self, is_last_resort: bool) -> Probe {
+    pub fn probe(&self) -> Probe {
         let scope = if self.campaign.is_empty() { HoldScope::Account } else { HoldScope::Campaign };
-        Probe { hold: HoldId(self.id), scope, made: self.probes, is_last_resort }
+        Probe { hold: HoldId(self.id), scope, made: self.probes, is_last_resort: false }
     }
 }
 
@@ -121,14 +120,6 @@ pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>
     Ok(true)
 }
 
-/// Whether a hold of these refusals reaches a send: one that lasts, or (`ended_at > ?4`) ended since its call began.
-pub fn began_with(db: &Connection, refused: Refused<'_>, when: &str) -> Result<bool> {
-    let sql = format!(
-        "SELECT 1 FROM holds WHERE account = ?1 AND campaign IN ('', ?2) AND refusal = ?3 AND {when} AND ?4 IS NOT NULL"
-    );
-    db.prepare_cached(&sql)?.exists(params![refused.account, refused.campaign, refused.refusal.text, refused.seen.0])
-}
-
 /// What a probe tells, and what follows for its send. A hold that lasts for another cause than before names that one.
 pub fn probed(
     db: &Connection,
@@ -178,22 +169,11 @@ pub fn end(db: &Connection, hold: i64, now: Timestamp, changes: &mut Vec<HoldCha
         .query_row([hold], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((account, campaign)) = last else { return Ok(()) };
-    let waited = waiting(db, &account, &campaign)?;
+    let waited = backlog::ready(db, &account, &campaign)?;
     db.prepare_cached("UPDATE holds SET ended_at = ?2, waited = ?3, probe = NULL WHERE id = ?1")?
         .execute(params![hold, now.0, waited])?;
-    refusals::hold_ended(db)?;
     changes.push(notices::note(db, hold, HoldTurn::Ended { waited: u64::try_from(waited).unwrap_or(0) }, now)?);
     Ok(())
-}
-
-/// How many sends a hold keeps back.
-pub fn waiting(db: &Connection, account: &str, campaign: &str) -> Result<i64> {
-    let sql = if campaign.is_empty() {
-        sql!("SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = " ready " AND account = ?1 AND campaign >= ?2")
-    } else {
-        sql!("SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = " ready " AND account = ?1 AND campaign = ?2")
-    };
-    db.prepare_cached(sql)?.query_row([account, campaign], |row| row.get(0))
 }
 
 /// Ends a hold that nothing waits for any more: what waited was cancelled, is over, or goes another way. Returns whether it
@@ -238,7 +218,7 @@ pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut 
     let due: Vec<(i64, String, String)> =
         select.query_map([before.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_>>()?;
     for (id, account, campaign) in due {
-        let waiting = waiting(db, &account, &campaign)?;
+        let waiting = backlog::ready(db, &account, &campaign)?;
         db.prepare_cached("UPDATE holds SET told_at = ?2 WHERE id = ?1")?.execute([id, now.0])?;
         changes.push(notices::note(db, id, HoldTurn::Lasts { waiting: u64::try_from(waiting).unwrap_or(0) }, now)?);
     }

@@ -5,20 +5,11 @@ use rusqlite::{Connection, Result, params};
 use super::cancellation::{self, About};
 use super::facts::{SendFacts, Suppressions};
 use super::frequency::Rivals;
+use super::origin::Origin;
 use super::states::SendState;
 use crate::clock::{Timestamp, millis};
 use crate::event::{Content, NewSend, Wishes};
 use crate::store::gate::{self, Candidate, Ending};
-
-/// The event that sends come of.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
-    pub seq: i64,
-    pub id: &'a str,
-    pub route: &'a str,
-    /// When its sends are made.
-    pub at: Timestamp,
-}
 
 /// How a send begins.
 struct Beginning {

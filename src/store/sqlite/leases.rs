@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, Row, params};
 
 use super::recipient_order;
 use super::states::{SendState, sql};
-use super::{notices, transaction};
+use super::{notices, savepoint};
 use crate::clock::Timestamp;
 use crate::event::{Terms, UncertainPolicy};
 use crate::store::{ClaimRequest, Recovered, TestMode};
@@ -44,7 +44,7 @@ pub fn expire_leases(db: &Connection, request: &ClaimRequest) -> Result<()> {
 /// One that cannot be written down must not keep all others from being claimed, at every claim and every start: it is left
 /// uncertain without its attempt. Returns whether it is repeated.
 fn lose_apart(db: &Connection, id: i64, now: Timestamp, policy: UncertainPolicy) -> Result<bool> {
-    let error = match transaction::apart(db, || lose(db, id, now, policy))? {
+    let error = match savepoint::apart(db, || lose(db, id, now, policy))? {
         Ok(is_repeated) => return Ok(is_repeated),
         Err(error) => error,
     };
@@ -54,7 +54,7 @@ fn lose_apart(db: &Connection, id: i64, now: Timestamp, policy: UncertainPolicy)
         db.prepare_cached("UPDATE sends SET state = ?2, changed_at = ?3, gone_at = ?3, reason = ?4 WHERE id = ?1")?
             .execute(params![id, SendState::Uncertain, now.0, reason])
     };
-    if let Err(error) = transaction::apart(db, leave)? {
+    if let Err(error) = savepoint::apart(db, leave)? {
         tracing::error!(send = id, %error, "a send cannot be left uncertain; it stays as it is");
     }
     Ok(false)

@@ -31,6 +31,15 @@ pub struct Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark(Option<(Identity, [i64; 4])>, Option<u64>);
 
+/// Whether a file that is not there may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// At a first start.
+    Create,
+    /// A file that was in use and vanished holds sends: an empty one must not take its place unasked.
+    Refuse,
+}
+
 impl Location {
     /// Reads `sqlite:PATH`.
     pub fn parse(url: &str) -> Result<Self, OpenError> {

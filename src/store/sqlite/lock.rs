@@ -10,8 +10,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::file::Missing;
-use super::location::{FileId, Identity, Location};
+use super::location::{FileId, Identity, Location, Missing};
 use crate::store::OpenError;
 
 /// How often it is tried to get hold of the file, and how long in between: a relay that is just ending lets go of it.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::fast_path::FastPath;
-use super::insert::Origin;
+use super::origin::Origin;
 use super::states::{SendState, sql};
 use crate::clock::Timestamp;
 use crate::event::lookup::{EventSeq, KeptEvent, Lookup, LookupFate, LookupSettlement};
@@ -38,9 +38,10 @@ pub fn claim(db: &Connection, request: &LookupRequest) -> Result<LookupClaims> {
     db.prepare_cached(sql!("UPDATE lookups SET state = " ready " WHERE state = " sending " AND due_at <= ?1"))?
         .execute([request.lease_now.0])?;
     let mut lookups = Vec::new();
-    for retries in [request.retries_first, !request.retries_first] {
+    let order = if request.retries_first { [Due::Again, Due::First] } else { [Due::First, Due::Again] };
+    for due in order {
         let left = request.count - lookups.len();
-        lookups.extend(candidates(db, request, retries, left)?);
+        lookups.extend(candidates(db, request, due, left)?);
     }
     let mut take = db.prepare_cached("UPDATE lookups SET state = ?2, due_at = ?3 WHERE event = ?1")?;
     for lookup in &lookups {
@@ -52,8 +53,15 @@ pub fn claim(db: &Connection, request: &LookupRequest) -> Result<LookupClaims> {
     Ok(LookupClaims { lookups, next_due: next_due.map(Timestamp) })
 }
 
-fn candidates(db: &Connection, request: &LookupRequest, retries: bool, count: usize) -> Result<Vec<Lookup>> {
-    let mut select = db.prepare_cached(if retries {
+/// Which try of a lookup is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    First,
+    Again,
+}
+
+fn candidates(db: &Connection, request: &LookupRequest, due: Due, count: usize) -> Result<Vec<Lookup>> {
+    let mut select = db.prepare_cached(if due == Due::Again {
         sql!("SELECT event, attempts, since, id, type, received_at, body, envelope FROM lookups JOIN events ON seq = event
          WHERE state = " delayed " AND lookups.route = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3")
     } else {

@@ -6,6 +6,7 @@
 
 mod act;
 mod append;
+mod backlog;
 mod barrier;
 mod cancellation;
 mod claim;
@@ -27,6 +28,7 @@ mod lock;
 mod lookups;
 mod memory;
 mod notices;
+mod origin;
 mod probe;
 mod queries;
 mod reader;
@@ -35,6 +37,7 @@ mod recipient_order;
 mod refusals;
 mod remap;
 mod requests;
+mod savepoint;
 mod schema;
 mod settle;
 mod states;

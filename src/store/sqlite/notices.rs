@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::holds;
+use super::backlog;
 use super::states::sql;
 use crate::clock::Timestamp;
 use crate::event::{AccountChange, AccountTurn, HoldChange, HoldId, HoldTurn, NoticeId, Notification, Reach, Told};
@@ -90,7 +90,7 @@ pub fn reach_changed(db: &Connection, account: &str, reach: Reach, now: Timestam
             (AccountTurn::OutageEnded { waited: waiting(db, account)? }, Timestamp(since))
         }
     };
-    note_account(db, account, turn, (since, now)).map(Some)
+    note_account(db, account, turn, since, now).map(Some)
 }
 
 /// What people should be notified of, or reminded of: outages that last, and sends left uncertain.
@@ -116,7 +116,7 @@ pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut 
         };
         db.prepare_cached("UPDATE account_alerts SET notified_at = ?3, pending = 0 WHERE account = ?1 AND kind = ?2")?
             .execute(params![account, kind, now.0])?;
-        let change = note_account(db, &account, turn, (Timestamp(since), now))?;
+        let change = note_account(db, &account, turn, Timestamp(since), now)?;
         changes.push(Notification::Account(change));
     }
     Ok(())
@@ -131,7 +131,8 @@ fn note_account(
     db: &Connection,
     account: &str,
     turn: AccountTurn,
-    (since, at): (Timestamp, Timestamp),
+    since: Timestamp,
+    at: Timestamp,
 ) -> Result<AccountChange> {
     let (name, count, recent) = match turn {
         AccountTurn::OutageBegan { waiting } => ("outage.began", waiting, 0),
@@ -148,12 +149,7 @@ fn note_account(
 
 /// How many sends of an account wait.
 fn waiting(db: &Connection, account: &str) -> Result<u64> {
-    let parked: i64 = db
-        .prepare_cached(
-            sql!("SELECT count(*) FROM sends INDEXED BY sends_parked WHERE state IN (" parked ") AND account = ?1"),
-        )?
-        .query_row([account], |row| row.get(0))?;
-    Ok(unsigned(holds::waiting(db, account, "")?.saturating_add(parked)))
+    backlog::of_account(db, account).map(unsigned)
 }
 
 fn read_hold(row: &Row<'_>, hold: i64) -> Result<HoldChange> {

@@ -38,12 +38,12 @@ pub fn are_there(db: &Connection) -> Result<bool> {
 /// Decides whether a refused send, which is written down as failed, waits after all. Returns whether it does.
 pub fn weigh(db: &Connection, refused: Refused<'_>, changes: &mut Vec<HoldChange>) -> Result<bool> {
     let Refused { send, account, campaign, .. } = refused;
-    if holds::began_with(db, refused, "ended_at IS NULL")? {
+    if began_with(db, refused, "ended_at IS NULL")? {
         wait(db, refused, send, RefusalState::Waits)?;
         return Ok(true);
     }
     // its call is older than the end of the hold, and says nothing about the time after it
-    if holds::began_with(db, refused, "ended_at > ?4")? {
+    if began_with(db, refused, "ended_at > ?4")? {
         wait(db, refused, send, RefusalState::WentOn)?;
         return Ok(true);
     }
@@ -59,6 +59,14 @@ pub fn weigh(db: &Connection, refused: Refused<'_>, changes: &mut Vec<HoldChange
     )?
     .execute(params![account, campaign, MOST - 1])?;
     hold_if_others_were_too(db, refused, changes)
+}
+
+/// Whether a hold of these refusals reaches a send: one that lasts, or (`ended_at > ?4`) ended since its call began.
+fn began_with(db: &Connection, refused: Refused<'_>, when: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT 1 FROM holds WHERE account = ?1 AND campaign IN ('', ?2) AND refusal = ?3 AND {when} AND ?4 IS NOT NULL"
+    );
+    db.prepare_cached(&sql)?.exists(params![refused.account, refused.campaign, refused.refusal.text, refused.seen.0])
 }
 
 /// Puts the campaign on hold with which this is the third person who is refused the same way, and the account if that is
@@ -78,7 +86,7 @@ fn hold_if_others_were_too(db: &Connection, refused: Refused<'_>, changes: &mut 
         return Ok(false);
     }
     let who = format!("{} people in a row were refused in the same words, whose meaning is not known", people.len());
-    if !begin(db, refused, (campaign, &who), changes)? {
+    if !begin(db, refused, campaign, &who, changes)? {
         return Ok(false);
     }
     let is_second = db
@@ -88,7 +96,7 @@ fn hold_if_others_were_too(db: &Connection, refused: Refused<'_>, changes: &mut 
         .exists(params![account, campaign, text])?;
     if is_second {
         let who = "people of two campaigns were refused in the same words, whose meaning is not known";
-        begin(db, refused, ("", who), changes)?;
+        begin(db, refused, "", who, changes)?;
     }
     for (send, ..) in &streak {
         wait(db, refused, *send, RefusalState::Waits)?;
@@ -99,7 +107,8 @@ fn hold_if_others_were_too(db: &Connection, refused: Refused<'_>, changes: &mut 
 fn begin(
     db: &Connection,
     refused: Refused<'_>,
-    (campaign, who): (&str, &str),
+    campaign: &str,
+    who: &str,
     changes: &mut Vec<HoldChange>,
 ) -> Result<bool> {
     let UnknownRefusal { text, probe_at, .. } = refused.refusal;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::leases;
-use super::{act, holds, keys, lookups, notices, probe, remap, settle, transaction};
+use super::{act, holds, keys, lookups, notices, probe, remap, savepoint, settle};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
 use crate::event::lookup::LookupSettlement;
@@ -69,7 +69,7 @@ fn settle_in_parts<'a>(
         Request::Job(job(reply, move |db| {
             let mut all = Reported::default();
             for (send, part) in parts(&report) {
-                match transaction::apart(db, || settle::report(db, &part, now))? {
+                match savepoint::apart(db, || settle::report(db, &part, now))? {
                     Ok(Reported { holds, left_uncertain }) => {
                         all.holds.extend(holds);
                         all.left_uncertain += left_uncertain;
@@ -100,12 +100,11 @@ fn settle_lookups_in_parts<'a>(
         Request::Job(job(reply, move |db| {
             for settlement in settlements.iter() {
                 let event = settlement.seq.0;
-                let Err(error) = transaction::apart(db, || lookups::settle(db, std::slice::from_ref(settlement)))?
-                else {
+                let Err(error) = savepoint::apart(db, || lookups::settle(db, std::slice::from_ref(settlement)))? else {
                     continue;
                 };
                 tracing::error!(event, %error, "the result of a lookup cannot be written; the lookup has failed");
-                if let Err(error) = transaction::apart(db, || lookups::give_up(db, settlement, &error.to_string()))? {
+                if let Err(error) = savepoint::apart(db, || lookups::give_up(db, settlement, &error.to_string()))? {
                     tracing::error!(event, %error, "a lookup cannot be given up; it is made again when its lease ends");
                 }
             }
@@ -125,11 +124,11 @@ fn remap_in_parts<'a>(
         Request::Job(job(reply, move |db| {
             for send in remapped.iter() {
                 let id = send.id.0;
-                let Err(error) = transaction::apart(db, || remap::remap(db, std::slice::from_ref(send), now))? else {
+                let Err(error) = savepoint::apart(db, || remap::remap(db, std::slice::from_ref(send), now))? else {
                     continue;
                 };
                 tracing::error!(send = id, %error, "what a changed rule makes of a send cannot be written; the send has failed");
-                if let Err(error) = transaction::apart(db, || remap::fail(db, send.id, &error.to_string(), now))? {
+                if let Err(error) = savepoint::apart(db, || remap::fail(db, send.id, &error.to_string(), now))? {
                     tracing::error!(send = id, %error, "a send cannot be mapped again; it goes as its rule made it before");
                 }
             }

@@ -97,6 +97,7 @@ fn settle(db: &Connection, settlements: &[Settlement], reported: &mut Reported) 
         }
         if let Some(probed) = probed {
             holds::probed(db, *probed, fate, ended, &mut reported.holds)?;
+            refusals::hold_ended(db)?;
         }
     }
     Ok(())

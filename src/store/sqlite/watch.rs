@@ -174,7 +174,8 @@ fn frames_of(db: &Connection) -> rusqlite::Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::file::{Missing, open};
+    use crate::store::sqlite::file::open;
+    use crate::store::sqlite::location::Missing;
 
     fn write(db: &Connection, times: usize) {
         for _ in 0..times {

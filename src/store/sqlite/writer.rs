@@ -10,10 +10,10 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::errors::{is_damage, is_passing, unavailable};
-use super::file::{Missing, open};
+use super::file::open;
 use super::health::Health;
 use super::inbox::{Batch, Inbox};
-use super::location::{Location, Mark};
+use super::location::{Location, Mark, Missing};
 use super::lock::FileLock;
 use super::schema::Problem;
 use super::transaction::{refuse, transact};

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
-use super::filter::{self, Numbered, Where};
+use super::filter::{self, Listing, Numbered, Where};
 use super::sends::{SEND, send};
 use super::suppressions;
 use crate::clock::Timestamp;
@@ -43,7 +43,8 @@ pub fn events(db: &Connection, filter: &Filter) -> Result<Page<EventView>> {
     conditions.text(&format!("{of_event} s.campaign = ?)"), filter.campaign.as_ref());
     conditions.text(&format!("{of_event} s.account = ?)"), filter.account.as_ref());
     conditions.states(&format!("{of_event} s.state IN"), filter, "))");
-    filter::list(db, (EVENT, conditions), (filter, NUMBERED), event, |event: &EventView| event.number)
+    let listing = Listing { select: EVENT, conditions, filter, numbered: NUMBERED };
+    filter::list(db, listing, event, |event: &EventView| event.number)
 }
 
 /// An event, whole: by the sender's id (the newest of that id), or by its number, which `#` makes sure of.

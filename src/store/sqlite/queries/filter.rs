@@ -106,14 +106,23 @@ impl Span {
     }
 }
 
+/// A list of which a page is asked for.
+pub struct Listing<'a> {
+    /// The statement, up to its conditions.
+    pub select: &'static str,
+    pub conditions: Where,
+    pub filter: &'a Filter,
+    pub numbered: Numbered,
+}
+
 /// What a filter finds, newest first, from where the last page ended. There may be more after a page that is not full.
 pub fn list<T>(
     db: &Connection,
-    (select, mut conditions): (&str, Where),
-    (filter, numbered): (&Filter, Numbered),
+    listing: Listing<'_>,
     read: impl FnMut(&Row<'_>) -> Result<T>,
     number_of: impl Fn(&T) -> i64,
 ) -> Result<Page<T>> {
+    let Listing { select, mut conditions, filter, numbered } = listing;
     let limit = filter.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
     let span = numbered.span(db, filter)?;
     conditions.within(numbered, span);

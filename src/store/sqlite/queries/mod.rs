@@ -7,7 +7,7 @@ mod suppressions;
 
 use rusqlite::{Connection, Result};
 
-use super::holds::waiting;
+use super::backlog;
 use crate::clock::Timestamp;
 use crate::event::view::{HoldView, LearnedCampaign, shown};
 use crate::store::sqlite::states::sql;
@@ -24,7 +24,7 @@ pub fn holds(db: &Connection) -> Result<Vec<HoldView>> {
     let rows = select.query_map([], |row| {
         let (account, campaign): (String, String) = (row.get("account")?, row.get("campaign")?);
         Ok(HoldView {
-            waiting: u64::try_from(waiting(db, &account, &campaign)?).unwrap_or(0),
+            waiting: u64::try_from(backlog::ready(db, &account, &campaign)?).unwrap_or(0),
             account,
             campaign: filled(campaign),
             reason: row.get("reason")?,

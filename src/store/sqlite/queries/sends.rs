@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
 use super::filled;
-use super::filter::{self, Numbered, Where};
+use super::filter::{self, Listing, Numbered, Where};
 use crate::clock::Timestamp;
 use crate::event::view::{Filter, Page, SendStory, SendView, Step, Tally, shown};
 use crate::event::{Priority, SendId, Terms};
@@ -69,7 +69,8 @@ const NUMBERED: Numbered = Numbered { column: "s.id", table: "sends", key: "id" 
 
 /// Sends, newest first.
 pub fn sends(db: &Connection, filter: &Filter) -> Result<Page<SendView>> {
-    filter::list(db, (SEND, conditions(filter)), (filter, NUMBERED), send, |send: &SendView| send.id.0)
+    let listing = Listing { select: SEND, conditions: conditions(filter), filter, numbered: NUMBERED };
+    filter::list(db, listing, send, |send: &SendView| send.id.0)
 }
 
 /// How many a filter finds in the part of history that one reading looks at; no more than its limit says.
