@@ -80,7 +80,7 @@ impl Clock {
         Self(Face::System)
     }
 
-    /// A clock that stands still until it is moved.
+    /// A clock that moves only when it is set.
     pub fn set_to(start: Timestamp) -> Self {
         Self(Face::Set(Arc::new(AtomicI64::new(start.0))))
     }

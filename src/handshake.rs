@@ -60,7 +60,7 @@ impl Handshakes {
     ///
     /// # Errors
     ///
-    /// Every fault: no token where one is asked for, a name that is no header, an expression that is none.
+    /// Every fault: no token where one is asked for, a name that is not a header, an expression that is none.
     pub fn compile(spec: Option<&HandshakeSpec>, given: &Given<'_>) -> Result<Self, Vec<Fault>> {
         let forms = match spec {
             Some(HandshakeSpec::Several(forms)) => forms.as_slice(),
@@ -99,7 +99,7 @@ impl HandshakeForm {
 impl PingSpec {
     fn compile(&self, place: &Place) -> Made<Form> {
         let body = Regex::new(&format!("^(?:{})$", self.body))
-            .map_err(|error| Fault::at(place, format!("`{}` is no regular expression: {error}", self.body)))?;
+            .map_err(|error| Fault::at(place, format!("`{}` is not a valid regular expression: {error}", self.body)))?;
         Ok(Form::Ping {
             method: self.method.http(),
             without_header: self.without_header.clone(),
@@ -142,7 +142,7 @@ impl EchoSpec {
         match (&self.header, &self.field) {
             (Some(name), None) => match HeaderName::try_from(name) {
                 Ok(name) => Ok(Form::EchoHeader(name)),
-                Err(_) => Err(Box::new(Fault::at(place, format!("`{name}` is no header name")))),
+                Err(_) => Err(Box::new(Fault::at(place, format!("`{name}` is not a valid header name")))),
             },
             (None, Some(field)) => Ok(Form::EchoField(field.clone())),
             _ => Err(Box::new(Fault::at(place, "`echo` needs either `header` or `field`"))),
@@ -159,7 +159,7 @@ pub fn answer(spec: &AnswerSpec, place: &Place) -> Result<Answer, Box<Fault>> {
     let status = spec.status.unwrap_or(200);
     if !(200..300).contains(&status) {
         return Err(Box::new(
-            Fault::at(place, format!("{status} is no status for a call that went well"))
+            Fault::at(place, format!("{status} is not a status for a call that went well"))
                 .hint("200 suits nearly every sender"),
         ));
     }

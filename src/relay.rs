@@ -267,7 +267,7 @@ async fn start_sandbox(
     Ok((sandbox, address))
 }
 
-/// What stands still since an earlier process is said once more, and counted.
+/// What has been on hold since an earlier process is said once more, and counted.
 async fn tell_of_holds(store: &dyn Archive, notices: &Notices) {
     for hold in store.holds().await.unwrap_or_default() {
         notices.lasts(&hold.account, hold.campaign.as_deref());

@@ -110,7 +110,7 @@ async fn set_hold(State(desk): State<Arc<Desk>>, Body(named): Body<Named>) -> An
 }
 
 async fn lift_hold(State(desk): State<Arc<Desk>>, Body(named): Body<Named>) -> Answer<Json<Value>> {
-    // one of an account that there is no more can be lifted, too
+    // one of an account that is gone can be lifted, too
     let account = desk.account(&named.account).unwrap_or_else(|_| named.account.clone());
     let acted = desk.act(Action::LiftHold { account, campaign: named.campaign.clone() }).await?;
     if acted.changed == 0 {

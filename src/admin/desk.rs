@@ -123,7 +123,7 @@ impl Desk {
         }
         for (key, moment) in [("since", &filter.since), ("until", &filter.until)] {
             if let Some(text) = moment.as_ref().filter(|text| text.parse::<jiff::Timestamp>().is_err()) {
-                let detail = format!("`{key}`: `{text}` is no moment; write it as 2026-12-01T09:00:00Z");
+                let detail = format!("`{key}`: `{text}` is not a moment; write it as 2026-12-01T09:00:00Z");
                 return Err(problem(StatusCode::BAD_REQUEST, detail));
             }
         }

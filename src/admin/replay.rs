@@ -109,7 +109,7 @@ async fn story(desk: &Desk, name: &str) -> Answer<Option<EventStory>> {
     desk.archive.event(name.to_owned()).await.map_err(unusable)
 }
 
-/// The number of an event. An id that several events have, as those of two senders, is no good name.
+/// The number of an event. An id that several events have, as those of two senders, is not enough.
 async fn named(desk: &Desk, id: &str) -> Answer<i64> {
     let found = story(desk, id).await?;
     let found = found.ok_or_else(|| problem(StatusCode::NOT_FOUND, format!("there is no event `{id}`")))?;

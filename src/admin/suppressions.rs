@@ -91,7 +91,7 @@ pub fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
         let moment = text.parse::<jiff::Timestamp>().map_err(|_| {
             problem(
                 StatusCode::BAD_REQUEST,
-                format!("`since`: `{text}` is no moment; write it as 2026-12-01T09:00:00Z"),
+                format!("`since`: `{text}` is not a moment; write it as 2026-12-01T09:00:00Z"),
             )
         });
         moment.map(|moment| Timestamp(moment.as_millisecond()))

@@ -80,11 +80,11 @@ fn hold_text(change: &HoldChange) -> String {
     let reason = mask::text(reason);
     match change.turn {
         HoldTurn::Began => {
-            format!("serri-relay: {whose} stands still: {}. Its messages wait, none is lost.", sentence(&reason))
+            format!("serri-relay: {whose} is on hold: {}. Its messages wait, none is lost.", sentence(&reason))
         }
         HoldTurn::Lasts { waiting } => {
             format!(
-                "serri-relay: {whose} still stands still, since {since}: {}. Messages that wait: {waiting}.",
+                "serri-relay: {whose} is still on hold, since {since}: {}. Messages that wait: {waiting}.",
                 sentence(&reason)
             )
         }

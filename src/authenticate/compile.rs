@@ -261,7 +261,7 @@ fn key_bytes(spec: &SignatureSpec, secret: &str, place: &Place) -> Result<Vec<u8
     bytes.ok_or_else(|| {
         let kind = if spec.key == KeyEncoding::Hex { "hexadecimal" } else { "base64" };
         Box::new(
-            Fault::at(place, format!("the secret is no {kind} text, as this scheme needs"))
+            Fault::at(place, format!("the secret is not {kind} text, as this scheme needs"))
                 .hint("copy it from the sender once more, whole"),
         )
     })
@@ -361,6 +361,6 @@ fn part(spec: &PartSpec) -> Part {
 fn header_name(name: &str, place: &Place) -> Result<(), Box<Fault>> {
     match http::HeaderName::try_from(name) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Box::new(Fault::at(place, format!("`{name}` is no header name")))),
+        Err(_) => Err(Box::new(Fault::at(place, format!("`{name}` is not a valid header name")))),
     }
 }

@@ -117,7 +117,7 @@ pub enum Refusal {
     /// The header, parameter or field with the proof is not there.
     #[error("the signature or secret is missing")]
     Missing,
-    /// What stands there is no signature at all.
+    /// What is there is not a signature at all.
     #[error("the signature is malformed")]
     Malformed,
     /// It is a signature or a secret, but not the right one.

@@ -22,7 +22,7 @@ pub const DEPTH_LIMIT: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BodyError {
     /// It is not in the format it should be in.
-    #[error("the body is no readable {format}: {reason}")]
+    #[error("the body is not readable {format}: {reason}")]
     Malformed {
         /// The format.
         format: &'static str,

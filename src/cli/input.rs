@@ -53,12 +53,12 @@ impl Input {
         };
         for header in &self.headers {
             let (name, value) =
-                header.split_once(':').with_context(|| format!("`{header}` is no header; write NAME: VALUE"))?;
+                header.split_once(':').with_context(|| format!("`{header}` is not a header; write NAME: VALUE"))?;
             sample.headers.insert(name.trim().to_owned(), value.trim().to_owned());
         }
         for pair in &self.query {
             let (name, value) =
-                pair.split_once('=').with_context(|| format!("`{pair}` is no parameter; write NAME=VALUE"))?;
+                pair.split_once('=').with_context(|| format!("`{pair}` is not a parameter; write NAME=VALUE"))?;
             sample.query.insert(name.to_owned(), value.to_owned());
         }
         Ok(sample)

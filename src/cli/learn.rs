@@ -44,7 +44,7 @@ pub fn run(setting: &Setting) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     let text = with_entries(&text, &new).with_context(|| {
         format!(
-            "`campaigns` in `{}` is no list with a line for each; add these yourself:\n{}",
+            "`campaigns` in `{}` is not a list with a line for each entry; add these yourself:\n{}",
             path.display(),
             new.concat()
         )

@@ -58,7 +58,7 @@ enum Command {
     Events(operate::events::Arguments),
     /// What became of each send; replay or cancel some.
     Sends(operate::sends::Arguments),
-    /// What stands still, and why.
+    /// What is on hold, and why.
     Holds(operate::holds::Arguments),
     /// Numbers that must not be messaged.
     Suppress(operate::suppress::Arguments),

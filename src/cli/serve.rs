@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let Some(checked) = checked.filter(|_| sound) else {
         show(&faults, &setting.variables);
         anyhow::bail!(
-            "the relay does not start before the faults above are mended; `serri-relay check` shows them again"
+            "the relay does not start before the faults above are fixed; `serri-relay check` shows them again"
         );
     };
     // its last lines are written when this function ends, before the error that ended it is shown

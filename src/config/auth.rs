@@ -145,7 +145,7 @@ pub struct SignatureSpec {
     /// How the secret is written.
     #[serde(default)]
     pub key: KeyEncoding,
-    /// What stands before the key in the secret and is no part of it, as `whsec_`.
+    /// What stands before the key in the secret and is not a part of it, as `whsec_`.
     #[serde(default)]
     pub key_prefix: Option<String>,
     /// What is signed, in order.

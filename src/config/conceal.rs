@@ -215,7 +215,7 @@ impl Found<'_> {
         }
     }
 
-    /// Of a text that is no secret itself, what may be: an address's user and query, and what variables and files hold.
+    /// Of a text that is not a secret itself, what may be: an address's user and query, and what variables and files hold.
     fn hide_parts(&mut self, node: &Node, text: &str) {
         if let Some(secret) = secret_of_address(text) {
             self.ranges.push(node.place.range.clone());

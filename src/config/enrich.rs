@@ -47,7 +47,7 @@ pub struct EnrichSpec {
     /// Which answers mean "later", besides 408, 425, 429 and 5xx: a Jinja expression over `status` and `answer`.
     #[serde(default)]
     pub retry_when: Option<String>,
-    /// Which answers mean that the token or its permissions have to be mended first, besides 401, 402 and 403. Such an
+    /// Which answers mean that the token or its permissions have to be fixed first, besides 401, 402 and 403. Such an
     /// event waits for as long as that takes.
     #[serde(default)]
     pub hold_when: Option<String>,

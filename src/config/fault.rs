@@ -56,7 +56,7 @@ impl Place {
 /// How grave a fault is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Nothing runs until it is mended.
+    /// Nothing runs until it is fixed.
     Error,
     /// It runs, and somebody may wish it did not.
     Warning,

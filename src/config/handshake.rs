@@ -1,4 +1,4 @@
-//! `answer:` and `handshake:` as written: what a sender wants to hear, and which of its calls are no events.
+//! `answer:` and `handshake:` as written: what a sender wants to hear, and which of its calls are not events.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub struct AnswerSpec {
     pub content_type: Option<String>,
 }
 
-/// Calls that are no events.
+/// Calls that are not events.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum HandshakeSpec {
@@ -46,7 +46,7 @@ pub enum NoHandshake {
     None,
 }
 
-/// A call that is no event.
+/// A call that is not an event.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HandshakeForm {

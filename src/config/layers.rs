@@ -19,7 +19,7 @@ pub const PREFIX: &str = "SERRI_RELAY";
 ///
 /// # Errors
 ///
-/// A fault if a layer is no set of keys, or a variable's name leads nowhere.
+/// A fault if a layer is not a set of keys, or a variable's name leads nowhere.
 pub fn lay(documents: Vec<Node>, variables: &Variables) -> Result<Node, Fault> {
     let mut places = Vec::new();
     let mut builder = Config::builder();

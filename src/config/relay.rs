@@ -26,7 +26,7 @@ pub struct RelayFile {
     /// What is known of the campaigns: `check` then finds a wrong count before any customer does.
     #[serde(default)]
     pub campaigns: Vec<CampaignSpec>,
-    /// Who is told when an account or a campaign stands still, and when it works again.
+    /// Who is told when an account or a campaign is put on hold, and when it works again.
     #[serde(default)]
     pub alerts: Vec<AlertSpec>,
 }
@@ -180,7 +180,7 @@ pub struct DeliverySpec {
     pub on_uncertain: OnUncertain,
     /// How many tries of a send in all may end so that nobody knows whether it went; then a person decides.
     pub uncertain_tries: NonZeroU32,
-    /// How often it is tried whether an account or a campaign that stands still works again.
+    /// How often it is tried whether an account or a campaign on hold works again.
     pub hold_probe: ProbeSpec,
     /// How often somebody is reminded that it does not, and notified at most of sends of which nobody knows whether they went.
     pub remind: Span,
@@ -213,7 +213,7 @@ pub enum ProxySpec {
     Url(url::Url),
 }
 
-/// How often it is tried whether an account or a campaign that stands still works again, with one send that is due anyway.
+/// How often it is tried whether an account or a campaign on hold works again, with one send that is due anyway.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 pub struct ProbeSpec {
     /// The first time; the wait doubles each time.

@@ -157,7 +157,7 @@ pub struct Manner {
     /// The answer that makes it try again later: 503 or 429.
     #[serde(default)]
     pub overload: Option<OverloadSpec>,
-    /// Calls that are no events, and how they are answered.
+    /// Calls that are not events, and how they are answered.
     #[serde(default)]
     pub handshake: Option<HandshakeSpec>,
 }

@@ -43,7 +43,8 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || format!("`{text}` is no length of time: write a number with ms, s, m, h or d, as in 10s or 7d");
+        let fault =
+            || format!("`{text}` is not a length of time: write a number with ms, s, m, h or d, as in 10s or 7d");
         let (number, unit) = number_and_unit(text).ok_or_else(fault)?;
         let seconds = match unit {
             "ms" => 0.001,
@@ -74,7 +75,7 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || format!("`{text}` is no size: write a number with B, KiB, MiB or GiB, as in 1MiB");
+        let fault = || format!("`{text}` is not a size: write a number with B, KiB, MiB or GiB, as in 1MiB");
         let (number, unit) = number_and_unit(text).ok_or_else(fault)?;
         let bytes = match unit {
             "" | "B" => 1_u64,
@@ -112,7 +113,7 @@ impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || format!("`{text}` is no rate: write 20/s, 600/m or unlimited");
+        let fault = || format!("`{text}` is not a rate: write 20/s, 600/m or unlimited");
         if text.trim() == "unlimited" {
             return Ok(Self(None));
         }
@@ -148,7 +149,7 @@ impl FromStr for PerPerson {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || format!("`{text}` is no cap: write 2/day, 5/week, 1/3d or unlimited");
+        let fault = || format!("`{text}` is not a cap: write 2/day, 5/week, 1/3d or unlimited");
         if text.trim() == "unlimited" {
             return Ok(Self(None));
         }
@@ -234,7 +235,7 @@ pub fn check_format(format: &str, text: &str) -> Result<(), String> {
         "relay-rate" => text.parse::<Rate>().map(|_| ()),
         "relay-regex" => regex_lite::Regex::new(text)
             .map(|_| ())
-            .map_err(|error| format!("`{text}` is no regular expression: {error}")),
+            .map_err(|error| format!("`{text}` is not a valid regular expression: {error}")),
         _ => Ok(()),
     }
 }

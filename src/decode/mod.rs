@@ -86,7 +86,7 @@ pub enum DecodeError {
     /// The body itself.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// An event is no set of fields.
+    /// An event is not a set of fields.
     #[error("event {position} of the body is {found}, not an object")]
     NoObject {
         /// Which, from 1.

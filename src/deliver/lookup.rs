@@ -58,7 +58,7 @@ impl Lookups {
             tracing::warn!(
                 route,
                 lookups = count,
-                "events wait for lookups of a route that there is no more; they are made when a route of that name is there"
+                "events wait for lookups of a route that is gone; they are made when a route of that name is there"
             );
         }
         let mut loops = JoinSet::new();

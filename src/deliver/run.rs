@@ -287,7 +287,7 @@ impl Run {
         }
     }
 
-    /// What was claimed goes, unless it may not at this hour or stands still since.
+    /// What was claimed goes, unless it may not at this hour or was put on hold since.
     fn accept(&mut self, sends: Vec<Claimed>, now: Timestamp) {
         for send in sends {
             let opening = send.terms.hours.as_ref().and_then(|hours| hours.opening(now));

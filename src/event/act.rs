@@ -10,7 +10,7 @@ pub const STEP: usize = 500;
 /// Something that a person decided.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// An account or a campaign stands still until the hold is lifted.
+    /// An account or a campaign is on hold until the hold is lifted.
     SetHold {
         /// Which account.
         account: String,

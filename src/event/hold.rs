@@ -1,4 +1,4 @@
-//! Holds: what stands still, and how it is found out whether it goes on.
+//! Holds: what is on hold, and how it is found out whether it goes on.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub struct Probe {
     pub scope: HoldScope,
     /// How many were made before.
     pub made: u32,
-    /// Whether it is of a campaign that stands still itself, since nothing else waits.
+    /// Whether it is of a campaign that is on hold itself, since nothing else waits.
     pub is_last_resort: bool,
 }
 

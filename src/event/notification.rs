@@ -36,7 +36,7 @@ pub struct HoldChange {
     pub notice: NoticeId,
     /// Which hold.
     pub hold: HoldId,
-    /// Whose sends stand still.
+    /// Whose sends are on hold.
     pub account: String,
     /// Those of which campaign; `None`: all.
     pub campaign: Option<String>,

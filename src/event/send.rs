@@ -114,7 +114,7 @@ pub struct Claimed {
     pub expires_at: Option<Timestamp>,
     /// What is wished.
     pub terms: Terms,
-    /// The hold that this send is to try, if its account or campaign stands still.
+    /// The hold that this send is to try, if its account or campaign is on hold.
     pub probe: Option<Probe>,
 }
 
@@ -144,7 +144,7 @@ pub enum Fate {
     /// It was refused, and nobody knows whose fault that is. It fails, unless others are refused the same way: then its
     /// campaign (or account) goes on hold, and it waits for that to end.
     Doubtful(UnknownRefusal),
-    /// Its account or campaign stands still; it waits for that to end.
+    /// Its account or campaign is on hold; it waits for that to end.
     Stopped {
         /// How far that reaches.
         scope: HoldScope,

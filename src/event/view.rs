@@ -212,7 +212,7 @@ pub struct EventStory {
 /// A hold in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HoldView {
-    /// Whose sends stand still.
+    /// Whose sends are on hold.
     pub account: String,
     /// Those of which campaign; `None`: all.
     pub campaign: Option<String>,

@@ -36,7 +36,7 @@ pub struct Wishes {
     pub key: Option<String>,
     /// Whether it takes the place of a waiting send of the same rule and key.
     pub moves: bool,
-    /// The moment it is about, where it is about one: a second send for the same moment is none.
+    /// The moment it is about, where it is about one: a second send for the same moment is a duplicate.
     pub moment: Option<Timestamp>,
     /// Not again within a while.
     pub once: Option<Once>,

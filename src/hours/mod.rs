@@ -154,9 +154,11 @@ pub fn moment_of(text: &str, zone: &str) -> Result<Timestamp, String> {
     if let Ok(zoned) = text.parse::<jiff::Zoned>() {
         return Ok(Timestamp(zoned.timestamp().as_millisecond()));
     }
-    let zone = TimeZone::get(zone).map_err(|_| format!("`{zone}` is no time zone"))?;
+    let zone = TimeZone::get(zone).map_err(|_| format!("`{zone}` is not a time zone"))?;
     let found = text.parse::<DateTime>().ok().and_then(|local| moment(&zone, local));
-    found.ok_or_else(|| format!("`{text}` is no moment: it should be as 2026-12-01T15:00:00+05:30 or 2026-12-01 15:00"))
+    found.ok_or_else(|| {
+        format!("`{text}` is not a moment: it should be as 2026-12-01T15:00:00+05:30 or 2026-12-01 15:00")
+    })
 }
 
 /// Whether there is a time zone of this name.

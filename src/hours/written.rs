@@ -76,7 +76,7 @@ impl FromStr for Window {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || format!("`{text}` are no hours: write 09:00-21:00, or mon-sat 09:00-21:00");
+        let fault = || format!("`{text}` is not a range of hours: write 09:00-21:00, or mon-sat 09:00-21:00");
         // days come first, and have no digits
         let split = text.find(|c: char| c.is_ascii_digit()).ok_or_else(fault)?;
         let (days, times) = text.split_at_checked(split).ok_or_else(fault)?;
@@ -126,7 +126,7 @@ impl FromStr for Closed {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || format!("`{text}` is no day: write sun, 2026-12-25, or 12-25 for every year");
+        let fault = || format!("`{text}` is not a day: write sun, 2026-12-25, or 12-25 for every year");
         if let Some(day) = day(text) {
             return Ok(Self::Day(day));
         }

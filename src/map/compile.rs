@@ -197,7 +197,8 @@ impl Rule {
             let written =
                 if own { at(&["default_country"]) } else { place.file.place_of(&["default_country"]).clone() };
             faults.push(
-                Fault::at(&written, format!("`{country}` is no country")).hint("two letters, ISO 3166-1: IN, US, AE"),
+                Fault::at(&written, format!("`{country}` is not a country"))
+                    .hint("two letters, ISO 3166-1: IN, US, AE"),
             );
         }
         if let Some((Template::Fixed(url), _)) = &self.media

@@ -257,7 +257,7 @@ pub fn variables(used: HashSet<String>, seen: &[&str], source: &str) -> Result<(
 }
 
 fn check(name: &str, known: &[&str], kind: &str, source: &str) -> Result<(), Broken> {
-    // globals are no variables of ours, but no mistake either
+    // globals are not variables of ours, and not a mistake
     if known.contains(&name) || FUNCTIONS.contains(&name) {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! Amounts of money as people write them where the currency is used.
 
-/// An amount with its currency: `₹1,49,900`, `$1,234.50`. `None` if the text is no amount.
+/// An amount with its currency: `₹1,49,900`, `$1,234.50`. `None` if the text is not an amount.
 ///
 /// Whole amounts have no decimals; others as many as ISO 4217 gives the currency.
 pub fn format(amount: &str, currency: &str) -> Option<String> {

@@ -38,10 +38,10 @@ const TRUNK_ZERO: [Region; 24] = [
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PhoneError {
     /// The country is none.
-    #[error("`{0}` is no country code of two letters (ISO 3166-1), as IN or US")]
+    #[error("`{0}` is not a country code of two letters (ISO 3166-1), as IN or US")]
     Country(String),
-    /// The text is no number that can be dialled.
-    #[error("it is no valid phone number{}", .0.as_ref().map(|country| format!(" of {country} or with a country code")).unwrap_or_default())]
+    /// The text is not a number that can be dialled.
+    #[error("it is not a valid phone number{}", .0.as_ref().map(|country| format!(" of {country} or with a country code")).unwrap_or_default())]
     Invalid(Option<String>),
 }
 

@@ -119,7 +119,7 @@ impl Compiler<'_> {
         if let Some(zone) = spec.timezone.as_deref().filter(|zone| *zone != "recipient" && !is_zone(zone)) {
             self.fault(
                 "timezone",
-                format!("`{zone}` is no time zone"),
+                format!("`{zone}` is not a time zone"),
                 "write recipient, or a name as Asia/Kolkata or America/New_York",
             );
         }
@@ -142,7 +142,7 @@ impl Compiler<'_> {
         {
             self.fault(
                 "at",
-                format!("`{text}` is no moment, and no template"),
+                format!("`{text}` is neither a moment nor a template"),
                 &format!("as \"{{{{ {} }}}}\"", text.trim()),
             );
         }

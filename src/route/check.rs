@@ -81,7 +81,7 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
         Ok(address) => Some(address),
         Err(_) => {
             faults.push(
-                Fault::at(node.place_of(path), format!("`{text}` is no address and port"))
+                Fault::at(node.place_of(path), format!("`{text}` is not an address and port"))
                     .hint("as 0.0.0.0:8080, 127.0.0.1:8081 or [::]:8080"),
             );
             None
@@ -152,7 +152,7 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
     }
     if !relay.store.url.starts_with("sqlite:") {
         faults.push(
-            Fault::at(node.place_of(&["store", "url"]), format!("`{}` is no store", relay.store.url))
+            Fault::at(node.place_of(&["store", "url"]), format!("`{}` is not a store", relay.store.url))
                 .hint("write sqlite: and a path, as sqlite:data/relay.db"),
         );
     }
@@ -160,7 +160,7 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
         if !phone::is_country(&account.default_country) {
             let place = node.place_of(&["accounts", name, "default_country"]);
             faults.push(
-                Fault::at(place, format!("`{}` is no country", account.default_country))
+                Fault::at(place, format!("`{}` is not a country", account.default_country))
                     .hint("two letters, ISO 3166-1: IN, US, AE"),
             );
         }

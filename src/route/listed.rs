@@ -119,13 +119,17 @@ pub fn alerts(written: &Written, faults: &mut Vec<Fault>) {
         for (key, url) in [("webhook", &alert.webhook), ("slack", &alert.slack)] {
             let is_url = |url: &String| url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
             if url.as_ref().is_some_and(|url| !is_url(url)) {
-                say(key, "this is no URL".into(), "as https://ops.example.com/serri");
+                say(key, "this is not a URL".into(), "as https://ops.example.com/serri");
             }
         }
         let is_base64 =
             |secret: &String| STANDARD.decode(secret.trim().strip_prefix("whsec_").unwrap_or(secret)).is_ok();
         if alert.secret.as_ref().is_some_and(|secret| !is_base64(secret)) {
-            say("secret", "the secret is no base64".into(), "whsec_ and base64: echo whsec_$(openssl rand -base64 24)");
+            say(
+                "secret",
+                "the secret is not base64 text".into(),
+                "whsec_ and base64: echo whsec_$(openssl rand -base64 24)",
+            );
         }
         if alert.campaign.is_some() {
             campaign_alert(written, alert, &mut say);
@@ -145,7 +149,7 @@ fn campaign_alert(written: &Written, alert: &AlertSpec, say: &mut dyn FnMut(&str
     if accounts.len() == 1 {
         say(
             "account",
-            format!("`{name}` is the only account, and cannot tell that it stands still itself"),
+            format!("`{name}` is the only account, and cannot say that it is on hold itself"),
             "add an account with a key of its own, or tell by `webhook` or `slack`",
         );
     }

@@ -45,7 +45,7 @@ pub struct Route {
     pub authentication: Authentication,
     /// What its source knows.
     pub knowledge: Knowledge,
-    /// Its calls that are no events.
+    /// Its calls that are not events.
     pub handshakes: Handshakes,
     rules: Rules,
     account_country: String,
@@ -176,7 +176,7 @@ impl Route {
             let allowance = self.allowance(body.len() + envelope.len());
             let lookup = self.needs_lookup(&scope);
             let made = if lookup { Made::default() } else { self.made(&event, &scope, (at, allowance)) };
-            // nothing came of it: when the rules are mended, the sender's repetition must count
+            // nothing came of it: when the rules are fixed, the sender's repetition must count
             let window = if lookup || made.is_something() { event.window } else { Duration::ZERO };
             let event = NewEvent {
                 route: self.name.clone(),

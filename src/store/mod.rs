@@ -3,8 +3,8 @@
 //! It keeps, it does not judge: what an outcome means for a send is decided by [`crate::deliver`] and told in a
 //! [`Settlement`]. What it offers are the traits here; [`open`] picks the engine that keeps them.
 
+mod engine;
 mod gate;
-mod open;
 mod sqlite;
 
 use std::collections::BTreeMap;
@@ -27,8 +27,19 @@ use crate::event::{
     Told, UncertainPolicy,
 };
 
-pub use open::{Engine, OpenError, open};
+pub use engine::{Engine, OpenError};
 pub use sqlite::{MemoryStore, learned};
+
+/// Opens the store of a URL: `sqlite:PATH`.
+///
+/// A store that cannot be used *at present* is not an error: it is logged, every call hears so, and it is tried again.
+///
+/// # Errors
+///
+/// [`OpenError`] for what only a person can fix.
+pub fn open(url: &str) -> Result<Arc<dyn Engine>, OpenError> {
+    Ok(Arc::new(sqlite::SqliteStore::open(url)?))
+}
 
 /// Why something could not be kept or read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -103,7 +103,7 @@ pub struct LookupLabels {
 /// The labels of a hold that lasts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct HoldLabels {
-    /// Whose sends stand still.
+    /// Whose sends are on hold.
     pub account: Label,
     /// Those of which campaign; empty: all.
     pub campaign: Label,
@@ -112,7 +112,7 @@ pub struct HoldLabels {
 /// The labels of a hold's turn.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct HoldTurnLabels {
-    /// Whose sends stand still.
+    /// Whose sends are on hold.
     pub account: Label,
     /// `began`, `lasts` or `ended`.
     pub turn: &'static str,
@@ -173,7 +173,7 @@ impl Metrics {
             Family::clone(&lookups),
         );
         let (holds, hold_turns, unknown_answers) = (Family::default(), Family::default(), Family::default());
-        registry.register("holds", "Accounts and campaigns that stand still", Family::clone(&holds));
+        registry.register("holds", "Accounts and campaigns on hold", Family::clone(&holds));
         registry.register("hold_turns", "Holds that began, lasted and ended, by account", Family::clone(&hold_turns));
         registry.register(
             "unknown_answers",

@@ -1,4 +1,4 @@
-//! Who is told that an account or a campaign stands still: each once, in their own time, and over restarts.
+//! Who is told that an account or a campaign is on hold: each once, in their own time, and over restarts.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,7 +88,7 @@ async fn each_is_told_once_reminded_and_told_of_the_end() {
     let first = ops.by("hook").remove(0);
     assert!(first.signature.unwrap().starts_with("v1,"));
     assert_eq!((&first.body["type"], &first.body["data"]["account"]), (&json!("hold.began"), &json!("default")));
-    assert!(ops.by("slack")[0].body["text"].as_str().unwrap().contains("stands still"));
+    assert!(ops.by("slack")[0].body["text"].as_str().unwrap().contains("is on hold"));
     assert_eq!(ops.by("ops")[0].body["destination"], "+919812345679");
     eventually("each is reminded", async || ["hook", "slack", "ops"].iter().all(|by| ops.by(by).len() > 1)).await;
     lift(&world, "default").await;
@@ -100,7 +100,7 @@ async fn each_is_told_once_reminded_and_told_of_the_end() {
     world.delivered(40).await;
     assert!(
         !world.sandbox.messages().iter().any(|message| message["campaignName"] == "relay_alert"),
-        "what stands still tells nobody"
+        "what is on hold tells nobody"
     );
     world.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Answers that are no single lead's fault, or that say nothing: what waits, what is left for a person, what goes on.
+//! Answers that are not a single lead's fault, or that say nothing: what waits, what is left for a person, what goes on.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Schemes against the vectors their vendors published, and against everything that is no proof.
+//! Schemes against the vectors their vendors published, and against everything that is not a proof.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -424,6 +424,6 @@ fn what_would_prove_nothing_is_a_fault() {
         faults(json!({"hmac": {"header": "x", "over": ["timestamp", "body"]}}), &["s"]).contains("nothing says where")
     );
     assert!(faults(json!({"hash": {"header": "x"}}), &["s"]).contains("proves nothing"));
-    assert!(faults(json!({"hmac": {"header": "x", "key": "hex"}}), &["not hex"]).contains("no hexadecimal"));
+    assert!(faults(json!({"hmac": {"header": "x", "key": "hex"}}), &["not hex"]).contains("not hexadecimal"));
     assert!(faults(json!([]), &[]).contains("empty list"));
 }

@@ -112,7 +112,7 @@ fn the_events_of_a_call_share_a_budget_and_a_replay_has_its_own() {
         (0..many).map(|n| json!({"id": n, "phone": "9812345670", "list": list})).collect()
     };
     let light = read(route, json!({"events": entries(1_000)}));
-    assert!(light.iter().all(|event| reasons(&event.made).is_empty()), "a large call of a real kind is no trouble");
+    assert!(light.iter().all(|event| reasons(&event.made).is_empty()), "a large call of a real kind is not a problem");
     let (heavy, took) = timed(|| read(template, json!({"events": entries(1_000)})));
     let said: Vec<&str> = heavy.iter().flat_map(|event| reasons(&event.made)).collect();
     assert_eq!(heavy.len(), 1_000, "no event is lost");

@@ -126,7 +126,7 @@ fn a_secret_that_is_written_out_is_not_shown_with_its_faults() {
     let setup = Setup::new().route("hello", &route);
     setup.write("http://127.0.0.1:9/");
     let said = complaints(&setup);
-    assert!(said.contains("the secret is no base64 text") && said.contains("hello.yaml:4:9"), "{said}");
+    assert!(said.contains("the secret is not base64 text") && said.contains("hello.yaml:4:9"), "{said}");
     assert!(!said.contains("n0t-base64-but-secret"), "{said}");
 }
 

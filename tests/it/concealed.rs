@@ -221,7 +221,7 @@ fn what_a_reference_stands_for_is_not_repeated_by_a_message() {
         assert!(said.contains("relay.yaml"), "{text}: nothing is said");
         assert_unseen(&said, text);
     }
-    // what is no secret is said: it is what has to be mended
+    // what is not a secret is said: it is what has to be fixed
     let setup = Setup::new().route("hello", &format!("{ROUTE}delay: ${{WAIT}}\n"));
     setup.write("http://127.0.0.1:9/");
     let (_, faults) = check(&setup.config(), &variables);

@@ -82,7 +82,7 @@ async fn every_misbehaviour_of_the_sandbox_is_understood() {
         ("sandbox_unknown", "unknown", "400", &["11"]),
         ("sandbox_unknown_in_200", "unknown", "200", &["11"]),
     ];
-    // an account each: one that stands still or is down must not hide what the others are
+    // an account each: one that is on hold or down must not hide what the others are
     let mut setup = hello().set("delivery.timeout=300ms");
     for (campaign, ..) in cases {
         setup = setup.account(campaign).route(campaign, &format!("account: {campaign}{ROUTE}"));
@@ -232,7 +232,7 @@ async fn the_accounts_rate_is_kept() {
     world.settles("SELECT count(*) FROM sends WHERE state = 10", "60").await;
     let times = times.lock().unwrap().clone();
     let took = times[59].since(times[0]);
-    // 60 sends at 50 a second, 5 of them at once: 1.1 s; late is no fault of the rate
+    // 60 sends at 50 a second, 5 of them at once: 1.1 s; late is not the fault of the rate
     assert!(took >= Duration::from_millis(1_000), "{took:?}");
     world.stop().await;
 }

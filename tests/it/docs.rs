@@ -140,7 +140,7 @@ fn the_operators_commands_work_as_they_are_written() {
         "welcome_lead",
         "add --yes to do it",
         "wrong template",
-        "nothing stands still",
+        "nothing is on hold",
         "number,account,reason,since",
     ] {
         assert!(out.contains(shown), "{shown}:\n{out}");

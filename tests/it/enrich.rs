@@ -302,20 +302,20 @@ fn mistakes_in_enrich_are_found_before_anything_is_read() {
         ("{ into: lead }", "`enrich` has no `token`"),
         ("{ token: '  ' }", "`enrich` has no `token`"),
         ("{ token: \"a\\nb\" }", "line break"),
-        ("{ token: t, base: graph.facebook.com }", "`enrich.base` is no URL"),
+        ("{ token: t, base: graph.facebook.com }", "`enrich.base` is not a URL"),
         ("{ token: t, path: '{{ evnt.id }}' }", "there is no variable `evnt`"),
         ("{ token: t, retry_when: event.code == 4 }", "there is no variable `event`"),
         ("{ token: t, hold_when: answer.code = 4 }", "unexpected"),
-        ("{ token: t, rate: soon }", "is no rate"),
-        ("{ token: t, auth: { header: 'a b' } }", "is no header name"),
+        ("{ token: t, rate: soon }", "is not a rate"),
+        ("{ token: t, auth: { header: 'a b' } }", "is not a valid header name"),
         ("{ token: t, tokn: t }", "did you mean `token`?"),
-        ("{ token: t, base: 'https://u:pw@graph.example' }", "no URL of scheme, host and path alone"),
-        ("{ token: t, base: 'https://graph.example/?key=1' }", "no URL of scheme, host and path alone"),
+        ("{ token: t, base: 'https://u:pw@graph.example' }", "not a URL of scheme, host and path alone"),
+        ("{ token: t, base: 'https://graph.example/?key=1' }", "not a URL of scheme, host and path alone"),
         ("{ token: t, path: 'a/../{{ event.x }}' }", "`..` cannot stand in `enrich.path`"),
         ("{ token: t, path: 'a?b={{ event.x }}' }", "cannot stand in `enrich.path`"),
         ("{ token: t, path: '{{ contact.phone }}' }", "there is no variable `contact`"),
         ("{ token: t, into: a.b }", "`enrich.into` is one name"),
-        ("{ token: t, take: 'a[0].b' }", "no path of names"),
+        ("{ token: t, take: 'a[0].b' }", "not a path of names"),
     ] {
         let found = faults(enrich);
         assert!(found.iter().any(|(error, line)| *error && line.contains(wanted)), "{enrich}: {found:#?}");
@@ -403,7 +403,7 @@ fn try_tells_what_would_be_read_and_what_an_answer_would_come_to() {
     assert!(said.contains("sends campaign `welcome_lead` to +919812345670"), "{said}");
     let expired = file("expired.json", &json!({"error": {"message": "Session has expired", "code": 190}}));
     let said = run(&["try", "fb", &body, "--lookup", &expired]);
-    assert!(said.contains("Session has expired") && said.contains("waits until that is mended"), "{said}");
+    assert!(said.contains("Session has expired") && said.contains("waits until that is fixed"), "{said}");
     let said = run(&["try", "fb", "lead"]);
     assert!(said.contains("the sample's own answer") && said.contains("Asha Rao"), "{said}");
     let form = file("form", &Value::Null);

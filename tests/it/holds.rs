@@ -1,4 +1,4 @@
-//! Faults and how far they reach: what stands still, what goes on, and who is told.
+//! Faults and how far they reach: what is on hold, what goes on, and who is told.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -461,7 +461,7 @@ async fn a_hold_whose_cause_changes_names_the_one_that_lasts() {
     world.settles("SELECT reason LIKE '%the endpoint is wrong%' FROM holds", "1").await;
     let (_, listed) = world.admin("GET", "/holds", None).await;
     assert!(listed.to_string().contains("the endpoint is wrong"), "{listed}");
-    // what is wrong with a campaign is no cause of the account's hold
+    // what is wrong with a campaign is not a cause of the account's hold
     *answer.lock().unwrap() = (400, "Campaign is Not Live");
     world.settles("SELECT count(*) FROM holds", "2").await;
     assert_eq!(

@@ -239,7 +239,7 @@ async fn a_body_whose_end_is_ambiguous_is_refused_or_ends_its_connection() {
         (format!("{head}Content-Length: 12\r\nContent-Length: 13\r\n\r\n{{\"skip\":\"1\"}}"), 400),
         (format!("{head}Content-Length: +12\r\n\r\n{{\"skip\":\"1\"}}"), 400),
         (format!("{head}Content-Length: 12, 12\r\n\r\n{{\"skip\":\"1\"}}"), 400),
-        // the chunks count, and what a proxy that went by the length would have left over is no second call
+        // the chunks count, and what a proxy that went by the length would have left over is not a second call
         (format!("{keep}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}{smuggled}"), 200),
         (format!("{keep}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n{chunked}{smuggled}"), 200),
         (format!("{}Transfer-Encoding: chunked\r\n\r\n{chunked}", head.replace("HTTP/1.1", "HTTP/1.0")), 400),

@@ -181,7 +181,7 @@ fn the_table_has_no_way_up() {
             let below = LAYERS
                 .iter()
                 .position(|(name, _)| name == used)
-                .unwrap_or_else(|| panic!("{module} uses {used}, which is no module"));
+                .unwrap_or_else(|| panic!("{module} uses {used}, which is not a module"));
             assert!(below < position, "{module} uses {used}, which stands above it");
         }
     }

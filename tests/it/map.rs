@@ -108,7 +108,7 @@ fn what_is_required_and_missing_stops_the_send_and_is_named() {
     );
     assert_eq!(
         error(BASE, &json!({"phone": "12"})),
-        "rule `r`, `destination`: it is no valid phone number of IN or with a country code"
+        "rule `r`, `destination`: it is not a valid phone number of IN or with a country code"
     );
     assert_eq!(
         error(

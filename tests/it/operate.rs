@@ -318,7 +318,7 @@ async fn holds_are_set_and_lifted_by_hand() {
     let (well, said) = command(&world, &["holds", "lift", "nobody"]);
     assert!(!well && said.contains("there is no hold of account `nobody`"), "{said}");
     let (well, said) = command(&world, &["holds", "lift", "default", "--campaign", "welcome"]);
-    assert!(well && said.contains("nothing stands still"), "{said}");
+    assert!(well && said.contains("nothing is on hold"), "{said}");
     world.delivered(2).await;
     world.stop().await;
 }

@@ -398,7 +398,7 @@ async fn an_event_of_which_nothing_could_be_mapped_counts_when_it_comes_again() 
 }
 
 #[tokio::test]
-async fn an_event_that_came_to_nothing_counts_when_the_rule_is_mended() {
+async fn an_event_that_came_to_nothing_counts_when_the_rule_is_fixed() {
     let wrong = ROUTE.replace("not event.skip", "event.kind == \"w\"");
     let world = World::start(Setup::new().route("hello", &wrong)).await;
     let body = r#"{"id": "57", "kind": "W", "phone": "+919812345670"}"#;

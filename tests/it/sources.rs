@@ -153,7 +153,7 @@ async fn every_source_is_complete_and_its_samples_are_accepted_signed_and_refuse
                 let is_known = !looked_up || sends().next().is_some();
                 if is_known && !events.is_empty() {
                     let again = send(&world, call).await.1;
-                    // of what nothing came a repetition counts: a rule may have been mended meanwhile
+                    // of what nothing came a repetition counts: a rule may have been fixed meanwhile
                     let wanted = if wanted == "accepted" { "duplicate" } else { wanted };
                     assert_eq!(again["status"], wanted, "{what}: the sender's own repetition");
                 }

@@ -101,7 +101,7 @@ async fn a_reminder_moves_with_its_appointment_and_goes_with_it() {
     post(&world, "clinic", json!({"id": "e7", "type": "visit", "visit": "v4", "phone": "9812345671", "start": "soon"}))
         .await;
     assert_eq!(states(&world, "visit")[3..], ["16", "13"]);
-    assert!(world.query("SELECT reason FROM sends WHERE state = 11")[0][0].contains("`at`: `soon` is no moment"));
+    assert!(world.query("SELECT reason FROM sends WHERE state = 11")[0][0].contains("`at`: `soon` is not a moment"));
     world.stop().await;
 }
 
@@ -275,18 +275,18 @@ fn wishes_that_cannot_be_are_told_where_they_stand() {
     let said = faults(&setup).join("\n");
     for expected in [
         "`delay` and `at` do not go together",
-        "`nine to five` are no hours",
-        "`Mars/Phobos` is no time zone",
+        "`nine to five` is not a range of hours",
+        "`Mars/Phobos` is not a time zone",
         "`even_if_suppressed` needs a `reason`",
         "`cancel_on` needs a `key`",
         "write == instead of =",
-        "`12`: it is no valid phone number",
+        "`12`: it is not a valid phone number",
         "everybody would be the same person: `contact.phone`",
-        "`default` is the only account, and cannot tell",
-        "`someday` is no day",
+        "`default` is the only account, and cannot say",
+        "`someday` is not a day",
         "there is no account `nobody`",
         "campaign `b` is listed twice",
-        "this is no URL",
+        "this is not a URL",
         "an alert is one of",
         "say which account tells",
         "a campaign needs a number that gets it",

@@ -1,4 +1,4 @@
-//! `serri-relay holds`: what stands still, and why.
+//! `serri-relay holds`: what is on hold, and why.
 
 use std::process::ExitCode;
 
@@ -20,9 +20,9 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List what stands still.
+    /// List what is on hold.
     List,
-    /// Let an account or a campaign stand still until the hold is lifted by hand.
+    /// Put an account or a campaign on hold until the hold is lifted by hand.
     Set {
         #[command(flatten)]
         whose: Whose,
@@ -76,7 +76,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         };
         let rows: Vec<Vec<String>> = entries(&json, "holds").iter().map(row).collect();
         if rows.is_empty() {
-            say("nothing stands still");
+            say("nothing is on hold");
         } else {
             table(&["account", "campaign", "waiting", "since", "by", "tried next", "reason"], &rows);
         }

@@ -21,7 +21,7 @@ const RATE: Rate = Rate(Some(PerSecond { count: 10, every: Duration::from_secs(1
 /// What the URL may be made of: nobody knows the contact yet.
 const OF_AN_EVENT: [&str; 3] = ["event", "headers", "query"];
 
-/// Steps of a path that are shorter are no secrets: `rest`, `v1`, a user's number.
+/// Steps of a path that are shorter are not secrets: `rest`, `v1`, a user's number.
 const SECRET_STEP: usize = 5;
 
 /// What expressions over an answer see.
@@ -96,7 +96,7 @@ impl Compiler<'_> {
         });
         if plain.is_none() {
             // it may hold a secret: it is not repeated
-            let message = "`enrich.base` is no URL of scheme, host and path alone";
+            let message = "`enrich.base` is not a URL of scheme, host and path alone";
             let fault = Fault::at(&self.place(&["enrich", "base"]), message);
             self.faults.push(
                 fault.hint("as https://api.example.com/v1; parameters stand under `query`, a token under `token`"),
@@ -127,7 +127,8 @@ impl Compiler<'_> {
             Some(TokenSpec::Form(TokenForm::Header(name))) => match HeaderName::try_from(name) {
                 Ok(name) => Some(Shown::Header(name, "")),
                 Err(_) => {
-                    let fault = Fault::at(&self.place(&["enrich", "auth"]), format!("`{name}` is no header name"));
+                    let fault =
+                        Fault::at(&self.place(&["enrich", "auth"]), format!("`{name}` is not a valid header name"));
                     self.faults.push(fault);
                     None
                 }
@@ -159,7 +160,8 @@ impl Compiler<'_> {
             self.faults.push(fault.hint("`lead` makes it `event.lead`"));
         }
         if let Some(take) = spec.take.as_deref().filter(|take| take.contains(['[', ']', ' ', '{'])) {
-            let fault = Fault::at(&self.place(&["enrich", "take"]), format!("`{take}` is no path of names with dots"));
+            let fault =
+                Fault::at(&self.place(&["enrich", "take"]), format!("`{take}` is not a path of names with dots"));
             self.faults.push(fault.hint("as data.person; what is in a list is picked where it is used"));
         }
     }

@@ -71,7 +71,7 @@ impl Enrichment {
             let step = template.text(scope).map_err(|error| format!("`enrich.path`: {error}"))?;
             // the URL would lose these
             if matches!(step.as_str(), "." | "..") || step.chars().any(char::is_control) {
-                return Err(format!("`enrich.path`: `{}` is no step of a path", step.escape_debug()));
+                return Err(format!("`enrich.path`: `{}` is not a step of a path", step.escape_debug()));
             }
             // `check` has seen to it that the base can have a path
             if let Ok(mut steps) = url.path_segments_mut() {
@@ -208,7 +208,7 @@ impl Enrichment {
         let answered = Answered { status: 200, retry_after: None, body: answer.to_string(), broken: None, cut: false };
         self.judge(&answered).map_err(|outcome| {
             let then = match &outcome {
-                Outcome::Account { .. } => "the event waits until that is mended",
+                Outcome::Account { .. } => "the event waits until that is fixed",
                 Outcome::Transient { .. } => "it is read again later",
                 _ => "that is the end of it; the event is kept",
             };

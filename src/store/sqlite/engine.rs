@@ -31,7 +31,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the store of a URL (`sqlite:PATH`) and starts its thread.
     ///
-    /// A file that cannot be used *at present* is no error: it is logged, every call hears so, and it is tried again.
+    /// A file that cannot be used *at present* is not an error: it is logged, every call hears so, and it is tried again.
     ///
     /// # Errors
     ///

@@ -21,7 +21,7 @@ use crate::store::{ClaimRequest, Want};
 pub struct FastPath {
     pub next_event: Option<i64>,
     room: Vec<Want>,
-    /// Campaigns that stand still, by account.
+    /// Campaigns on hold, by account.
     closed: Vec<(String, String)>,
     pub lease_until: Option<Timestamp>,
     now: Timestamp,

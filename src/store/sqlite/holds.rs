@@ -1,4 +1,4 @@
-//! The SQL of holds: accounts and campaigns that stand still. What they keep back stays ready, and is stepped over.
+//! The SQL of holds: accounts and campaigns on hold. What they keep back stays ready, and is stepped over.
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 

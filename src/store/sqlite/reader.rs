@@ -31,7 +31,7 @@ const STEPS: i32 = 10_000;
 ///
 /// # Errors
 ///
-/// What SQLite says, or that it is no store.
+/// What SQLite says, or that it is not a store.
 pub fn learned(url: &str) -> Result<Vec<LearnedCampaign>, StoreError> {
     let location = Location::parse(url).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     read(&location, LEARNING, queries::learned)

@@ -1,4 +1,4 @@
-//! The SQL of lanes: what is ready is kept by account and campaign, so that what stands still costs nothing.
+//! The SQL of lanes: what is ready is kept by account and campaign, so that what is on hold costs nothing.
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
@@ -6,7 +6,7 @@ use super::holds::Active;
 use super::states::sql;
 use crate::store::Want;
 
-/// The campaigns of an account of which something is ready, without those that stand still.
+/// The campaigns of an account of which something is ready, without those on hold.
 fn open(db: &Connection, account: &str, holds: &[Active]) -> Result<Vec<String>> {
     // from one lane to the next: what is in them is not walked through
     let mut next = db.prepare_cached(

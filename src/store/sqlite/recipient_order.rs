@@ -56,7 +56,7 @@ pub fn first_of_each(db: &Connection, ids: &[i64]) -> Result<Vec<i64>> {
 const LINE: i64 = 256;
 
 /// The next sends to a person whose send came to an end are ready again: the first of each lane and priority, since one of
-/// them may stand still, and the urgent one goes first. Those that must wait once more step behind again.
+/// them may be on hold, and the urgent one goes first. Those that must wait once more step behind again.
 pub fn unblock_next(db: &Connection, destination: &str) -> Result<()> {
     db.prepare_cached(sql!("UPDATE sends SET state = " ready " WHERE id IN
            (SELECT min(id) FROM (SELECT id, account, campaign, priority FROM sends INDEXED BY sends_behind
@@ -73,7 +73,7 @@ pub fn unblock_others(db: &Connection, line: Line<'_>) -> Result<()> {
         .map(drop)
 }
 
-/// A lane stands still: nobody waits behind what is in it.
+/// A lane is on hold: nobody waits behind what is in it.
 pub fn unblock_all(db: &Connection, destination: &str) -> Result<()> {
     db.prepare_cached(sql!("UPDATE sends INDEXED BY sends_behind SET state = " ready " WHERE state = " blocked " AND destination = ?1"))?
         .execute([destination])

@@ -1,4 +1,4 @@
-//! The SQL of what people ask for: lists, one whole, and what stands still. It only reads, on connections of its own.
+//! The SQL of what people ask for: lists, one whole, and what is on hold. It only reads, on connections of its own.
 
 mod events;
 mod filter;

@@ -1,19 +1,17 @@
-//! Which engine keeps a store.
+//! What every engine that keeps a store is.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
 
-use super::sqlite::SqliteStore;
 use super::{Archive, Operate, Store};
 
 /// Why a store cannot be opened at all, now or later.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The URL is not one of this store.
-    #[error("`{0}` is no store: write sqlite: and a path, as sqlite:data/relay.db")]
+    #[error("`{0}` is not a store: write sqlite: and a path, as sqlite:data/relay.db")]
     Url(String),
     /// The directory cannot be made.
     #[error("the directory `{0}` cannot be made: {1}")]
@@ -38,15 +36,4 @@ pub trait Engine: Store + Operate + Archive {
 
     /// Finishes what was asked for and closes it. Waits for the disk: call it where waiting is allowed.
     fn close(&self);
-}
-
-/// Opens the store of a URL: `sqlite:PATH`.
-///
-/// A store that cannot be used *at present* is not an error: it is logged, every call hears so, and it is tried again.
-///
-/// # Errors
-///
-/// [`OpenError`] for what only a person can fix.
-pub fn open(url: &str) -> Result<Arc<dyn Engine>, OpenError> {
-    Ok(Arc::new(SqliteStore::open(url)?))
 }
