@@ -38,6 +38,8 @@ pub struct Inbox {
 struct Queues {
     appends: VecDeque<Append>,
     requests: VecDeque<Request>,
+    /// The thread waits for work and was not woken yet. To wake costs a system call, whether anybody waits or not.
+    waits: bool,
     closed: bool,
 }
 
@@ -47,7 +49,7 @@ impl Inbox {
         let mut queues = self.lock();
         if !queues.closed {
             queues.appends.push_back(append);
-            self.filled.notify_one();
+            self.wake(queues);
         }
     }
 
@@ -56,14 +58,15 @@ impl Inbox {
         let mut queues = self.lock();
         if !queues.closed {
             queues.requests.push_back(request);
-            self.filled.notify_one();
+            self.wake(queues);
         }
     }
 
     /// No more is taken; what is there is still worked off.
     pub fn close(&self) {
-        self.lock().closed = true;
-        self.filled.notify_one();
+        let mut queues = self.lock();
+        queues.closed = true;
+        self.wake(queues);
     }
 
     /// Nobody works any more: what is there is dropped, and whoever waits for it hears so.
@@ -82,8 +85,10 @@ impl Inbox {
             if queues.closed {
                 return None;
             }
+            queues.waits = true;
             queues = self.filled.wait(queues).unwrap_or_else(PoisonError::into_inner);
         }
+        queues.waits = false;
         let mut batch = Batch { appends: Vec::new(), requests: queues.requests.drain(..).collect() };
         let mut taken = 0;
         while taken < events
@@ -93,6 +98,15 @@ impl Inbox {
             batch.appends.push(append);
         }
         Some(batch)
+    }
+
+    /// Wakes the thread if it waits, once it can have the lock.
+    fn wake(&self, mut queues: MutexGuard<'_, Queues>) {
+        let waits = std::mem::take(&mut queues.waits);
+        drop(queues);
+        if waits {
+            self.filled.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queues> {
