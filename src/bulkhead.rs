@@ -6,10 +6,21 @@
 //! more slowly for them, however long the far side takes to answer.
 
 use std::io;
+use std::num::NonZero;
+use std::thread::available_parallelism;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio_util::sync::CancellationToken;
 
-/// Threads of their own, as many as there are processors. What still runs on them when this is dropped is ended.
+/// How often [`heartbeat`] sets its timer. It must be less than the time of any timer that is set for each call, of which the
+/// shortest are the slices of `outbound::Allowance` (250 ms).
+const HEARTBEAT: Duration = Duration::from_millis(200);
+
+/// Half as many threads as there are processors, at least one. What still runs on them when this is dropped is ended.
+///
+/// With as many threads as processors each call would be handed from one to the other: more wake-ups, and no more speed,
+/// since accepting needs the processors, too.
 #[derive(Debug)]
 pub struct Bulkhead {
     handle: Handle,
@@ -24,7 +35,8 @@ impl Bulkhead {
     ///
     /// The system's, if it gives no more threads.
     pub fn new(name: &str) -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread().thread_name(name).enable_all().build()?;
+        let threads = available_parallelism().map_or(1, NonZero::get).div_ceil(2);
+        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build()?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
@@ -40,5 +52,35 @@ impl Drop for Bulkhead {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// Keeps a timer near on the runtime it runs on, until told to stop.
+///
+/// Whenever a timer is set that ends before all others, Tokio wakes the thread that waits for the network. Without this,
+/// nearly every call's timer is such a one: two system calls and a change of threads for nothing.
+pub async fn heartbeat(stop: CancellationToken) {
+    while tokio::time::timeout(HEARTBEAT, stop.cancelled()).await.is_err() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deliveries_have_a_thread_and_leave_half_the_processors_to_others() {
+        let bulkhead = Bulkhead::new("test").unwrap();
+        let processors = available_parallelism().unwrap().get();
+        let threads = bulkhead.handle().metrics().num_workers();
+        assert!(threads >= 1 && threads <= processors.div_ceil(2), "{threads} of {processors}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_heartbeat_ends_when_it_is_told_to() {
+        let stop = CancellationToken::new();
+        let beats = tokio::time::timeout(HEARTBEAT * 100, heartbeat(stop.clone())).await;
+        assert!(beats.is_err(), "it goes on until then");
+        stop.cancel();
+        heartbeat(stop).await;
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::{Access, Desk};
 use crate::alert::{Alerter, Means, Notices};
-use crate::bulkhead::Bulkhead;
+use crate::bulkhead::{Bulkhead, heartbeat};
 use crate::clock::Clock;
 use crate::config::relay::{AccountSpec, RelayFile};
 use crate::deliver::{Deliverer, Lookups};
@@ -199,12 +199,19 @@ pub async fn serve(
     parts.spawn("the webhook listener", webhooks);
     parts.spawn("the admin listener", listen::serve(listeners.admin, admin, header_timeout, stop.clone()));
     parts.spawn_on("the deliverer", deliver_with(keys, deliverer, lookups, stop.clone()), deliveries.handle());
+    keep_timers_near(&mut parts, &deliveries, &stop);
     parts.spawn("the alerter", alerter.run(stop.clone()));
     parts.spawn("the store", until_it_ends(Arc::clone(&store), stop.clone()));
     let watched = parts.watch(&stop).await;
     stop.cancel();
     let ended = end(parts, calls_taken, store, settings.server.shutdown_grace.0).await;
     Ok(watched.and(ended)?)
+}
+
+/// Each runtime has its own timers.
+fn keep_timers_near(parts: &mut Parts, deliveries: &Bulkhead, stop: &CancellationToken) {
+    parts.spawn("the heartbeat of the listeners", heartbeat(stop.clone()));
+    parts.spawn_on("the heartbeat of deliveries", heartbeat(stop.clone()), deliveries.handle());
 }
 
 /// Delivers as soon as it is written down whose keys are used. An account that turns out to have lost its key ends it.

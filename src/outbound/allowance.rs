@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::clock::Stopwatch;
 
-/// How much of a pause counts at most. An answer that has arrived is read within this time, too.
+/// How much of a pause counts at most; longer than the heartbeat of the relay's runtimes (`bulkhead`). An answer that has arrived is read within this time, too.
 const SLICE: Duration = Duration::from_millis(250);
 
 /// How often a call gets one more slice because its last one ended late: a machine that is overloaded for good must not
