@@ -153,8 +153,8 @@ fn let_by(db: &Connection, id: i64, lane: &Lane, fate: &Fate) -> Result<()> {
     let Lane { destination, account, campaign, priority } = lane;
     match fate {
         Fate::Retry { .. } => {
-            let line = Line { destination, account, campaign, priority: *priority, before: id };
-            recipient_order::unblock_others(db, line)
+            let before_it = Line { destination, account, campaign, priority: *priority, before: id };
+            recipient_order::unblock_others(db, before_it)
         }
         Fate::Stopped { .. } => recipient_order::unblock_all(db, destination),
         Fate::Sent { .. } | Fate::Failed { .. } | Fate::Doubtful(_) | Fate::Held { .. } => {
