@@ -16,8 +16,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serri_relay::clock::Timestamp;
 use serri_relay::config::interpolate::Variables;
 use serri_relay::event::{Contact, Envelope, Event};
-use serri_relay::map::phone::normalise;
 use serri_relay::map::{Allowance, Rule, RuleContext, RulePlace, Scope, Wish, WishPlaces};
+use serri_relay::phone::{Country, normalise};
 use serri_relay::route::check::check;
 use serri_relay::route::example::call_of;
 use serri_relay::route::manner_of;
@@ -42,18 +42,30 @@ fn mapping(c: &mut Criterion) {
     let file = &checked.written.routes["shop"];
     let place = RulePlace { file: &file.node, index: 0 };
     let relay = &checked.written.relay;
-    let places = WishPlaces { route: &file.node, rule: None, relay: &relay.node, account: "default", country: "IN" };
+    let places = WishPlaces {
+        route: &file.node,
+        rule: None,
+        relay: &relay.node,
+        account: "default",
+        country: Some(Country::INDIA),
+    };
     let wish = Wish::compile(&file.value.wishes, places, Arc::default()).expect("no wishes");
     let rule = Rule::compile(&file.value.sends[0], place, "default", None, wish).expect("a rule");
-    let context = RuleContext { country: "IN", received_at: Timestamp(0) };
+    let context = RuleContext { country: Some(Country::INDIA), received_at: Timestamp(0) };
     let scope = scope_of(sample.body);
     let allowance = Allowance { sends: 1_000, bytes: 16 << 20 };
     c.bench_function("map: eight templates and a number", |b| {
         b.iter(|| rule.apply(&scope, context, &mut allowance.clone()));
     });
-    c.bench_function("a number in full: +91 98123 45670", |b| b.iter(|| normalise("+91 98123 45670", "IN")));
-    c.bench_function("a number of the country: 098123 45670", |b| b.iter(|| normalise("098123 45670", "IN")));
-    c.bench_function("the same without plus: 919812345670", |b| b.iter(|| normalise("919812345670", "IN")));
+    c.bench_function("a number in full: +91 98123 45670", |b| {
+        b.iter(|| normalise("+91 98123 45670", Some(Country::INDIA)));
+    });
+    c.bench_function("a number of the country: 098123 45670", |b| {
+        b.iter(|| normalise("098123 45670", Some(Country::INDIA)));
+    });
+    c.bench_function("the same without plus: 919812345670", |b| {
+        b.iter(|| normalise("919812345670", Some(Country::INDIA)));
+    });
     c.bench_function("all: decode, describe, map, make what is stored", |b| {
         b.iter(|| route.read(&authentic, Timestamp(0)).expect("mapped"));
     });

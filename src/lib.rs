@@ -6,6 +6,7 @@
 // what everything shares
 pub mod clock;
 pub mod hours;
+pub mod phone;
 pub mod secret;
 pub mod mask;
 pub mod event;

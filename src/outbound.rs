@@ -218,14 +218,15 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// What the server said, with its status: the text that APIs put under one of some names, or the whole body. At most
-/// `REASON_LIMIT` characters of it.
-pub fn reason(status: u16, body: &str, json: Option<&Value>) -> String {
-    shortened(&said(status, body, json))
+/// What the server said, with its status: in full, since what is still to be compared or masked must not be cut first.
+pub fn said(status: u16, body: &str, json: Option<&Value>) -> String {
+    let words = words(body, json);
+    if words.is_empty() { status.to_string() } else { format!("{status}: {words}") }
 }
 
-/// The same in full: what is still to be compared or masked must not be cut first.
-pub fn said(status: u16, body: &str, json: Option<&Value>) -> String {
+/// The server's own words, on one line: the text that APIs put under one of some names, or the whole body. Empty where it
+/// had none.
+pub fn words(body: &str, json: Option<&Value>) -> String {
     let said = json.and_then(|json| {
         ["message", "errorMessage", "error_description", "error", "errors"]
             .iter()
@@ -240,8 +241,7 @@ pub fn said(status: u16, body: &str, json: Option<&Value>) -> String {
         None if body.trim_start().starts_with('<') => "a page instead of an answer".into(),
         None => body.trim().to_owned(),
     };
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    if said.is_empty() { status.to_string() } else { format!("{status}: {said}") }
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// As much of what a server said as becomes a reason.
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn what_a_server_said_is_found_and_shortened() {
-        let said = |body: &str| reason(400, body, serde_json::from_str(body).ok().as_ref());
+        let said = |body: &str| shortened(&said(400, body, serde_json::from_str(body).ok().as_ref()));
         assert_eq!(said(r#"{"message":"Invalid\nNumber"}"#), "400: Invalid Number");
         assert_eq!(said(r#"{"error":{"message":"Session has expired","code":190}}"#), "400: Session has expired");
         assert_eq!(said(r#"{"error":"","error_description":"Not found"}"#), "400: Not found");

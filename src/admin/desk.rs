@@ -13,7 +13,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::event::act::{Acted, Action};
 use crate::event::plain_account;
 use crate::event::view::{Filter, Page};
-use crate::map::phone;
+use crate::phone::{self, Country};
 use crate::receive::Problem;
 use crate::route::Routes;
 use crate::route::wakes::Wakes;
@@ -28,7 +28,7 @@ pub struct Desk {
     /// The routes, by name.
     pub routes: Arc<Routes>,
     /// The accounts as sends name them, with the country of their numbers.
-    pub accounts: BTreeMap<String, String>,
+    pub accounts: BTreeMap<String, Country>,
     /// Where turns of holds are told.
     pub notices: Arc<Notices>,
     /// The time.
@@ -104,7 +104,7 @@ impl Desk {
 
     /// The same, as in the country of an account, or of the first one if there is no such.
     pub fn number_of(&self, text: &str, account: &str) -> Answer<String> {
-        let country = self.accounts.get(account).or_else(|| self.accounts.values().next()).map_or("", String::as_str);
+        let country = self.accounts.get(account).or_else(|| self.accounts.values().next()).copied();
         phone::normalise(text, country).map_err(|error| {
             problem(StatusCode::BAD_REQUEST, format!("`{text}`: {error}; write it in full, as +919812345670"))
         })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -18,15 +19,14 @@ use crate::event::act::{Action, STEP};
 use crate::receive::Problem;
 
 /// `POST /api/v1/suppressions.csv`: numbers in the first column or in one called `number`.
-pub async fn import(State(desk): State<Arc<Desk>>, body: Bytes) -> Answer<Json<Value>> {
+pub async fn import(State(desk): State<Arc<Desk>>, body: Bytes) -> Result<Json<Value>, Wrong> {
     let text = std::str::from_utf8(&body).map_err(|error| not_text(&body, error.valid_up_to()))?;
     let list = List { desk: &desk, text };
     let (mut imported, mut skipped) = (0, 0);
     let mut entries = list.entries();
     while let Some(part) = part(&mut entries).await {
         for entry in part {
-            let (_, entry) =
-                entry.map_err(|wrong| Problem { detail: wrong.detail + "; nothing was imported", ..wrong })?;
+            let (_, entry) = entry.map_err(|wrong| wrong.and("nothing was imported"))?;
             imported += usize::from(entry.is_some());
             skipped += usize::from(entry.is_none());
         }
@@ -36,7 +36,8 @@ pub async fn import(State(desk): State<Arc<Desk>>, body: Bytes) -> Answer<Json<V
         let first = part.iter().flatten().map(|(line, _)| *line).next().unwrap_or(1);
         let numbers = part.into_iter().flatten().filter_map(|(_, entry)| entry).collect();
         let acted = desk.act(Action::Import(numbers)).await;
-        changed += acted.map_err(|wrong| broke_off(wrong, first))?.changed;
+        let broke_off = |problem| Wrong { line: first, problem }.and(BROKE_OFF);
+        changed += acted.map_err(broke_off)?.changed;
     }
     Ok(Json(json!({ "imported": imported, "changed": changed, "skipped": skipped })))
 }
@@ -47,16 +48,35 @@ async fn part<T>(entries: &mut impl Iterator<Item = T>) -> Option<Vec<T>> {
     Some(entries.take(STEP).collect()).filter(|part: &Vec<T>| !part.is_empty())
 }
 
-fn not_text(body: &[u8], valid: usize) -> Problem {
-    let lines = Rows::of(std::str::from_utf8(body.get(..valid).unwrap_or_default()).unwrap_or_default()).lines_to_end();
-    let detail = format!("line {lines}: the list is not UTF-8 text; save it as `CSV UTF-8`; nothing was imported");
-    problem(StatusCode::BAD_REQUEST, detail)
+/// What is said of a list of which a part was written.
+const BROKE_OFF: &str = "the lines before are on the list: import the same list again to go on";
+
+/// What is wrong with a line of a list. The answer has line and reason apart as well, for whoever knows the file's name.
+pub struct Wrong {
+    line: u64,
+    problem: Problem,
 }
 
-fn broke_off(wrong: Problem, line: u64) -> Problem {
-    let detail =
-        format!("line {line}: {}; the lines before are on the list: import the same list again to go on", wrong.detail);
-    Problem { detail, ..wrong }
+impl Wrong {
+    /// The same with what became of the list.
+    fn and(self, outcome: &str) -> Self {
+        let Problem { status, detail } = self.problem;
+        Self { line: self.line, problem: Problem { status, detail: format!("{detail}; {outcome}") } }
+    }
+}
+
+impl IntoResponse for Wrong {
+    fn into_response(self) -> Response {
+        let Self { line, problem: Problem { status, detail } } = self;
+        let members = [("line", json!(line)), ("reason", json!(detail))];
+        Problem { status, detail: format!("line {line}: {detail}") }.with(members)
+    }
+}
+
+fn not_text(body: &[u8], valid: usize) -> Wrong {
+    let line = Rows::of(std::str::from_utf8(body.get(..valid).unwrap_or_default()).unwrap_or_default()).lines_to_end();
+    let detail = "the list is not UTF-8 text; save it as `CSV UTF-8`";
+    Wrong { line, problem: problem(StatusCode::BAD_REQUEST, detail) }.and("nothing was imported")
 }
 
 /// A list as it was sent.
@@ -67,7 +87,7 @@ struct List<'a> {
 
 impl List<'_> {
     /// Its entries with their lines; a row without a number has none.
-    fn entries(&self) -> impl Iterator<Item = Answer<(u64, Option<Suppression>)>> {
+    fn entries(&self) -> impl Iterator<Item = Result<(u64, Option<Suppression>), Wrong>> {
         let mut rows = Rows::of(self.text).peekable();
         let columns = rows.peek().and_then(|row| row.as_ref().ok()).and_then(|row| Columns::named(&row.cells));
         if columns.is_some() {
@@ -75,11 +95,13 @@ impl List<'_> {
         }
         let columns = columns.unwrap_or_default();
         rows.map(move |row| {
-            let row = row.map_err(|malformed| problem(StatusCode::BAD_REQUEST, malformed.to_string()))?;
+            let row = row.map_err(|malformed| Wrong {
+                line: malformed.line(),
+                problem: problem(StatusCode::BAD_REQUEST, malformed.to_string()),
+            })?;
             let entry =
                 columns.change(&row).and_then(|change| change.map(|change| read(self.desk, change)).transpose());
-            let at_line = |wrong: Problem| Problem { detail: format!("line {}: {}", row.line, wrong.detail), ..wrong };
-            entry.map(|entry| (row.line, entry)).map_err(at_line)
+            entry.map(|entry| (row.line, entry)).map_err(|problem| Wrong { line: row.line, problem })
         })
     }
 }

@@ -184,11 +184,11 @@ impl Plan {
             let candidate = Candidate { send, route: &event.route, event: None, old: None };
             let barrier = desk.archive.barrier(candidate, event.received_at).await.map_err(unusable)?;
             let (does, why) = match (&send.content, &barrier) {
-                (Err(reason), _) => (Does::Fail, reason.as_str()),
-                (Ok(_), Some(barrier)) => (Does::Skip, barrier.as_str()),
-                (Ok(_), None) => (Does::Send, "the body can be decoded now"),
+                (Err(unmapped), _) => (Does::Fail, unmapped.to_string()),
+                (Ok(_), Some(barrier)) => (Does::Skip, barrier.clone()),
+                (Ok(_), None) => (Does::Send, "the body can be decoded now".to_owned()),
             };
-            self.steps.push(step(kept, &send.rule, destination, does, why));
+            self.steps.push(step(kept, &send.rule, destination, does, &why));
         }
         if event.lookup {
             let why = "the body can be decoded now; the rest of the event is read, and its sends come of that";
@@ -200,7 +200,7 @@ impl Plan {
     /// What a rule did with a number it does not do once more: the person may have thought otherwise since.
     fn suppress(&mut self, kept: &KeptWhole, made: &[SendView], changes: Vec<Suppression>) {
         for change in changes {
-            let rule = change.reason.trim_start_matches("rule `").trim_end_matches('`');
+            let rule = change.rule.as_deref().unwrap_or_default();
             let failed = made.iter().any(|send| send.rule == rule && send.state == SendState::Failed);
             let what = if change.add {
                 "the number must not be messaged from then on"
@@ -222,8 +222,8 @@ impl Plan {
         let destination = send.content.as_ref().ok().map(|content| content.destination.clone());
         let rule = send.rule.clone();
         let mut say = |does, why: String| self.steps.push(step(kept, &rule, destination.as_deref(), does, &why));
-        if let Err(reason) = &send.content {
-            return say(Does::Fail, reason.clone());
+        if let Err(unmapped) = &send.content {
+            return say(Does::Fail, unmapped.to_string());
         }
         let event = EventSeq(kept.number);
         let of_sandbox = old.is_some_and(|old| is_sandboxed(&old.account) && !is_sandboxed(&send.account));

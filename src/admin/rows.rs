@@ -19,11 +19,20 @@ pub struct Row {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Malformed {
     /// A cell begins with a quote that nothing closes.
-    #[error("line {0}: a quote is not closed; close it, or double it (\"\") where it is part of the text")]
+    #[error("a quote is not closed; close it, or double it (\"\") where it is part of the text")]
     Open(u64),
     /// A cell goes on after its closing quote.
-    #[error("line {0}: there is text after a closing quote; double a quote (\"\") that is part of the text")]
+    #[error("there is text after a closing quote; double a quote (\"\") that is part of the text")]
     Closed(u64),
+}
+
+impl Malformed {
+    /// The line it is on.
+    pub fn line(&self) -> u64 {
+        match self {
+            Self::Open(line) | Self::Closed(line) => *line,
+        }
+    }
 }
 
 /// The rows of a text.

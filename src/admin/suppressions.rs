@@ -101,6 +101,7 @@ pub fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
         account,
         number,
         add: !change.remove,
+        rule: None,
         reason: change.reason.filter(|reason| !reason.trim().is_empty()).unwrap_or_else(|| BY_HAND.into()),
         since: since.transpose()?,
     })

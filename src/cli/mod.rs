@@ -16,14 +16,14 @@ mod sources;
 mod trial;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use annotate_snippets::Renderer;
 use annotate_snippets::renderer::DecorStyle;
 use clap::{Parser, Subcommand};
 
-use crate::config::fault::{Fault, Severity};
+use crate::config::fault::{Fault, Place, Severity};
 use crate::config::interpolate::Variables;
 use crate::config::report::render;
 use crate::mask;
@@ -110,8 +110,9 @@ impl Setting {
     fn checked_for(&self, route: &str) -> Option<Checked> {
         let (checked, mut faults) = crate::route::check::check(&self.dir, &self.variables);
         // other routes' warnings are for `check`
-        let own = format!("{route}.yaml:");
-        faults.retain(|fault| fault.severity == Severity::Error || fault.one_line().contains(&own));
+        let own = Path::new("routes").join(route);
+        let is_own = |place: &Place| Path::new(&place.source.name).with_extension("").ends_with(&own);
+        faults.retain(|fault| fault.severity == Severity::Error || fault.place.as_ref().is_some_and(is_own));
         show(&faults, &self.variables);
         let well =
             |checked: &Checked| checked.routes.contains_key(route) || !checked.written.routes.contains_key(route);

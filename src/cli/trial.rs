@@ -106,7 +106,7 @@ fn tell(number: usize, event: &NewEvent, lookup: Option<Result<String, String>>)
                     say(&format!("    {key}: {}", value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)));
                 }
             }
-            Err(reason) => say(&format!("  not sent: {reason}")),
+            Err(unmapped) => say(&format!("  not sent: {unmapped}")),
         }
     }
     for change in &event.made.suppressions {

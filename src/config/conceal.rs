@@ -135,7 +135,7 @@ impl Found<'_> {
     fn search(&mut self, node: &Node, schemas: &[(&Value, &Value)]) {
         let ways: Vec<(&Value, &Value)> = schemas
             .iter()
-            .flat_map(|(root, schema)| Shape { root }.ways(schema).into_iter().map(|way| (*root, way)))
+            .flat_map(|(root, schema)| Shape::new(root).ways(schema).into_iter().map(|way| (*root, way)))
             .collect();
         match &node.kind {
             Kind::Map(entries) => entries.iter().for_each(|entry| self.search_entry(entry, &ways)),
@@ -252,7 +252,7 @@ fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
 fn leads_to_secret(root: &Value, schema: &Value, depth: usize) -> bool {
     const DEEPEST: usize = 4;
     let inner = properties(schema).map(|(_, inner)| inner).chain(schema.get("items"));
-    let mut below = inner.flat_map(|inner| Shape { root }.ways(inner).into_iter().chain([inner]));
+    let mut below = inner.flat_map(|inner| Shape::new(root).ways(inner).into_iter().chain([inner]));
     depth < DEEPEST && below.any(|way| is_secret(way) || leads_to_secret(root, way, depth + 1))
 }
 

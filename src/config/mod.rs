@@ -8,6 +8,7 @@ mod conceal;
 pub mod document;
 pub mod enrich;
 pub mod fault;
+mod format;
 pub mod handshake;
 pub mod interpolate;
 pub mod layers;
@@ -34,6 +35,7 @@ use fault::{Fault, Source};
 use interpolate::{Variables, interpolate};
 use relay::RelayFile;
 use route::RouteFile;
+use shape::{Reading, Shaped};
 use source::SourceFile;
 
 /// A file that fits its shape.
@@ -45,6 +47,8 @@ pub struct File<T> {
     pub value: T,
     /// The same with places, for faults found later.
     pub node: Node,
+    /// Whether it is as written.
+    pub reading: Reading,
 }
 
 /// The whole configuration as written.
@@ -114,8 +118,8 @@ pub fn parse<T: JsonSchema + DeserializeOwned>(
     match Node::parse(&Arc::new(source)) {
         Ok(mut node) => {
             interpolate(&mut node, variables, faults);
-            let value = shape::read(&node, faults)?;
-            Some(File { name: name.to_owned(), value, node })
+            let Shaped { value, reading } = shape::read(&node, faults)?;
+            Some(File { name: name.to_owned(), value, node, reading })
         }
         Err(fault) => {
             faults.push(fault);
@@ -140,7 +144,10 @@ fn read_relay(path: &Path, variables: &Variables, faults: &mut Vec<Fault>) -> Op
         }
     }
     match layers::lay(documents, variables) {
-        Ok(node) => Some(File { name: "relay".into(), value: shape::read(&node, faults)?, node }),
+        Ok(node) => {
+            let Shaped { value, reading } = shape::read(&node, faults)?;
+            Some(File { name: "relay".into(), value, node, reading })
+        }
         Err(fault) => {
             faults.push(fault);
             None

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::unit::{Rate, Size, Span};
 use super::wishes::{CampaignSpec, WishesSpec};
 use crate::event::{Confirm, OnUncertain, sandboxed};
+use crate::phone::Country;
 
 /// The relay's own settings. Every key is also an environment variable: `server.listen` is `SERRI_RELAY__SERVER__LISTEN`.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -121,7 +122,7 @@ pub struct AccountSpec {
     pub api_key: String,
     /// The country (ISO 3166-1, two letters) of numbers without country code.
     #[serde(default = "default_country")]
-    pub default_country: String,
+    pub default_country: Country,
     /// How many sends a second or a minute: `20/s`, `600/m`, `unlimited`.
     #[serde(default = "default_rate")]
     pub rate: Rate,
@@ -155,8 +156,8 @@ fn default_endpoint() -> String {
     "https://backend.serri.com/campaign/t1/api/v2".into()
 }
 
-fn default_country() -> String {
-    "IN".into()
+fn default_country() -> Country {
+    Country::INDIA
 }
 
 fn default_rate() -> Rate {

@@ -3,24 +3,46 @@
 //! The shape is the type's JSON Schema, the same that editors get, so that there is one truth about what may be
 //! written. serde would stop at the first fault and not know where it stands.
 
+use std::cell::Cell;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::document::{Entry, Kind, Node};
 use super::fault::{Fault, did_you_mean};
-use super::unit::check_format;
+use super::format::{Misfit, check_format};
 
 /// What a schema says of a value that is a secret: a keyword of JSON Schema, for what is written and never shown.
 pub const SECRET: &str = "writeOnly";
 
-/// Reads a document as a `T`. What does not fit is a fault and left out; `None` if nothing can be made of the rest.
-pub fn read<T: JsonSchema + DeserializeOwned>(node: &Node, faults: &mut Vec<Fault>) -> Option<T> {
+/// A document that was read as a `T`.
+#[derive(Debug, Clone)]
+pub struct Shaped<T> {
+    /// What it says.
+    pub value: T,
+    /// Whether it says so itself.
+    pub reading: Reading,
+}
+
+/// Whether what was read is what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// It is, but for what was left out.
+    AsWritten,
+    /// Examples stand in for texts that are not what they should be: all the rest can be checked, and nothing may run by it.
+    WithStandIns,
+}
+
+/// Reads a document as a `T`. What does not fit is a fault, and left out or replaced by an example; `None` if nothing can be
+/// made of the rest.
+pub fn read<T: JsonSchema + DeserializeOwned>(node: &Node, faults: &mut Vec<Fault>) -> Option<Shaped<T>> {
     let schema = schema_of::<T>();
     let before = faults.len();
-    let value = Shape { root: &schema }.value(node, &schema, faults);
+    let shape = Shape::new(&schema);
+    let value = shape.value(node, &schema, faults);
     match serde_path_to_error::deserialize::<_, T>(value) {
-        Ok(read) => Some(read),
+        Ok(value) => Some(Shaped { value, reading: shape.reading.get() }),
         // it cannot be read because of what was reported
         Err(_) if faults.len() > before => None,
         Err(error) => {
@@ -57,11 +79,16 @@ fn close(schema: &mut Value) {
 
 /// A schema whose references are followed.
 pub struct Shape<'a> {
-    /// The whole schema.
-    pub root: &'a Value,
+    root: &'a Value,
+    reading: Cell<Reading>,
 }
 
 impl<'a> Shape<'a> {
+    /// Of a whole schema.
+    pub fn new(root: &'a Value) -> Self {
+        Self { root, reading: Cell::new(Reading::AsWritten) }
+    }
+
     fn value(&self, node: &Node, schema: &'a Value, faults: &mut Vec<Fault>) -> Value {
         let ways = self.ways(schema);
         if ways.iter().any(|way| is_anything(way)) {
@@ -84,9 +111,9 @@ impl<'a> Shape<'a> {
             {
                 Value::Number(number.clone())
             }
-            Kind::Bool(flag) => Self::text(node, &flag.to_string(), &ways, faults),
-            Kind::Number(_, written) => Self::text(node, written, &ways, faults),
-            Kind::Text(text) => Self::text(node, text, &ways, faults),
+            Kind::Bool(flag) => self.text(node, &flag.to_string(), &ways, faults),
+            Kind::Number(_, written) => self.text(node, written, &ways, faults),
+            Kind::Text(text) => self.text(node, text, &ways, faults),
             Kind::List(items) => match ways.iter().find(|way| takes(way, "array")) {
                 Some(way) => {
                     let anything = Value::Bool(true);
@@ -96,7 +123,7 @@ impl<'a> Shape<'a> {
                             .iter()
                             .map(|item| {
                                 schema.map_or_else(
-                                    || Shape { root: &anything }.value(item, &anything, &mut Vec::new()),
+                                    || Shape::new(&anything).value(item, &anything, &mut Vec::new()),
                                     |schema| self.value(item, schema, faults),
                                 )
                             })
@@ -121,18 +148,22 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn text(node: &Node, text: &str, ways: &[&'a Value], faults: &mut Vec<Fault>) -> Value {
+    fn text(&self, node: &Node, text: &str, ways: &[&'a Value], faults: &mut Vec<Fault>) -> Value {
         let fixed: Vec<&str> = ways.iter().flat_map(|way| constants(way)).collect();
         if fixed.contains(&text) {
             return Value::from(text);
         }
         if let Some(way) = ways.iter().find(|way| takes_any_text(way)) {
-            if let Some(Err(message)) =
-                way.get("format").and_then(Value::as_str).map(|format| check_format(format, text))
-            {
-                faults.push(Fault::at(&node.place, message));
-            }
-            return Value::from(text);
+            let fits = way.get("format").and_then(Value::as_str).map_or(Ok(()), |format| check_format(format, text));
+            let Err(Misfit { message, hint }) = fits else { return Value::from(text) };
+            let fault = Fault::at(&node.place, message);
+            faults.push(match hint {
+                Some(hint) => fault.hint(hint),
+                None => fault,
+            });
+            // with this in its place the rest can be read, and checked as well
+            self.reading.set(Reading::WithStandIns);
+            return way.pointer("/examples/0").cloned().unwrap_or_else(|| Value::from(text));
         }
         // what comes from the environment is always text
         if ways.iter().any(|way| takes(way, "integer"))
@@ -315,7 +346,8 @@ mod tests {
         let node = Node::parse(&Arc::new(Source { name: "s.yaml".into(), text: text.into() })).expect("YAML");
         let mut faults = Vec::new();
         let sample = read(&node, &mut faults);
-        sample.filter(|_| faults.is_empty()).ok_or_else(|| faults.iter().map(Fault::one_line).collect())
+        let sample = sample.filter(|sample| faults.is_empty() && sample.reading == Reading::AsWritten);
+        sample.map(|sample| sample.value).ok_or_else(|| faults.iter().map(Fault::one_line).collect())
     }
 
     #[test]

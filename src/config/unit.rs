@@ -4,9 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 /// A length of time: a number and `ms`, `s`, `m`, `h` or `d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
@@ -178,65 +175,6 @@ impl fmt::Display for PerPerson {
                 _ => write!(f, "{count}/{}", Span(every)),
             },
         }
-    }
-}
-
-/// Written as a text in YAML: (de)serialised by `FromStr` and `Display`, with a `format` that `check` knows.
-macro_rules! written_as_text {
-    ($type:ty, $format:literal, $pattern:literal, $example:literal) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl JsonSchema for $type {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                $format.into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "format": $format, "pattern": $pattern, "examples": [$example] })
-            }
-        }
-    };
-}
-
-written_as_text!(Span, "relay-span", r"^[0-9.]+ ?(ms|s|m|min|h|d)$|\$\{", "10s");
-written_as_text!(Size, "relay-size", r"^[0-9.]+ ?(B|KB|kB|MB|GB|KiB|MiB|GiB)?$|\$\{", "1MiB");
-written_as_text!(
-    PerPerson,
-    "relay-cap",
-    r"^[0-9]+ ?/ ?(hour|h|day|d|week|w|[0-9.]+ ?(s|m|min|h|d))$|^unlimited$|\$\{",
-    "2/day"
-);
-written_as_text!(Rate, "relay-rate", r"^[0-9]+ ?/ ?(s|m|min|h)$|^unlimited$|\$\{", "20/s");
-
-/// Whether `text` is right for a `format` of the schemas; `Ok` for formats that are not ours.
-///
-/// # Errors
-///
-/// What is wrong and how to write it.
-pub fn check_format(format: &str, text: &str) -> Result<(), String> {
-    match format {
-        "relay-span" => text.parse::<Span>().map(|_| ()),
-        "relay-size" => text.parse::<Size>().map(|_| ()),
-        "relay-cap" => text.parse::<PerPerson>().map(|_| ()),
-        "relay-rate" => text.parse::<Rate>().map(|_| ()),
-        "relay-regex" => regex_lite::Regex::new(text)
-            .map(|_| ())
-            .map_err(|error| format!("`{text}` is not a valid regular expression: {error}")),
-        _ => Ok(()),
     }
 }
 

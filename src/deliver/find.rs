@@ -75,8 +75,9 @@ impl Finder {
 
     async fn attempt(&self, lookup: &Lookup, at: Timestamp, watch: Stopwatch) -> LookupSettlement {
         let exchange = self.look_up(lookup).await;
+        let hint = matches!(exchange.found, Err(Outcome::Account { .. })).then_some(MEND);
         let settlement = self.settlement(lookup, (at, watch.elapsed()), exchange);
-        self.report(lookup, &settlement);
+        self.report(lookup, &settlement, hint);
         settlement
     }
 
@@ -147,7 +148,7 @@ impl Finder {
         }
     }
 
-    fn report(&self, lookup: &Lookup, settlement: &LookupSettlement) {
+    fn report(&self, lookup: &Lookup, settlement: &LookupSettlement, hint: Option<&str>) {
         let LookupSettlement { number: attempt, outcome, status, took, fate, .. } = settlement;
         let labels = LookupLabels { route: (&lookup.route).into(), outcome };
         self.metrics.lookups.get_or_create(&labels).inc();
@@ -169,14 +170,13 @@ impl Finder {
                             "lookup attempted"
                         );
                     }
-                    Some(reason) => {
-                        let outcome = "unmapped";
+                    Some(unmapped) => {
+                        let (outcome, reason) = ("unmapped", unmapped.to_string());
                         tracing::warn!(route, event, attempt, outcome, status, took_ms, reason, "lookup attempted");
                     }
                 }
             }
             LookupFate::Retry { due, reason, .. } => {
-                let hint = (*outcome == "account").then_some(MEND);
                 tracing::warn!(route, event, attempt, outcome, status, took_ms, reason, hint, next = %due, "lookup attempted");
             }
             LookupFate::Failed { reason } => {

@@ -9,6 +9,7 @@ mod notification;
 mod outcome;
 pub mod remap;
 mod send;
+mod unmapped;
 pub mod view;
 mod wishes;
 
@@ -24,6 +25,7 @@ pub use hold::{HoldId, HoldScope, Probe, Probed, Verdict};
 pub use notification::{AccountChange, AccountTurn, HoldChange, HoldTurn, NoticeId, Notification, Reach, Told};
 pub use outcome::{Attempt, Confirm, Outcome, UncertainPolicy, UnknownRefusal};
 pub use send::{Claimed, Content, Fate, NewSend, Returned, SendId, Settlement, State};
+pub use unmapped::{Unmapped, UnmappedReason};
 pub use wishes::{BY_HAND, Cancel, Cap, OnUncertain, Once, OverCap, Priority, Start, Suppression, Terms, Why, Wishes};
 
 /// One thing that happened, as a source told it.

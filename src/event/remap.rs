@@ -138,7 +138,7 @@ pub struct Remapped {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::event::{Content, Wishes};
+    use crate::event::{Content, Unmapped, UnmappedReason, Wishes};
 
     fn new(item: u32, to: Option<&str>) -> NewSend {
         let content = |to: &str| Content {
@@ -147,7 +147,11 @@ mod tests {
             payload: "{}".into(),
             wishes: Wishes::default(),
         };
-        let content = to.map(content).ok_or_else(|| "no number".to_owned());
+        let content = to.map(content).ok_or_else(|| Unmapped {
+            rule: "each".into(),
+            key: "destination".into(),
+            reason: UnmappedReason::Empty,
+        });
         NewSend { rule: "each".into(), account: "default".into(), item, version: 0, content }
     }
 

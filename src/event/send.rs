@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hold::{HoldScope, Probe, Probed};
 use super::outcome::{Attempt, UnknownRefusal};
-use super::{Start, Terms, Wishes};
+use super::{Start, Terms, Unmapped, Wishes};
 use crate::clock::Timestamp;
 
 /// A send as mapping made it.
@@ -21,7 +21,7 @@ pub struct NewSend {
     /// Equal for sends that the rule made as it was written then.
     pub version: i64,
     /// The payload, or why there is none.
-    pub content: Result<Content, String>,
+    pub content: Result<Content, Unmapped>,
 }
 
 impl NewSend {
@@ -29,7 +29,7 @@ impl NewSend {
     pub fn bytes(&self) -> usize {
         let content = match &self.content {
             Ok(content) => content.payload.len() + content.campaign.len() + content.destination.len(),
-            Err(reason) => reason.len(),
+            Err(unmapped) => unmapped.to_string().len(),
         };
         content + self.rule.len() + self.account.len()
     }

@@ -185,7 +185,10 @@ pub struct Suppression {
     pub number: String,
     /// Whether it is added or removed.
     pub add: bool,
-    /// Why: a rule, or what a person said; [`BY_HAND`] if they said nothing.
+    /// The rule that says so; `None`: a person did.
+    #[serde(default)]
+    pub rule: Option<String>,
+    /// Why: that rule, or what a person said; [`BY_HAND`] if they said nothing.
     pub reason: String,
     /// Since when, if not since now.
     pub since: Option<Timestamp>,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use written::bit;
 
-pub use written::{Closed, Window};
+pub use written::{Closed, Unreadable, Window};
 
 /// How many days ahead an opening is looked for.
 const HORIZON: u32 = 400;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use jiff::civil::{Date, Time, Weekday};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
 
 /// From when to when on which days: `09:00-21:00`, `mon-fri 09:00-18:30`, `22:00-02:00`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,27 @@ pub enum Closed {
         /// From 1.
         day: i8,
     },
+}
+
+/// A text that is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unreadable {
+    /// A window.
+    #[error("`{0}` is not a range of hours")]
+    Hours(String),
+    /// A day without windows.
+    #[error("`{0}` is not a day")]
+    Day(String),
+}
+
+impl Unreadable {
+    /// How it is written.
+    pub fn how(&self) -> &'static str {
+        match self {
+            Self::Hours(_) => "write 09:00-21:00, or mon-sat 09:00-21:00",
+            Self::Day(_) => "write sun, 2026-12-25, or 12-25 for every year",
+        }
+    }
 }
 
 const DAYS: [(&str, Weekday); 7] = [
@@ -73,10 +95,10 @@ fn long_name(short: &str) -> &'static str {
 }
 
 impl FromStr for Window {
-    type Err = String;
+    type Err = Unreadable;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || format!("`{text}` is not a range of hours: write 09:00-21:00, or mon-sat 09:00-21:00");
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let fault = || Unreadable::Hours(text.to_owned());
         // days come first, and have no digits
         let split = text.find(|c: char| c.is_ascii_digit()).ok_or_else(fault)?;
         let (days, times) = text.split_at_checked(split).ok_or_else(fault)?;
@@ -123,10 +145,10 @@ impl fmt::Display for Window {
 }
 
 impl FromStr for Closed {
-    type Err = String;
+    type Err = Unreadable;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let fault = || format!("`{text}` is not a day: write sun, 2026-12-25, or 12-25 for every year");
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let fault = || Unreadable::Day(text.to_owned());
         if let Some(day) = day(text) {
             return Ok(Self::Day(day));
         }
@@ -181,7 +203,7 @@ mod tests {
     #[test]
     fn what_is_no_time_is_refused_with_the_way_to_write_it() {
         for wrong in ["09:00", "25:00-26:00", "funday 09:00-10:00", "09:00-09:00", "24:00-09:00"] {
-            assert!(wrong.parse::<Window>().is_err_and(|said| said.contains("09:00-21:00")), "{wrong}");
+            assert!(wrong.parse::<Window>().is_err_and(|error| error.how().contains("09:00-21:00")), "{wrong}");
         }
         for good in ["09:00-21:00", "mon,wed,fri 09:00-12:00", "22:00-02:00", "00:00-24:00"] {
             assert_eq!(good.parse::<Window>().map(|window| window.to_string()), Ok(good.to_owned()));

@@ -8,10 +8,11 @@ use super::rule::{LocationRule, Rule, Tree};
 use super::template::Template;
 use super::version::version_of;
 use super::wish::Wish;
-use super::{media, phone, text};
+use super::{media, text};
 use crate::config::document::Node;
 use crate::config::fault::Fault;
 use crate::config::route::RuleSpec;
+use crate::phone::Country;
 
 /// Where a rule stands in its file, for faults.
 #[derive(Debug, Clone, Copy)]
@@ -190,16 +191,13 @@ impl Rule {
         }
         if let Some(Template::Fixed(country)) = &self.country
             && !country.trim().is_empty()
-            && !phone::is_country(country)
+            && let Err(error) = country.parse::<Country>()
         {
             let rule = place.file.get("sends").and_then(|sends| sends.entry(place.index));
             let own = rule.is_some_and(|rule| rule.get("default_country").is_some());
             let written =
                 if own { at(&["default_country"]) } else { place.file.place_of(&["default_country"]).clone() };
-            faults.push(
-                Fault::at(&written, format!("`{country}` is not a country"))
-                    .hint("two letters, ISO 3166-1: IN, US, AE"),
-            );
+            faults.push(Fault::at(&written, error.to_string()).hint("two letters, ISO 3166-1: IN, US, AE"));
         }
         if let Some((Template::Fixed(url), _)) = &self.media
             && let Err(error) = media::public(url)

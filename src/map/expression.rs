@@ -11,6 +11,7 @@ use super::Scope;
 use super::budget::{Budget, steps_for};
 use super::lint::{self, Broken};
 use super::{arguments, filters, number, text};
+use crate::event::UnmappedReason;
 
 /// How many steps one evaluation may take. What fails or runs out at one limit has cost no more than that limit, so the
 /// evaluation starts small and is repeated with more where it needs more: nearly all get by with the first.
@@ -34,6 +35,15 @@ pub enum EvalError {
     /// It failed.
     #[error("{0}")]
     Failed(String),
+}
+
+impl From<EvalError> for UnmappedReason {
+    fn from(error: EvalError) -> Self {
+        match error {
+            EvalError::Missing(field) => Self::Missing(field),
+            EvalError::Failed(reason) => Self::Failed(reason),
+        }
+    }
 }
 
 /// Our filters over minijinja's: one environment for each limit, alike but for that.

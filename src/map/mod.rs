@@ -14,7 +14,6 @@ pub mod media;
 mod money;
 mod names;
 mod number;
-pub mod phone;
 mod rule;
 mod suppress;
 pub mod template;

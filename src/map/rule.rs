@@ -4,15 +4,15 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use thiserror::Error;
 
 use super::expression::{EvalError, Expression};
 use super::template::{Rendered, Template};
 use super::version::version_of;
-use super::wish::{Subject, Wish};
-use super::{Allowance, Scope, media, phone, text};
+use super::wish::{Subject, Unmet, Wish};
+use super::{Allowance, Scope, media, text};
 use crate::clock::Timestamp;
-use crate::event::{Content, NewSend};
+use crate::event::{Content, NewSend, Unmapped, UnmappedReason};
+use crate::phone::{self, Country};
 use crate::serri::payload::{Location, Media, Payload};
 
 /// How long a payload may be, in bytes: 64 times what the text of a message may have.
@@ -44,9 +44,9 @@ pub struct Rule {
 
 /// What a rule is applied with, besides its event.
 #[derive(Debug, Clone, Copy)]
-pub struct RuleContext<'a> {
+pub struct RuleContext {
     /// The country of numbers without country code, where nothing nearer says it.
-    pub country: &'a str,
+    pub country: Option<Country>,
     /// When the event came.
     pub received_at: Timestamp,
 }
@@ -66,15 +66,6 @@ pub enum Tree {
     Text(Template),
     List(Vec<Tree>),
     Map(Vec<(String, Tree)>),
-}
-
-/// Why a rule made no send.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("rule `{rule}`, `{key}`: {reason}")]
-struct MapError {
-    rule: String,
-    key: String,
-    reason: String,
 }
 
 impl Rule {
@@ -113,29 +104,26 @@ impl Rule {
 
     /// Applies the rule to an event: nothing if it does not apply, else a send for each person, or the reason why not. One
     /// that would make more than is allowed makes none at all; one that runs out of steps ends with the send that lacks them.
-    pub fn apply(&self, scope: &Scope, context: RuleContext<'_>, allowance: &mut Allowance) -> Vec<NewSend> {
-        let item_send = |item: usize, content: Result<Content, MapError>| NewSend {
+    pub fn apply(&self, scope: &Scope, context: RuleContext, allowance: &mut Allowance) -> Vec<NewSend> {
+        let item_send = |item: usize, content: Result<Content, Unmapped>| NewSend {
             rule: self.name.clone(),
             account: self.account.clone(),
             item: u32::try_from(item).unwrap_or(u32::MAX),
             version: self.version,
-            content: content.map_err(|error| error.to_string()),
+            content,
         };
         let send = |content| item_send(0, content);
         if let Some(when) = &self.when {
             match when.eval(scope) {
                 Ok(value) if value.is_true() => {}
                 Ok(_) => return Vec::new(),
-                Err(error) => return vec![send(Err(self.error("when", &error)))],
+                Err(error) => return vec![send(Err(self.unmapped("when", error)))],
             }
         }
         let before = *allowance;
         let too_much = |key: &str| {
             let Allowance { sends, bytes } = before;
-            let reason = format!(
-                "it makes more than the {sends} sends, of {bytes} bytes in all, that there is room for in one event (server.call_limit); none of them is made"
-            );
-            vec![send(Err(self.error(key, &reason)))]
+            vec![send(Err(self.unmapped(key, UnmappedReason::TooMuch { sends, bytes })))]
         };
         let Some(for_each) = &self.for_each else {
             let only = send(self.content(scope, context));
@@ -143,7 +131,7 @@ impl Rule {
         };
         let items = match items(for_each, scope, before.sends) {
             Ok(items) => items,
-            Err(error) => return vec![send(Err(self.error("for_each", &error)))],
+            Err(error) => return vec![send(Err(self.unmapped("for_each", error)))],
         };
         if items.len() > before.sends {
             return too_much("for_each");
@@ -165,15 +153,19 @@ impl Rule {
         sends
     }
 
-    fn error(&self, key: &str, reason: &impl ToString) -> MapError {
-        MapError { rule: self.name.clone(), key: key.to_owned(), reason: reason.to_string() }
+    fn unmapped(&self, key: &str, reason: impl Into<UnmappedReason>) -> Unmapped {
+        Unmapped { rule: self.name.clone(), key: key.to_owned(), reason: reason.into() }
     }
 
-    fn content(&self, scope: &Scope, context: RuleContext<'_>) -> Result<Content, MapError> {
+    fn failed(&self, key: &str, reason: &impl ToString) -> Unmapped {
+        self.unmapped(key, UnmappedReason::Failed(reason.to_string()))
+    }
+
+    fn content(&self, scope: &Scope, context: RuleContext) -> Result<Content, Unmapped> {
         let country = self.country(scope, context.country)?;
         let payload = Payload {
             campaign_name: self.required("campaignName", &self.campaign, scope)?,
-            destination: self.destination(scope, &country)?,
+            destination: self.destination(scope, country)?,
             user_name: self.required("userName", &self.user_name, scope)?,
             source: self.optional("source", self.source.as_ref(), scope)?,
             media: self.media(scope)?,
@@ -185,56 +177,55 @@ impl Rule {
             buttons: self.trees("buttons", &self.buttons, scope)?,
             carousel_cards: self.trees("carouselCards", &self.cards, scope)?,
         };
-        let subject =
-            Subject { account: &self.account, payload: &payload, country: &country, received_at: context.received_at };
-        let wishes = self.wish.of(subject, scope).map_err(|(key, reason)| self.error(key, &reason))?;
-        let written = serde_json::to_string(&payload).map_err(|error| self.error("payload", &error))?;
+        let subject = Subject { account: &self.account, payload: &payload, country, received_at: context.received_at };
+        let wishes = self.wish.of(subject, scope).map_err(|Unmet { key, reason }| self.unmapped(key, reason))?;
+        let written = serde_json::to_string(&payload).map_err(|error| self.failed("payload", &error))?;
         if written.len() > PAYLOAD_LIMIT {
-            let much = format!("it becomes {} bytes long; {PAYLOAD_LIMIT} is the most", written.len());
-            return Err(self.error("payload", &much));
+            let reason = UnmappedReason::TooLong { bytes: written.len(), most: PAYLOAD_LIMIT };
+            return Err(self.unmapped("payload", reason));
         }
         Ok(Content { campaign: payload.campaign_name, destination: payload.destination, payload: written, wishes })
     }
 
-    fn required(&self, key: &str, template: &Template, scope: &Scope) -> Result<String, MapError> {
-        let text = template.text(scope).map_err(|error| self.error(key, &error))?;
+    fn required(&self, key: &str, template: &Template, scope: &Scope) -> Result<String, Unmapped> {
+        let text = template.text(scope).map_err(|error| self.unmapped(key, error))?;
         let text = text::one_line(&text);
-        if text.is_empty() { Err(self.error(key, &"it comes out empty")) } else { Ok(text) }
+        if text.is_empty() { Err(self.unmapped(key, UnmappedReason::Empty)) } else { Ok(text) }
     }
 
     /// What names something that is not there, or comes out empty, is left out.
-    fn optional(&self, key: &str, template: Option<&Template>, scope: &Scope) -> Result<Option<String>, MapError> {
+    fn optional(&self, key: &str, template: Option<&Template>, scope: &Scope) -> Result<Option<String>, Unmapped> {
         match template.map(|template| template.text(scope)) {
             None | Some(Err(EvalError::Missing(_))) => Ok(None),
             Some(Ok(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text::is_blank(text))),
-            Some(Err(error)) => Err(self.error(key, &error)),
+            Some(Err(error)) => Err(self.unmapped(key, error)),
         }
     }
 
-    fn country(&self, scope: &Scope, account_country: &str) -> Result<String, MapError> {
+    fn country(&self, scope: &Scope, of_account: Option<Country>) -> Result<Option<Country>, Unmapped> {
         let country = self.optional("default_country", self.country.as_ref(), scope)?;
         // a country that an event brings may be anything (`India`); then the account's is the better guess
-        Ok(country.filter(|country| phone::is_country(country)).unwrap_or_else(|| account_country.to_owned()))
+        Ok(country.and_then(|country| country.parse().ok()).or(of_account))
     }
 
-    fn destination(&self, scope: &Scope, country: &str) -> Result<String, MapError> {
+    fn destination(&self, scope: &Scope, country: Option<Country>) -> Result<String, Unmapped> {
         let number = self.required("destination", &self.destination, scope)?;
-        phone::normalise(&number, country).map_err(|error| self.error("destination", &error))
+        phone::normalise(&number, country).map_err(|error| self.unmapped("destination", error))
     }
 
-    fn media(&self, scope: &Scope) -> Result<Option<Media>, MapError> {
+    fn media(&self, scope: &Scope) -> Result<Option<Media>, Unmapped> {
         let Some((url, filename)) = &self.media else { return Ok(None) };
         let Some(url) = self.optional("media.url", Some(url), scope)? else { return Ok(None) };
-        let url = media::public(&url).map_err(|error| self.error("media.url", &error))?;
+        let url = media::public(&url).map_err(|error| self.failed("media.url", &error))?;
         Ok(Some(Media { url, filename: self.optional("media.filename", filename.as_ref(), scope)? }))
     }
 
-    fn location(&self, scope: &Scope) -> Result<Option<Location>, MapError> {
+    fn location(&self, scope: &Scope) -> Result<Option<Location>, Unmapped> {
         let Some(rule) = &self.location else { return Ok(None) };
-        let degrees = |key: &str, template: &Template, most: f64| -> Result<Option<f64>, MapError> {
+        let degrees = |key: &str, template: &Template, most: f64| -> Result<Option<f64>, Unmapped> {
             let Some(text) = self.optional(key, Some(template), scope)? else { return Ok(None) };
             let value = text.parse::<f64>().ok().filter(|value| value.abs() <= most);
-            value.map(Some).ok_or_else(|| self.error(key, &format!("`{text}` is not a number of degrees up to {most}")))
+            value.map(Some).ok_or_else(|| self.failed(key, &format!("`{text}` is not a number of degrees up to {most}")))
         };
         let (latitude, longitude) = (
             degrees("location.latitude", &rule.latitude, 90.0)?,
@@ -250,19 +241,19 @@ impl Rule {
         }))
     }
 
-    fn params(&self, scope: &Scope) -> Result<Option<Vec<String>>, MapError> {
+    fn params(&self, scope: &Scope) -> Result<Option<Vec<String>>, Unmapped> {
         let Some(templates) = &self.params else { return Ok(None) };
         let mut params = Vec::with_capacity(templates.len());
         for (index, template) in templates.iter().enumerate() {
             let key = || format!("templateParams[{index}]");
-            let texts = match template.render(scope).map_err(|error| self.error(&key(), &error))? {
+            let texts = match template.render(scope).map_err(|error| self.unmapped(&key(), error))? {
                 Rendered::Text(text) => vec![text],
                 Rendered::List(items) => items.iter().map(|item| text::text_of(item).unwrap_or_default()).collect(),
             };
             for text in texts {
                 let fit = text::fit_param(&text);
                 if fit.is_empty() {
-                    return Err(self.error(&key(), &"it comes out empty"));
+                    return Err(self.unmapped(&key(), UnmappedReason::Empty));
                 }
                 params.push(fit);
             }
@@ -270,20 +261,20 @@ impl Rule {
         Ok(Some(params))
     }
 
-    fn entries(&self, key: &str, templates: &[Template], scope: &Scope) -> Result<Vec<String>, MapError> {
+    fn entries(&self, key: &str, templates: &[Template], scope: &Scope) -> Result<Vec<String>, Unmapped> {
         let mut entries = Vec::with_capacity(templates.len());
         for (index, template) in templates.iter().enumerate() {
             match template.render(scope) {
                 Ok(Rendered::Text(text)) => entries.push(text),
                 Ok(Rendered::List(items)) => entries.extend(items.iter().filter_map(text::text_of)),
                 Err(EvalError::Missing(_)) => {}
-                Err(error) => return Err(self.error(&format!("{key}[{index}]"), &error)),
+                Err(error) => return Err(self.unmapped(&format!("{key}[{index}]"), error)),
             }
         }
         Ok(entries.iter().map(|text| text::one_line(text)).filter(|text| !text.is_empty()).collect())
     }
 
-    fn pairs(&self, key: &str, templates: &[(String, Template)], scope: &Scope) -> Result<Map<String, Json>, MapError> {
+    fn pairs(&self, key: &str, templates: &[(String, Template)], scope: &Scope) -> Result<Map<String, Json>, Unmapped> {
         let mut pairs = Map::new();
         for (name, template) in templates {
             if let Some(text) = self.optional(&format!("{key}.{name}"), Some(template), scope)? {
@@ -293,11 +284,11 @@ impl Rule {
         Ok(pairs)
     }
 
-    fn trees(&self, key: &str, trees: &[Tree], scope: &Scope) -> Result<Vec<Json>, MapError> {
+    fn trees(&self, key: &str, trees: &[Tree], scope: &Scope) -> Result<Vec<Json>, Unmapped> {
         trees
             .iter()
             .enumerate()
-            .map(|(index, tree)| tree.fill("", scope).map_err(|error| self.error(&format!("{key}[{index}]"), &error)))
+            .map(|(index, tree)| tree.fill("", scope).map_err(|error| self.unmapped(&format!("{key}[{index}]"), error)))
             .collect()
     }
 }

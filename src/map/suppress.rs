@@ -3,11 +3,11 @@
 use super::Scope;
 use super::compile::{Compiler, RulePlace};
 use super::expression::{EvalError, Expression};
-use super::phone;
 use super::template::Template;
 use crate::config::fault::Fault;
 use crate::config::route::{RuleSpec, SuppressSpec};
-use crate::event::{NewSend, Suppression};
+use crate::event::{NewSend, Suppression, Unmapped, UnmappedReason};
+use crate::phone::{self, Country};
 
 /// Such a rule, ready to be applied.
 #[derive(Debug)]
@@ -67,42 +67,37 @@ impl SuppressRule {
     }
 
     /// What it makes of an event: a change, nothing, or a send that failed with the reason why it could not.
-    pub fn apply(&self, scope: &Scope, account_country: &str) -> Option<Result<Suppression, NewSend>> {
-        let failed = |key: &str, reason: &dyn ToString| {
-            Some(Err(NewSend {
-                rule: self.name.clone(),
-                account: self.account.clone(),
-                item: 0,
-                version: self.version,
-                content: Err(format!("rule `{}`, `{key}`: {}", self.name, reason.to_string())),
-            }))
+    pub fn apply(&self, scope: &Scope, of_account: Option<Country>) -> Option<Result<Suppression, NewSend>> {
+        let failed = |key: &str, reason: UnmappedReason| {
+            let content = Err(Unmapped { rule: self.name.clone(), key: key.to_owned(), reason });
+            let (rule, account) = (self.name.clone(), self.account.clone());
+            Some(Err(NewSend { rule, account, item: 0, version: self.version, content }))
         };
         if let Some(when) = &self.when {
             match when.eval(scope) {
                 Ok(value) if value.is_true() => {}
                 Ok(_) => return None,
-                Err(error) => return failed("when", &error),
+                Err(error) => return failed("when", error.into()),
             }
         }
         let number = match self.number.text(scope) {
             Ok(number) => number,
-            Err(error) => return failed("destination", &error),
+            Err(error) => return failed("destination", error.into()),
         };
         let country = match self.country.as_ref().map(|country| country.text(scope)) {
-            Some(Err(error @ EvalError::Failed(_))) => return failed("default_country", &error),
+            Some(Err(error @ EvalError::Failed(_))) => return failed("default_country", error.into()),
             country => country.and_then(Result::ok),
         };
-        let country =
-            country.filter(|country| phone::is_country(country)).unwrap_or_else(|| account_country.to_owned());
-        match phone::normalise(&number, &country) {
+        match phone::normalise(&number, country.and_then(|country| country.parse().ok()).or(of_account)) {
             Ok(number) => Some(Ok(Suppression {
                 account: self.account.clone(),
                 number,
                 add: self.add,
+                rule: Some(self.name.clone()),
                 reason: format!("rule `{}`", self.name),
                 since: None,
             })),
-            Err(error) => failed("destination", &error),
+            Err(error) => failed("destination", error.into()),
         }
     }
 }

@@ -10,11 +10,12 @@ use aws_lc_rs::digest;
 
 use super::expression::{EvalError, Expression};
 use super::template::Template;
-use super::{Scope, phone, zones};
+use super::{Scope, zones};
 use crate::clock::Timestamp;
 use crate::config::wishes::{CampaignSpec, Category, MediaKind};
-use crate::event::{Cap, OnUncertain, Once, Priority, Start, Terms, Why, Wishes};
+use crate::event::{Cap, OnUncertain, Once, Priority, Start, Terms, UnmappedReason, Why, Wishes};
 use crate::hours::{Closed, Hours, Window, moment_of};
+use crate::phone::{self, Country};
 use crate::serri::payload::Payload;
 
 /// A rule's wishes, ready to be worked out.
@@ -52,13 +53,29 @@ pub struct Subject<'a> {
     /// What is to be sent.
     pub payload: &'a Payload,
     /// The country of numbers without country code.
-    pub country: &'a str,
+    pub country: Option<Country>,
     /// When its event came.
     pub received_at: Timestamp,
 }
 
-/// The key of a wish that could not be worked out, and why.
-pub type Unmet = (&'static str, String);
+/// Why a wish could not be worked out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// Its key.
+    pub key: &'static str,
+    /// What is wrong there.
+    pub reason: UnmappedReason,
+}
+
+impl Unmet {
+    fn new(key: &'static str, reason: impl Into<UnmappedReason>) -> Self {
+        Self { key, reason: reason.into() }
+    }
+
+    fn failed(key: &'static str, reason: impl Into<String>) -> Self {
+        Self { key, reason: UnmappedReason::Failed(reason.into()) }
+    }
+}
 
 impl Wish {
     /// Whether it reminds of a moment that nothing can move.
@@ -86,7 +103,7 @@ impl Wish {
             None | Some(Err(EvalError::Missing(_))) => Ok(None),
             Some(Ok(text)) => Ok(Some(text.trim().to_owned()).filter(|key| !key.is_empty())),
             // without its key the send could not be cancelled
-            Some(Err(error)) => Err(("key", error.to_string())),
+            Some(Err(error)) => Err(Unmet::new("key", error)),
         }
     }
 
@@ -101,7 +118,10 @@ impl Wish {
         let about_something = self.at.is_some() || self.cancel_on.is_some();
         let key = self.found_key(scope)?;
         if about_something && key.is_none() && self.key.is_some() {
-            return Err(("key", "it comes out empty, so that nothing could move or cancel the send later".into()));
+            return Err(Unmet::failed(
+                "key",
+                "it comes out empty, so that nothing could move or cancel the send later",
+            ));
         }
         let moment = self.moment(subject, scope)?;
         let asked = match (moment, self.delay) {
@@ -146,9 +166,9 @@ impl Wish {
 
     fn moment(&self, subject: Subject<'_>, scope: &Scope) -> Result<Option<Timestamp>, Unmet> {
         let Some(at) = &self.at else { return Ok(None) };
-        let text = at.text(scope).map_err(|error| ("at", error.to_string()))?;
+        let text = at.text(scope).map_err(|error| Unmet::new("at", error))?;
         let zone = self.zones(subject).into_iter().next().unwrap_or_else(|| "UTC".to_owned());
-        moment_of(&text, &zone).map(Some).map_err(|reason| ("at", reason))
+        moment_of(&text, &zone).map(Some).map_err(|reason| Unmet::failed("at", reason))
     }
 
     fn zones(&self, subject: Subject<'_>) -> Vec<String> {
@@ -172,8 +192,7 @@ impl Wish {
             Some(per) => match per.text(scope) {
                 // however a sender writes a number, it is the same person
                 Ok(text) => phone::normalise(&text, subject.country).unwrap_or(text),
-                Err(EvalError::Missing(name)) => return Err(("once.per", format!("`{name}` is not there, or empty"))),
-                Err(error) => return Err(("once.per", error.to_string())),
+                Err(error) => return Err(Unmet::new("once.per", error)),
             },
         };
         // what the sandbox got keeps nobody from getting the real one
@@ -189,12 +208,17 @@ impl Wish {
 fn fits(campaign: &CampaignSpec, payload: &Payload) -> Result<(), Unmet> {
     let given = payload.template_params.as_ref().map_or(0, Vec::len);
     if let Some(wanted) = campaign.params.filter(|wanted| *wanted != given) {
-        return Err(("templateParams", format!("campaign `{}` takes {wanted}, and {given} came", campaign.name)));
+        return Err(Unmet::failed(
+            "templateParams",
+            format!("campaign `{}` takes {wanted}, and {given} came", campaign.name),
+        ));
     }
     match (campaign.media, &payload.media) {
-        (Some(MediaKind::None), Some(_)) => Err(("media", format!("campaign `{}` has no media", campaign.name))),
+        (Some(MediaKind::None), Some(_)) => {
+            Err(Unmet::failed("media", format!("campaign `{}` has no media", campaign.name)))
+        }
         (Some(MediaKind::Image | MediaKind::Video | MediaKind::Document), None) => {
-            Err(("media", format!("campaign `{}` needs its media", campaign.name)))
+            Err(Unmet::failed("media", format!("campaign `{}` needs its media", campaign.name)))
         }
         _ => Ok(()),
     }

@@ -1,12 +1,12 @@
 //! From wishes as written to what can be worked out; every fault where it was written: in the rule, the route or the
 //! account.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::expression::Expression;
 use super::lint::Broken;
-use super::phone;
 use super::template::Template;
 use super::version::version_of;
 use super::wish::Wish;
@@ -16,7 +16,8 @@ use crate::config::one_or_many::OneOrMany;
 use crate::config::unit::PerSecond;
 use crate::config::wishes::{CampaignSpec, WishesSpec};
 use crate::event::Cap;
-use crate::hours::{Hours, is_zone, moment_of};
+use crate::hours::{Hours, Unreadable, is_zone, moment_of};
+use crate::phone::{self, Country};
 
 /// Where wishes may stand, the nearest first: a rule (if it is one's), a route, an account.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +31,7 @@ pub struct WishPlaces<'a> {
     /// The account's name.
     pub account: &'a str,
     /// Its country.
-    pub country: &'a str,
+    pub country: Option<Country>,
 }
 
 impl WishPlaces<'_> {
@@ -75,16 +76,13 @@ impl Compiler<'_> {
         Template::compile(source).map_err(|broken| self.broken(key, broken, source)).ok()
     }
 
-    fn parsed<T: std::str::FromStr<Err = String>>(&mut self, key: &str, texts: Option<&OneOrMany<String>>) -> Vec<T> {
+    fn parsed<T: FromStr<Err = Unreadable>>(&mut self, key: &str, texts: Option<&OneOrMany<String>>) -> Vec<T> {
         let texts = texts.map(OneOrMany::as_slice).unwrap_or_default();
         let mut parsed = Vec::new();
         for text in texts {
             match text.parse::<T>() {
                 Ok(value) => parsed.push(value),
-                Err(said) => {
-                    let (message, hint) = said.split_once(": ").unwrap_or((said.as_str(), ""));
-                    self.fault(key, message, hint);
-                }
+                Err(unreadable) => self.fault(key, unreadable.to_string(), unreadable.how()),
             }
         }
         parsed

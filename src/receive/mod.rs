@@ -206,7 +206,7 @@ struct Shown {
 
 impl Shown {
     fn of(event: &NewEvent) -> Self {
-        let problem = event.made.sends.iter().find_map(|send| send.content.as_ref().err().cloned());
+        let problem = event.made.sends.iter().find_map(|send| send.content.as_ref().err().map(ToString::to_string));
         let sends = event.made.sends.iter().filter(|send| send.content.is_ok()).count();
         let changes = !event.made.suppressions.is_empty() || !event.made.cancels.is_empty();
         Self { id: event.id.clone(), sends, lookup: event.lookup, changes, problem }

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::Report;
@@ -72,17 +72,27 @@ pub struct Problem {
     pub detail: String,
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// The answer with members of its own, as RFC 9457 (3.2) allows them.
+    pub fn with(self, members: impl IntoIterator<Item = (&'static str, Value)>) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let body =
+        let mut body =
             json!({ "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail });
+        if let Value::Object(body) = &mut body {
+            body.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        }
         let mut response = (self.status, body.to_string()).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER.0));
         }
         response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.with([])
     }
 }
 

@@ -11,8 +11,8 @@ use crate::config::wishes::CampaignSpec;
 use crate::deliver::{self, Account, Policy, Settings};
 use crate::event::UncertainPolicy;
 use crate::listen::{Connections, SharedBy};
-use crate::map::phone;
 use crate::outbound::{Limits, Proxy};
+use crate::phone::{self, Country};
 use crate::receive::Bounds;
 use crate::route::Detour;
 use crate::secret::Secret;
@@ -94,7 +94,7 @@ pub fn accounts(settings: &RelayFile, sandbox: Option<SocketAddr>) -> BTreeMap<S
             key: Secret::new(key),
             rate: spec.rate,
             campaign_rates: campaigns.filter_map(|campaign| Some((campaign.name.clone(), campaign.rate?))).collect(),
-            detour: Detour::of(&spec.wishes, &spec.default_country),
+            detour: Detour::of(&spec.wishes, Some(spec.default_country)),
         };
         Some((spec.label(name), account))
     };
@@ -102,8 +102,8 @@ pub fn accounts(settings: &RelayFile, sandbox: Option<SocketAddr>) -> BTreeMap<S
 }
 
 /// The countries of the accounts' numbers, by the accounts as sends name them.
-pub fn countries(settings: &RelayFile) -> BTreeMap<String, String> {
-    settings.accounts.iter().map(|(name, spec)| (spec.label(name), spec.default_country.clone())).collect()
+pub fn countries(settings: &RelayFile) -> BTreeMap<String, Country> {
+    settings.accounts.iter().map(|(name, spec)| (spec.label(name), spec.default_country)).collect()
 }
 
 /// Those who want to know of holds; `check` has seen to it that each can be told.
@@ -124,7 +124,7 @@ pub fn targets(settings: &RelayFile, sandbox: Option<SocketAddr>) -> Vec<Target>
             endpoint: account.endpoint.clone(),
             key: account.key.clone(),
             campaign: alert.campaign.clone()?,
-            to: phone::normalise(alert.to.as_deref()?, &spec.default_country).ok()?,
+            to: phone::normalise(alert.to.as_deref()?, Some(spec.default_country)).ok()?,
         })
     };
     settings.alerts.iter().filter_map(target).collect()

@@ -14,7 +14,7 @@ use crate::config::relay::AccountSpec;
 use crate::config::route::RouteFile;
 use crate::config::source::{Manner, SampleSpec};
 use crate::config::{File, Written};
-use crate::event::NewSend;
+use crate::event::{NewSend, Unmapped, UnmappedReason};
 
 /// Secrets shorter than this are guessed sooner or later.
 const SHORT_SECRET: usize = 16;
@@ -69,7 +69,8 @@ fn lacks_phone(route: &Route, rule: &str, sample: &SampleSpec, manner: &Manner) 
     let events = route.read(&authentic, Timestamp(0)).unwrap_or_default();
     let wants = |send: &NewSend| {
         send.rule == rule
-            && send.content.as_ref().is_err_and(|reason| reason.contains("`destination`: `contact.phone` is not there"))
+            && matches!(&send.content, Err(Unmapped { key, reason: UnmappedReason::Missing(field), .. })
+                if key == "destination" && field == "contact.phone")
     };
     events.iter().flat_map(|event| &event.made.sends).any(wants)
 }

@@ -9,8 +9,8 @@ use crate::config::document::Node;
 use crate::config::fault::Fault;
 use crate::config::interpolate::Variables;
 use crate::config::relay::{AccountSpec, ServerSpec};
+use crate::config::shape::Reading;
 use crate::config::{self, Extent, Written};
-use crate::map::phone;
 use crate::source::Knowledge;
 
 /// Where an account's sends go.
@@ -72,6 +72,16 @@ pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option
     advice::shared_secrets(&written, &mut faults);
     // two ways of one list may have the same fault
     faults.dedup();
+    if written.relay.reading == Reading::WithStandIns {
+        return (None, faults);
+    }
+    let is_as_written = |name: &String| {
+        let file = written.routes.get(name);
+        let source = file.and_then(|file| written.sources.get(&file.value.source));
+        file.is_some_and(|file| file.reading == Reading::AsWritten)
+            && source.is_some_and(|source| source.reading == Reading::AsWritten)
+    };
+    let routes = routes.into_iter().filter(|(name, _)| is_as_written(name)).collect();
     (Some(Checked { written, routes, sending }), faults)
 }
 
@@ -106,7 +116,7 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
         && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none())
     {
         faults.push(
-            Fault::at(node.place_of(&["server", "public_url"]), format!("`{url}` is no URL"))
+            Fault::at(node.place_of(&["server", "public_url"]), format!("`{url}` is not a URL"))
                 .hint("the part of the webhook's URL before /webhooks, as https://hooks.example.com"),
         );
     }
@@ -157,17 +167,10 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
         );
     }
     for (name, account) in &relay.accounts {
-        if !phone::is_country(&account.default_country) {
-            let place = node.place_of(&["accounts", name, "default_country"]);
-            faults.push(
-                Fault::at(place, format!("`{}` is not a country", account.default_country))
-                    .hint("two letters, ISO 3166-1: IN, US, AE"),
-            );
-        }
         if !url::Url::parse(&account.endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
             let place = node.place_of(&["accounts", name, "endpoint"]);
             faults.push(
-                Fault::at(place, format!("`{}` is no URL", account.endpoint))
+                Fault::at(place, format!("`{}` is not a URL", account.endpoint))
                     .hint("https://backend.serri.com/campaign/t1/api/v2"),
             );
         }

@@ -59,7 +59,7 @@ fn outcome(route: &Route, call: Call, lookup: Option<&Value>) -> Result<(Vec<Val
 pub fn shown_of(made: &Made) -> Vec<Value> {
     let suppression = |change: &Suppression| {
         json!({
-            "rule": change.reason.trim_start_matches("rule `").trim_end_matches('`'),
+            "rule": change.rule,
             "suppress": if change.add { "add" } else { "remove" },
             "destination": change.number,
         })
@@ -94,7 +94,7 @@ pub fn shown(send: &NewSend) -> Value {
             }
             shown.extend(wishes(&content.wishes));
         }
-        Err(reason) => drop(shown.insert("error".into(), Value::from(reason.as_str()))),
+        Err(unmapped) => drop(shown.insert("error".into(), Value::from(unmapped.to_string()))),
     }
     Value::Object(shown)
 }

@@ -9,7 +9,7 @@ use crate::config::relay::AlertSpec;
 use crate::config::route::RouteFile;
 use crate::config::wishes::{CampaignSpec, MediaKind};
 use crate::config::{File, Written};
-use crate::map::phone;
+use crate::phone;
 
 /// What is wrong with the list of campaigns.
 pub fn campaigns(written: &Written, faults: &mut Vec<Fault>) {
@@ -153,7 +153,7 @@ fn campaign_alert(written: &Written, alert: &AlertSpec, say: &mut dyn FnMut(&str
             "add an account with a key of its own, or tell by `webhook` or `slack`",
         );
     }
-    match alert.to.as_deref().map(|to| phone::normalise(to, &account.default_country)) {
+    match alert.to.as_deref().map(|to| phone::normalise(to, Some(account.default_country))) {
         Some(Ok(_)) => {}
         Some(Err(error)) => say("to", error.to_string(), "write the number in full, as +919812345670"),
         None => say("campaign", "a campaign needs a number that gets it".into(), "as to: \"+919812345670\""),

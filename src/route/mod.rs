@@ -29,6 +29,7 @@ use crate::decode::{CallLimit, DecodeError, Decoded, Exceeded, decode, hash};
 use crate::event::{Envelope, Event, Made, NewEvent};
 use crate::handshake::{self, Handshakes};
 use crate::map::{Allowance, RuleContext, Scope};
+use crate::phone::Country;
 use crate::source::{Knowledge, Windows, hash_id, override_manner};
 use rules::Rules;
 
@@ -48,7 +49,7 @@ pub struct Route {
     /// Its calls that are not events.
     pub handshakes: Handshakes,
     rules: Rules,
-    account_country: String,
+    account_country: Country,
     windows: Windows,
     limit: CallLimit,
 }
@@ -150,7 +151,7 @@ impl Route {
             knowledge,
             handshakes,
             rules,
-            account_country: account.default_country.clone(),
+            account_country: account.default_country,
             windows: Windows { with_id: relay.store.dedup_window.0, without_id: relay.store.dedup_window_without_id.0 },
             limit: limit_of(&relay.server.call_limit),
         })
@@ -203,7 +204,7 @@ impl Route {
     /// What the rules make of an event.
     fn made(&self, event: &Event, scope: &Scope, (at, allowance): (Timestamp, Allowance)) -> Made {
         let scope = scope.with_event(event, &self.name, &self.source, at);
-        self.rules.apply(&scope, RuleContext { country: &self.account_country, received_at: at }, allowance)
+        self.rules.apply(&scope, RuleContext { country: Some(self.account_country), received_at: at }, allowance)
     }
 
     /// What the rules may make of one event that takes so many bytes itself.

@@ -10,7 +10,8 @@ use crate::config::wishes::{CampaignSpec, WishesSpec};
 use crate::config::{File, Written};
 use crate::event::{Cancel, Made};
 use crate::map::expression::Expression;
-use crate::map::{Allowance, Rule, RuleContext, RulePlace, Scope, SuppressRule, Wish, WishPlaces, phone};
+use crate::map::{Allowance, Rule, RuleContext, RulePlace, Scope, SuppressRule, Wish, WishPlaces};
+use crate::phone::{self, Country};
 
 /// The rules, compiled.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ pub struct Detour {
 
 impl Detour {
     /// What is wished; `check` has seen to it that the number is one.
-    pub fn of(wishes: &WishesSpec, country: &str) -> Self {
+    pub fn of(wishes: &WishesSpec, country: Option<Country>) -> Self {
         let number = wishes.redirect_to.as_ref().and_then(|number| phone::normalise(number, country).ok());
         Self { redirect_to: number, dry_run: wishes.dry_run.unwrap_or(false) }
     }
@@ -59,7 +60,7 @@ impl Rules {
         let account = spec.account.as_deref().unwrap_or("default");
         let far = written.relay.value.accounts.get(account).map(|account| account.wishes.clone()).unwrap_or_default();
         let of_route = spec.wishes.over(&far);
-        let country = written.relay.value.accounts.get(account).map_or("", |account| &account.default_country);
+        let country = written.relay.value.accounts.get(account).map(|account| account.default_country);
         let places = WishPlaces { route: &file.node, rule: None, relay: &written.relay.node, account, country };
         let campaigns = Arc::new(campaigns_of(written, account));
         let contact = super::manner_of(spec, written).and_then(|manner| manner.contact);
@@ -150,7 +151,7 @@ impl Rules {
     }
 
     /// What the rules make of an event, no more than is allowed.
-    pub fn apply(&self, scope: &Scope, context: RuleContext<'_>, mut allowance: Allowance) -> Made {
+    pub fn apply(&self, scope: &Scope, context: RuleContext, mut allowance: Allowance) -> Made {
         // with the source's steps: what is not wanted any more must not go because rules, or other events, used theirs up
         let mut made = Made { cancels: self.cancels(scope), ..Made::default() };
         let scope = &scope.for_rules();

@@ -47,8 +47,8 @@ fn read_with(setup: Setup, route: &str, body: Value) -> Result<Vec<NewEvent>, De
     route.read(&route.authentication.assume(call_of(&sample, &manner)), Timestamp(0))
 }
 
-fn reasons(made: &Made) -> Vec<&str> {
-    made.sends.iter().filter_map(|send| send.content.as_ref().err().map(String::as_str)).collect()
+fn reasons(made: &Made) -> Vec<String> {
+    made.sends.iter().filter_map(|send| send.content.as_ref().err().map(ToString::to_string)).collect()
 }
 
 /// 900 KB of entries that look like a form's answers.
@@ -114,7 +114,7 @@ fn the_events_of_a_call_share_a_budget_and_a_replay_has_its_own() {
     let light = read(route, json!({"events": entries(1_000)}));
     assert!(light.iter().all(|event| reasons(&event.made).is_empty()), "a large call of a real kind is not a problem");
     let (heavy, took) = timed(|| read(template, json!({"events": entries(1_000)})));
-    let said: Vec<&str> = heavy.iter().flat_map(|event| reasons(&event.made)).collect();
+    let said: Vec<String> = heavy.iter().flat_map(|event| reasons(&event.made)).collect();
     assert_eq!(heavy.len(), 1_000, "no event is lost");
     assert!(heavy[0].made.is_something() && said.len() > 500, "{}", said.len());
     assert!(

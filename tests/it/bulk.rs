@@ -122,7 +122,7 @@ impl Bulk {
             operate: Arc::clone(&stepped) as Arc<dyn Operate>,
             due: Arc::new(Wakes::new(&routes)),
             routes,
-            accounts: [("default".to_owned(), "IN".to_owned())].into(),
+            accounts: [("default".to_owned(), serri_relay::phone::Country::INDIA)].into(),
             notices: Notices::new(Arc::clone(&metrics)).0,
             clock: Clock::system(),
             wake: Arc::new(Notify::new()),

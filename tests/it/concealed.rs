@@ -26,7 +26,7 @@ fn secrets(root: &Value) -> BTreeSet<Vec<String>> {
 }
 
 fn walk(root: &Value, schema: &Value, path: &mut Vec<String>, found: &mut BTreeSet<Vec<String>>) {
-    for way in (Shape { root }).ways(schema) {
+    for way in Shape::new(root).ways(schema) {
         let named = way.get("properties").and_then(Value::as_object).into_iter().flatten();
         let named = named.map(|(key, inner)| (key.as_str(), inner));
         let free = way.get("additionalProperties").filter(|more| more.is_object()).map(|inner| ("*", inner));

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("hours", &["clock"]),
+    ("phone", &[]),
     ("secret", &[]),
     ("mask", &["secret"]),
-    ("event", &["clock", "hours"]),
-    ("config", &["mask", "event"]),
+    ("event", &["clock", "hours", "phone"]),
+    ("config", &["phone", "mask", "event"]),
     ("telemetry", &["mask", "config"]),
     ("bulkhead", &[]),
     ("listen", &[]),
@@ -20,10 +21,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("body", &["config"]),
     ("authenticate", &["clock", "secret", "mask", "config", "call", "body"]),
     ("decode", &["mask", "event", "config", "call", "body", "authenticate"]),
-    ("serri", &["clock", "secret", "event", "listen", "outbound"]),
-    ("map", &["clock", "hours", "mask", "event", "config", "serri"]),
+    ("serri", &["phone", "clock", "secret", "event", "listen", "outbound"]),
+    ("map", &["phone", "clock", "hours", "mask", "event", "config", "serri"]),
     ("source", &["secret", "mask", "event", "config", "outbound", "call", "handshake", "decode", "map"]),
-    ("route", &["clock", "mask", "event", "config", "call", "handshake", "authenticate", "decode", "map", "source"]),
+    (
+        "route",
+        &["phone", "clock", "mask", "event", "config", "call", "handshake", "authenticate", "decode", "map", "source"],
+    ),
     ("store", &["clock", "event"]),
     (
         "receive",
@@ -62,6 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
+            "phone",
             "alert",
             "clock",
             "secret",
@@ -79,6 +84,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "relay",
         &[
+            "phone",
             "clock",
             "secret",
             "config",

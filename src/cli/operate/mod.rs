@@ -8,7 +8,9 @@ pub mod suppress;
 use anyhow::Context as _;
 use clap::Args;
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use thiserror::Error;
 
 use super::{Setting, block_on, say};
 use crate::config;
@@ -96,6 +98,16 @@ pub struct Paging {
 /// How many entries one page has at most.
 const PAGE: usize = 1_000;
 
+/// A problem that the relay tells.
+#[derive(Debug, Deserialize, Error)]
+#[error("{detail}")]
+struct Refused {
+    detail: String,
+    /// The line of what was sent that is wrong, and what is wrong there.
+    line: Option<u64>,
+    reason: Option<String>,
+}
+
 /// A running relay.
 pub struct Admin {
     base: String,
@@ -174,9 +186,8 @@ impl Admin {
         if status.is_success() {
             return Ok(text);
         }
-        let detail = serde_json::from_str::<Value>(&text).ok();
-        let detail = detail.as_ref().and_then(|problem| problem.get("detail")).and_then(Value::as_str);
-        anyhow::bail!("{}", detail.map_or_else(|| format!("{status}: {text}"), ToOwned::to_owned))
+        let refused = serde_json::from_str::<Refused>(&text);
+        Err(refused.map_or_else(|_| anyhow::anyhow!("{status}: {text}"), anyhow::Error::new))
     }
 
     /// The same, read as JSON; shown as such if that is asked for, and then `None`.

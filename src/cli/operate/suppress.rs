@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Relay, Sent, entries, field, more, step, table};
+use super::{Refused, Relay, Sent, entries, field, more, step, table};
 use crate::cli::{Ended, Setting, say};
 
 /// The arguments of `suppress`.
@@ -143,11 +143,11 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
 
 /// A fault of a line says which file it is in, so that editors find it.
 fn in_file(file: &Path, error: &anyhow::Error) -> anyhow::Error {
-    let text = format!("{error:#}");
-    let placed = text.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
-    match placed.filter(|(line, _)| line.parse::<u64>().is_ok()) {
-        Some((line, what)) => anyhow::anyhow!("{}:{line}: {what}", file.display()),
-        None => anyhow::anyhow!("{}: {text}; importing the same file again is safe", file.display()),
+    match error.downcast_ref() {
+        Some(Refused { line: Some(line), reason: Some(reason), .. }) => {
+            anyhow::anyhow!("{}:{line}: {reason}", file.display())
+        }
+        _ => anyhow::anyhow!("{}: {error:#}; importing the same file again is safe", file.display()),
     }
 }
 

@@ -162,8 +162,8 @@ fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
 fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<bool> {
     let content = match &send.content {
         Ok(content) => content,
-        Err(reason) => {
-            transitions::record(db, id.0, now, Transition::end(SendState::Failed, reason))?;
+        Err(unmapped) => {
+            transitions::record(db, id.0, now, Transition::end(SendState::Failed, &unmapped.to_string()))?;
             return Ok(false);
         }
     };

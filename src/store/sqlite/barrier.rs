@@ -14,7 +14,7 @@ pub fn barrier(db: &Connection, candidate: act::Candidate<'_>, now: Timestamp) -
     let act::Candidate { send, route, event, old } = candidate;
     let content = match &send.content {
         Ok(content) => content,
-        Err(reason) => return Ok(Some(reason.clone())),
+        Err(unmapped) => return Ok(Some(unmapped.to_string())),
     };
     let wishes = &content.wishes;
     let mut facts = SendFacts {

@@ -33,7 +33,7 @@ impl Beginning {
 /// its state.
 pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: Option<Timestamp>) -> Result<SendState> {
     let begins = match (&send.content, lease) {
-        (Err(reason), _) => Beginning::ended(SendState::Failed, origin.at, reason.clone()),
+        (Err(unmapped), _) => Beginning::ended(SendState::Failed, origin.at, unmapped.to_string()),
         (Ok(_), Some(until)) => Beginning { state: SendState::Sending, due: until, why: None, reason: None },
         (Ok(content), None) => beginning(db, origin, send, content)?,
     };

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::append::append;
 use super::fast_path::FastPath;
 use crate::clock::Timestamp;
-use crate::event::{Made, NewEvent, NewSend};
+use crate::event::{Made, NewEvent, NewSend, Unmapped, UnmappedReason};
 
 /// Does what an append does, takes it back, and writes a page all the same, so that the commit meets the disk.
 pub fn probe(db: &Connection) -> rusqlite::Result<()> {
@@ -22,8 +22,8 @@ pub fn probe(db: &Connection) -> rusqlite::Result<()> {
 }
 
 fn trial() -> NewEvent {
-    let send =
-        NewSend { rule: String::new(), account: String::new(), item: 0, version: 0, content: Err("a probe".into()) };
+    let content = Err(Unmapped { rule: String::new(), key: String::new(), reason: UnmappedReason::Empty });
+    let send = NewSend { rule: String::new(), account: String::new(), item: 0, version: 0, content };
     NewEvent {
         route: String::new(),
         source: String::new(),

@@ -117,7 +117,9 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
                 }
                 transitions::note(db, id.0, now, "its rule was changed: it was mapped again from its event")?;
             }
-            Some((_, Err(reason))) => transitions::record(db, id.0, now, Transition::end(SendState::Failed, reason))?,
+            Some((_, Err(unmapped))) => {
+                transitions::record(db, id.0, now, Transition::end(SendState::Failed, &unmapped.to_string()))?;
+            }
             None => {
                 let reason = "the rule was changed, and does not apply to the event any more";
                 transitions::record(db, id.0, now, Transition::end(SendState::Cancelled, reason))?;

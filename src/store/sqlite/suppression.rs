@@ -8,7 +8,7 @@ use crate::event::{BY_HAND, Suppression, plain_account};
 /// Adds a number to those that must not be messaged, or takes it off, because an event or a person says so. Returns how
 /// many entries that changed; `*` takes it off every account's.
 pub fn suppress(db: &Connection, change: &Suppression, event: Option<i64>, at: Timestamp) -> Result<usize> {
-    let Suppression { account, number, add, reason, since } = change;
+    let Suppression { account, number, add, reason, since, .. } = change;
     let account = plain_account(account);
     let changed = if *add {
         // who gives no reason does not take away one that was given

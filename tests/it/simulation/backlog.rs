@@ -161,6 +161,7 @@ async fn thousands_that_are_due_and_may_not_go_hold_up_nobody_else() {
         account: "*".into(),
         number: format!("+9198{number:08}"),
         add: true,
+        rule: None,
         reason: "asked".into(),
         since: None,
     };

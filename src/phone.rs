@@ -1,6 +1,7 @@
-//! Phone numbers as people type them, to E.164, by Google's libphonenumber metadata.
+//! Phone numbers as people type them, to E.164, and the countries they are dialled in, by Google's libphonenumber metadata.
 
-use std::str::FromStr as _;
+use std::fmt;
+use std::str::FromStr;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 use thiserror::Error;
@@ -34,43 +35,55 @@ const TRUNK_ZERO: [Region; 24] = [
     Region::ZA,
 ];
 
-/// Why a text is not one valid number.
+/// A country that has phone numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Country(Region);
+
+/// The text names no country.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum PhoneError {
-    /// The country is none.
-    #[error("`{0}` is not a country code of two letters (ISO 3166-1), as IN or US")]
-    Country(String),
-    /// The text is not a number that can be dialled.
-    #[error("it is not a valid phone number{}", .0.as_ref().map(|country| format!(" of {country} or with a country code")).unwrap_or_default())]
-    Invalid(Option<String>),
+#[error("`{0}` is not a country")]
+pub struct NoCountry(pub String);
+
+/// The text is not one valid number: neither of the country, if there is one, nor with a country code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("it is not a valid phone number{}", .0.map(|country| format!(" of {country} or with a country code")).unwrap_or_default())]
+pub struct NoNumber(pub Option<Country>);
+
+impl Country {
+    /// Where nothing else is said.
+    pub const INDIA: Self = Self(Region::IN);
 }
 
-/// Whether a text names a country that has phone numbers.
-pub fn is_country(code: &str) -> bool {
-    region(code).is_ok()
+impl FromStr for Country {
+    type Err = NoCountry;
+
+    /// Takes the two letters of ISO 3166-1, as `IN` or `us`.
+    fn from_str(text: &str) -> Result<Self, NoCountry> {
+        let known = Region::from_str(text.trim()).ok();
+        let dialled = known.filter(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(*region).is_some());
+        dialled.map(Self).ok_or_else(|| NoCountry(text.to_owned()))
+    }
 }
 
-fn region(code: &str) -> Result<Region, PhoneError> {
-    let known = Region::from_str(&code.trim().to_ascii_uppercase())
-        .ok()
-        .filter(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(*region).is_some());
-    known.ok_or_else(|| PhoneError::Country(code.to_owned()))
+impl fmt::Display for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// The number in E.164 (`+919812345670`).
 ///
-/// `country` is taken for numbers without country code; empty: they are refused.
+/// Numbers without country code are taken to be of `country`; without one they are refused.
 ///
 /// # Errors
 ///
-/// A [`PhoneError`] if the text is not one valid number, or the country is none.
-pub fn normalise(text: &str, country: &str) -> Result<String, PhoneError> {
-    let region = if country.trim().is_empty() { None } else { Some(region(country)?) };
-    let invalid = || PhoneError::Invalid(region.map(|_| country.trim().to_ascii_uppercase()));
+/// [`NoNumber`] if the text is not one valid number.
+pub fn normalise(text: &str, country: Option<Country>) -> Result<String, NoNumber> {
+    let region = country.map(|Country(region)| region);
     let is_valid = |number: &PhoneNumber| PHONE_NUMBER_UTIL.is_valid_number(number);
     let parse = || PHONE_NUMBER_UTIL.parse(text, region).ok().filter(is_valid);
     let dialled = || region.and_then(|region| dialled(text, region)?.find(is_valid));
-    let number = written_out(text).filter(is_valid).or_else(dialled).or_else(parse).ok_or_else(invalid)?;
+    let number = written_out(text).filter(is_valid).or_else(dialled).or_else(parse).ok_or(NoNumber(country))?;
     Ok(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
 }
 
@@ -122,9 +135,9 @@ mod tests {
         for given in
             ["+91-9812345670", "098123 45670", "9812345670", "919812345670", "tel:+91 98123 45670", " 919812345670"]
         {
-            assert_eq!(normalise(given, "IN"), Ok("+919812345670".into()), "{given}");
+            assert_eq!(normalise(given, Some(Country::INDIA)), Ok("+919812345670".into()), "{given}");
         }
-        assert_eq!(normalise("(201) 555-0123", "us"), Ok("+12015550123".into()));
+        assert_eq!(normalise("(201) 555-0123", "us".parse().ok()), Ok("+12015550123".into()));
     }
 
     #[test]
@@ -156,9 +169,18 @@ mod tests {
     #[test]
     fn what_is_not_one_valid_number_is_refused() {
         for given in ["", "-", "12345", "98765 43210, 98765 43211", "call me"] {
-            assert!(normalise(given, "IN").is_err(), "{given}");
+            assert!(normalise(given, Some(Country::INDIA)).is_err(), "{given}");
         }
-        assert_eq!(normalise("9812345670", "XX"), Err(PhoneError::Country("XX".into())));
-        assert!(normalise("9812345670", "").is_err());
+        let said = normalise("12345", Some(Country::INDIA)).expect_err("too short").to_string();
+        assert_eq!(said, "it is not a valid phone number of IN or with a country code");
+        assert!(normalise("9812345670", None).is_err_and(|error| error.to_string() == "it is not a valid phone number"));
+    }
+
+    #[test]
+    fn a_country_is_one_that_has_numbers() {
+        assert_eq!(" in ".parse::<Country>().map(|country| country.to_string()), Ok("IN".to_owned()));
+        for text in ["", "India", "XX", "001", "I"] {
+            assert_eq!(text.parse::<Country>(), Err(NoCountry(text.into())), "{text}");
+        }
     }
 }
