@@ -43,7 +43,7 @@ fn mapping(c: &mut Criterion) {
     let place = RulePlace { file: &file.node, index: 0 };
     let relay = &checked.written.relay;
     let places = WishPlaces {
-        route: &file.node,
+        route: Some(&file.node),
         rule: None,
         relay: &relay.node,
         account: "default",

@@ -173,7 +173,9 @@ mod tests {
         }
         let said = normalise("12345", Some(Country::INDIA)).expect_err("too short").to_string();
         assert_eq!(said, "it is not a valid phone number of IN or with a country code");
-        assert!(normalise("9812345670", None).is_err_and(|error| error.to_string() == "it is not a valid phone number"));
+        assert!(
+            normalise("9812345670", None).is_err_and(|error| error.to_string() == "it is not a valid phone number")
+        );
     }
 
     #[test]

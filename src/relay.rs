@@ -6,7 +6,6 @@ mod keys;
 mod parts;
 mod settings;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +14,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use crate::admin::{Access, Desk};
 use crate::alert::{Alerter, Means, Notices};
 use crate::bulkhead::{Bulkhead, heartbeat};
 use crate::clock::Clock;
+use crate::config::address::ListenAddress;
 use crate::config::relay::{AccountSpec, RelayFile};
 use crate::deliver::{Deliverer, Lookups};
 use crate::event::view::HoldView;
@@ -29,7 +30,7 @@ use crate::receive::{BodyMemory, Receiver, StoreMemory};
 use crate::route::check::Checked;
 use crate::route::wakes::Wakes;
 use crate::secret::Secret;
-use crate::serri::sandbox::Sandbox;
+use crate::serri::sandbox::{self, Sandbox};
 use crate::serri::{Caller, Client};
 use crate::store::{self, Archive, Engine, Intake, OpenError, Operate, Store};
 use crate::telemetry::Metrics;
@@ -87,10 +88,10 @@ impl Listeners {
     ///
     /// [`StartError::Listen`] if an address is taken.
     pub async fn bind(settings: &RelayFile) -> Result<Self, StartError> {
-        let bind = async |address: &str| {
-            TcpListener::bind(address).await.map_err(|error| StartError::Listen(address.to_owned(), error))
+        let bind = async |ListenAddress(address): ListenAddress| {
+            TcpListener::bind(address).await.map_err(|error| StartError::Listen(address.to_string(), error))
         };
-        Ok(Self { webhooks: bind(&settings.server.listen).await?, admin: bind(&settings.admin.listen).await? })
+        Ok(Self { webhooks: bind(settings.server.listen).await?, admin: bind(settings.admin.listen).await? })
     }
 }
 
@@ -106,7 +107,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), StartError> {
     let settings = checked.written.relay.value;
-    let store = store::open(&settings.store.url)?;
+    let store = store::open(settings.store.url.as_str())?;
     let keys = Keys::of(&settings, checked.sending);
     keys.check(&*store).await?;
     let outbound = Outbound::new(limits(&settings), &proxy(&settings), clock.clone())?;
@@ -154,7 +155,7 @@ pub async fn serve(
     };
     let caller: Arc<dyn Caller> = Arc::new(Client::new(outbound.clone()));
     let alerter = Alerter {
-        targets: targets(&settings, sandbox.as_ref().map(|(_, address)| *address)),
+        targets: targets(&checked.alerts, sandbox.as_ref().map(|(_, url)| url)),
         remind: settings.delivery.remind.0,
         unreachable_after: settings.delivery.unreachable_after.0,
         means: Means {
@@ -170,7 +171,7 @@ pub async fn serve(
         store: Arc::clone(&store) as Arc<dyn Store>,
         caller: Arc::clone(&caller),
         routes: Arc::clone(&routes),
-        accounts: accounts(&settings, sandbox.as_ref().map(|(_, address)| *address)),
+        accounts: accounts(&checked.accounts, &settings.campaigns, sandbox.as_ref().map(|(_, url)| url)),
         settings: settings_of_calls,
         clock: clock.clone(),
         wake: Arc::clone(&wake),
@@ -191,7 +192,7 @@ pub async fn serve(
 
     let header_timeout = settings.server.header_timeout.0;
     let address =
-        listeners.admin.local_addr().map_err(|error| StartError::Listen(settings.admin.listen.clone(), error))?;
+        listeners.admin.local_addr().map_err(|error| StartError::Listen(settings.admin.listen.to_string(), error))?;
     let access = Access { token: Secret::new(settings.admin.token.trim()), reach: Reach::of(address) };
     let admin = admin::router(desk, metrics, sandbox.as_ref().map(|(sandbox, _)| sandbox), access);
     let limits = listen::Limits { header_timeout, connections: connections(&settings.server) };
@@ -262,16 +263,18 @@ async fn start_sandbox(
     clock: &Clock,
     parts: &mut Parts,
     stop: &CancellationToken,
-) -> Result<(Sandbox, SocketAddr), StartError> {
+) -> Result<(Sandbox, Url), StartError> {
     let sandbox = Sandbox::new(clock.clone());
     let failed = |error| StartError::Listen("127.0.0.1:0".into(), error);
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
+    let url = format!("http://{address}{}", sandbox::PATH);
+    let url = Url::parse(&url).map_err(|error| failed(std::io::Error::other(error)))?;
     parts.spawn(
         "the sandbox",
         listen::serve(listener, sandbox.guarded(Reach::Loopback), Duration::from_secs(10), stop.clone()),
     );
-    Ok((sandbox, address))
+    Ok((sandbox, url))
 }
 
 /// What has been on hold since an earlier process is said once more, and counted.
@@ -309,5 +312,5 @@ fn announce(settings: &RelayFile, receiver: &Receiver, listeners: &Listeners, sa
             "SANDBOX: no message of these accounts reaches anybody, since they have no Serri API key (SERRI_API_KEY) or `--sandbox` was given; see what would have been sent at http://{admin}/sandbox/messages"
         );
     }
-    tracing::info!(webhooks, admin, store = settings.store.url, "serri-relay is running");
+    tracing::info!(webhooks, admin, store = settings.store.url.as_str(), "serri-relay is running");
 }

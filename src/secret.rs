@@ -1,8 +1,13 @@
 //! Values that must not be seen: compared in constant time, never printed, wiped when dropped.
 
 use std::fmt;
+use std::str::FromStr;
 
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
+use thiserror::Error;
 
 /// A secret text. Its `Debug` shows nothing, and it has no `Display`.
 #[derive(Clone)]
@@ -33,6 +38,46 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(hidden)")
+    }
+}
+
+/// A key that calls are signed with by Standard Webhooks: `whsec_` and base64. Its `Debug` shows nothing.
+#[derive(Clone)]
+pub struct SigningKey {
+    key: hmac::Key,
+    written: Secret,
+}
+
+/// The text is no such key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the secret is not base64")]
+pub struct NoKey;
+
+impl SigningKey {
+    /// The HMAC-SHA256 of a text.
+    pub fn sign(&self, text: &str) -> hmac::Tag {
+        hmac::sign(&self.key, text.as_bytes())
+    }
+
+    /// As it is written.
+    pub fn written(&self) -> &Secret {
+        &self.written
+    }
+}
+
+impl FromStr for SigningKey {
+    type Err = NoKey;
+
+    fn from_str(text: &str) -> Result<Self, NoKey> {
+        let text = text.trim();
+        let bytes = STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).map_err(|_| NoKey)?;
+        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &bytes), written: Secret::new(text) })
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(hidden)")
     }
 }
 

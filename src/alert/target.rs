@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Means;
 use super::notice::{Notice, signature};
 use crate::event::{AccountChange, AccountTurn, Notification, Outcome, plain_account};
-use crate::secret::Secret;
+use crate::secret::{Secret, SigningKey};
 use crate::serri::{Endpoint, payload};
 
 /// The most of an answer that is read.
@@ -25,7 +25,7 @@ pub enum Target {
         /// The URL.
         url: Url,
         /// The key that it is signed with.
-        key: Option<Secret>,
+        key: Option<SigningKey>,
     },
     /// A Slack-compatible incoming webhook.
     Slack(Url),

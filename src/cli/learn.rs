@@ -19,7 +19,7 @@ pub fn run(setting: &Setting) -> anyhow::Result<()> {
     let (written, _) = config::read(&setting.dir, &setting.variables, Extent::Used);
     let written = written.context("the settings cannot be read; `serri-relay check` shows why")?;
     let relay = &written.relay.value;
-    let seen = learned(&relay.store.url)
+    let seen = learned(relay.store.url.as_str())
         .with_context(|| format!("what was accepted stands in the store, {}", relay.store.url))?;
     // the sandbox takes any count: it teaches nothing
     let (seen, of_sandbox): (Vec<LearnedCampaign>, Vec<_>) =

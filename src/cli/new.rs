@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     say(&format!("wrote {}\n\nnext:", path.display()));
     say("  edit it: the campaign's name, and what stands in its template");
     let signs_url = source.value.manner.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::signs_url);
-    if signs_url && written.relay.value.server.public_url.as_deref().is_none_or(|url| url.trim().is_empty()) {
+    if signs_url && written.relay.value.server.public_url().is_none() {
         say("  set server.public_url in relay.yaml: this source signs the URL, and nothing starts without it");
     }
     say(&format!("  serri-relay{config} check"));
@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         say(&format!("  serri-relay{config} post {name} {sample}    # to a running relay, signed"));
     }
     say(&format!("  serri-relay{config} sources {}     # how to set it up at the sender", source.name));
-    let base = written.relay.value.server.public_url.as_deref();
+    let base = written.relay.value.server.public_url();
     say(&format!("\nthe URL for the sender: {}", address(base, name, &source.value)));
     Ok(ExitCode::SUCCESS)
 }

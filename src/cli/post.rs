@@ -56,6 +56,6 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
 
 /// The webhook listener as this computer reaches it.
 pub fn base_url(settings: &RelayFile) -> String {
-    let address = settings.server.listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "127.0.0.1:");
+    let address = settings.server.listen.here();
     format!("http://{address}")
 }

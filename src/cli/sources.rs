@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         );
         bail!("there is no source `{name}`; {hint}");
     };
-    let base = written.relay.value.server.public_url.as_deref().filter(|url| !url.trim().is_empty());
+    let base = written.relay.value.server.public_url();
     say(page(&source.name, &source.value, base).trim_end());
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 //! What is written here becomes running parts elsewhere ([`crate::route`], [`crate::authenticate`], [`crate::map`]).
 //! Nothing is compiled here, and only this module reads the environment.
 
+pub mod address;
 pub mod auth;
 mod conceal;
 pub mod document;

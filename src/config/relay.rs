@@ -6,10 +6,12 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::address::{ApiUrl, HookUrl, ListenAddress, ProxySpec, PublicUrl, StoreUrl};
 use super::unit::{Rate, Size, Span};
 use super::wishes::{CampaignSpec, WishesSpec};
 use crate::event::{Confirm, OnUncertain, sandboxed};
 use crate::phone::Country;
+use crate::secret::SigningKey;
 
 /// The relay's own settings. Every key is also an environment variable: `server.listen` is `SERRI_RELAY__SERVER__LISTEN`.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -36,10 +38,10 @@ pub struct RelayFile {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 pub struct ServerSpec {
     /// Address and port.
-    pub listen: String,
+    pub listen: ListenAddress,
     /// The URL senders were given, up to the path (`https://hooks.example.com`). Needed where a sender signs the URL; the Host header is never trusted for that.
     #[serde(default)]
-    pub public_url: Option<String>,
+    pub public_url: Option<PublicUrl>,
     /// The largest body taken, also after unpacking gzip; larger ones are answered 413.
     pub body_limit: Size,
     /// How long a sender may take for the head of a request.
@@ -56,6 +58,13 @@ pub struct ServerSpec {
     pub per_address: PerAddressSpec,
     /// How long a stopping relay waits for what is in flight.
     pub shutdown_grace: Span,
+}
+
+impl ServerSpec {
+    /// The URL senders were given, if there is one.
+    pub fn public_url(&self) -> Option<&str> {
+        self.public_url.as_ref().and_then(PublicUrl::get)
+    }
 }
 
 /// What one call may bring.
@@ -92,7 +101,7 @@ pub enum Addresses {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 pub struct AdminSpec {
     /// Address and port. Anything but a loopback address needs a token.
-    pub listen: String,
+    pub listen: ListenAddress,
     /// What callers put into `Authorization: Bearer ...`; empty: no token is asked for.
     #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
@@ -103,7 +112,7 @@ pub struct AdminSpec {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 pub struct StoreSpec {
     /// `sqlite:` and a path, relative to the working directory.
-    pub url: String,
+    pub url: StoreUrl,
     /// How long a second call with the same event id is taken for a repetition.
     pub dedup_window: Span,
     /// The same for sources whose events have no id: there an equal body counts.
@@ -115,7 +124,7 @@ pub struct StoreSpec {
 pub struct AccountSpec {
     /// The URL of the campaign API.
     #[serde(default = "default_endpoint")]
-    pub endpoint: String,
+    pub endpoint: ApiUrl,
     /// The project's key, from Manage > API Key. Empty: the in-process sandbox stands in.
     #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
@@ -152,8 +161,9 @@ impl AccountSpec {
     }
 }
 
-fn default_endpoint() -> String {
-    "https://backend.serri.com/campaign/t1/api/v2".into()
+#[expect(clippy::expect_used, reason = "a constant, which a test reads as well")]
+fn default_endpoint() -> ApiUrl {
+    "https://backend.serri.com/campaign/t1/api/v2".parse().expect("a URL")
 }
 
 fn default_country() -> Country {
@@ -172,7 +182,7 @@ pub struct DeliverySpec {
     /// How long connecting may take.
     pub connect_timeout: Span,
     /// The proxy that calls to other computers go through: `environment` (what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say), `none`, or its URL. Calls to this computer never go through one.
-    pub proxy: String,
+    pub proxy: ProxySpec,
     /// How many calls are under way at once.
     pub concurrency: u32,
     /// When a send is tried again.
@@ -189,32 +199,7 @@ pub struct DeliverySpec {
     pub unreachable_after: Span,
 }
 
-impl DeliverySpec {
-    /// The proxy's URL, if one is written; `None` for what is neither that nor one of the words.
-    pub fn proxy(&self) -> Option<ProxySpec> {
-        match self.proxy.trim() {
-            "" | "none" => Some(ProxySpec::None),
-            "environment" => Some(ProxySpec::Environment),
-            url => {
-                let url = url::Url::parse(url).ok()?;
-                matches!(url.scheme(), "http" | "https").then_some(ProxySpec::Url(url))
-            }
-        }
-    }
-}
-
-/// A proxy for calls to other computers.
-#[derive(Clone, PartialEq, Eq)]
-pub enum ProxySpec {
-    /// None is used.
-    None,
-    /// What the environment's variables say.
-    Environment,
-    /// This one.
-    Url(url::Url),
-}
-
-/// How often it is tried whether an account or a campaign on hold works again, with one send that is due anyway.
+/// How often it is tried whether an account or a campaign that stands still works again, with one send that is due anyway.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 pub struct ProbeSpec {
     /// The first time; the wait doubles each time.
@@ -229,15 +214,15 @@ pub struct AlertSpec {
     /// A URL that gets JSON, signed by Standard Webhooks.
     #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
-    pub webhook: Option<String>,
+    pub webhook: Option<HookUrl>,
     /// The secret it is signed with: `whsec_` and base64.
     #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
-    pub secret: Option<String>,
+    pub secret: Option<SigningKey>,
     /// The URL of a Slack-compatible incoming webhook.
     #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
-    pub slack: Option<String>,
+    pub slack: Option<HookUrl>,
     /// A Serri campaign that takes one parameter: what happened.
     #[serde(default)]
     pub campaign: Option<String>,
@@ -258,4 +243,12 @@ pub struct RetrySpec {
     pub max: Span,
     /// After this long a send that still fails is given up. Faults of the account or the campaign never use it up.
     pub give_up_after: Span,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_stands_for_an_endpoint_that_is_left_out_is_a_url() {
+        assert_eq!(super::default_endpoint().url().host_str(), Some("backend.serri.com"));
+    }
 }

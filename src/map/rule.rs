@@ -225,7 +225,9 @@ impl Rule {
         let degrees = |key: &str, template: &Template, most: f64| -> Result<Option<f64>, Unmapped> {
             let Some(text) = self.optional(key, Some(template), scope)? else { return Ok(None) };
             let value = text.parse::<f64>().ok().filter(|value| value.abs() <= most);
-            value.map(Some).ok_or_else(|| self.failed(key, &format!("`{text}` is not a number of degrees up to {most}")))
+            value
+                .map(Some)
+                .ok_or_else(|| self.failed(key, &format!("`{text}` is not a number of degrees up to {most}")))
         };
         let (latitude, longitude) = (
             degrees("location.latitude", &rule.latitude, 90.0)?,

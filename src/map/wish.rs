@@ -88,6 +88,16 @@ impl Wish {
         self.cap.is_some()
     }
 
+    /// The number that gets everything instead of the customers, in E.164.
+    pub fn redirect_to(&self) -> Option<&str> {
+        self.redirect_to.as_deref()
+    }
+
+    /// Whether no call is made.
+    pub fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
     /// What later events about the same cancel a waiting send.
     pub fn cancel_on(&self) -> Option<Arc<Expression>> {
         self.cancel_on.clone()

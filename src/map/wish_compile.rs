@@ -22,8 +22,8 @@ use crate::phone::{self, Country};
 /// Where wishes may stand, the nearest first: a rule (if it is one's), a route, an account.
 #[derive(Debug, Clone, Copy)]
 pub struct WishPlaces<'a> {
-    /// The route's file.
-    pub route: &'a Node,
+    /// The route's file, if they are a route's or a rule's.
+    pub route: Option<&'a Node>,
     /// The rule's position in it.
     pub rule: Option<usize>,
     /// The settings.
@@ -36,13 +36,11 @@ pub struct WishPlaces<'a> {
 
 impl WishPlaces<'_> {
     fn of(&self, key: &str) -> Place {
-        if let Some(index) = self.rule {
-            let rule = self.route.get("sends").and_then(|sends| sends.entry(index));
-            if let Some(node) = rule.and_then(|rule| rule.get(key)) {
-                return node.place.clone();
-            }
-        }
-        if let Some(node) = self.route.get(key) {
+        let of_route = self.route.and_then(|route| {
+            let rule = self.rule.and_then(|index| route.get("sends")?.entry(index));
+            rule.and_then(|rule| rule.get(key)).or_else(|| route.get(key))
+        });
+        if let Some(node) = of_route {
             return node.place.clone();
         }
         self.relay.place_of(&["accounts", self.account, key]).clone()

@@ -1,20 +1,21 @@
-//! What the settings mean for the running parts: pure, and after `check` has seen to it that they can.
+//! What the settings mean for the running parts: pure, and total, since they were read and checked.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use reqwest::Url;
 
 use crate::alert::Target;
-use crate::config::relay::{AccountSpec, Addresses, AlertSpec, ProxySpec, RelayFile, ServerSpec};
+use crate::config::address::ProxySpec;
+use crate::config::relay::{AccountSpec, Addresses, RelayFile, ServerSpec};
 use crate::config::wishes::CampaignSpec;
 use crate::deliver::{self, Account, Policy, Settings};
 use crate::event::UncertainPolicy;
 use crate::listen::{Connections, SharedBy};
 use crate::outbound::{Limits, Proxy};
-use crate::phone::{self, Country};
+use crate::phone::Country;
 use crate::receive::Bounds;
-use crate::route::Detour;
+use crate::route::accounts::{Accounts, CheckedAccount};
+use crate::route::alerts::Alert;
 use crate::secret::Secret;
 use crate::serri::{Endpoint, sandbox};
 
@@ -46,12 +47,12 @@ pub fn connections(server: &ServerSpec) -> Connections {
     }
 }
 
-/// The proxy that calls go through; `check` has seen to it that it is one.
+/// The proxy that calls go through.
 pub fn proxy(settings: &RelayFile) -> Proxy {
-    match settings.delivery.proxy() {
-        Some(ProxySpec::Environment) => Proxy::Environment,
-        Some(ProxySpec::Url(url)) => Proxy::Through(url),
-        Some(ProxySpec::None) | None => Proxy::Direct,
+    match &settings.delivery.proxy {
+        ProxySpec::Environment => Proxy::Environment,
+        ProxySpec::Url(url) => Proxy::Through(url.clone()),
+        ProxySpec::None => Proxy::Direct,
     }
 }
 
@@ -79,26 +80,31 @@ pub fn calls(settings: &RelayFile) -> Settings {
     Settings { concurrency, timeout: delivery.timeout.0, policy, net: deliver::NET }
 }
 
-pub fn accounts(settings: &RelayFile, sandbox: Option<SocketAddr>) -> BTreeMap<String, Account> {
-    let account = |(name, spec): (&String, &AccountSpec)| {
-        let (endpoint, key) = match sandbox.filter(|_| spec.uses_sandbox()) {
-            Some(address) => (format!("http://{address}{}", sandbox::PATH), sandbox::KEY.to_owned()),
-            None => (spec.endpoint.clone(), spec.api_key.trim().to_owned()),
-        };
-        // `check` has seen to it that it is a URL
-        let endpoint = Endpoint { account: name.clone(), url: endpoint.parse::<Url>().ok()?, confirm: spec.confirm };
+/// The accounts as the deliverer has them, by the names that sends are kept under.
+pub fn accounts(checked: &Accounts, campaigns: &[CampaignSpec], sandbox: Option<&Url>) -> BTreeMap<String, Account> {
+    let account = |(name, account): (&String, &CheckedAccount)| {
+        let (endpoint, key) = reached(name, &account.spec, sandbox);
         let of = |campaign: &&CampaignSpec| campaign.account.as_deref().unwrap_or("default") == name;
-        let campaigns = settings.campaigns.iter().filter(of);
-        let account = Account {
+        let campaigns = campaigns.iter().filter(of);
+        let made = Account {
             endpoint,
-            key: Secret::new(key),
-            rate: spec.rate,
+            key,
+            rate: account.spec.rate,
             campaign_rates: campaigns.filter_map(|campaign| Some((campaign.name.clone(), campaign.rate?))).collect(),
-            detour: Detour::of(&spec.wishes, Some(spec.default_country)),
+            detour: account.detour.clone(),
         };
-        Some((spec.label(name), account))
+        (account.spec.label(name), made)
     };
-    settings.accounts.iter().filter_map(account).collect()
+    checked.iter().map(account).collect()
+}
+
+/// Where an account's calls go, and with which key.
+fn reached(name: &str, spec: &AccountSpec, sandbox: Option<&Url>) -> (Endpoint, Secret) {
+    let (url, key) = match sandbox.filter(|_| spec.uses_sandbox()) {
+        Some(sandbox) => (sandbox, sandbox::KEY),
+        None => (spec.endpoint.url(), spec.api_key.trim()),
+    };
+    (Endpoint { account: name.to_owned(), url: url.clone(), confirm: spec.confirm }, Secret::new(key))
 }
 
 /// The countries of the accounts' numbers, by the accounts as sends name them.
@@ -106,26 +112,15 @@ pub fn countries(settings: &RelayFile) -> BTreeMap<String, Country> {
     settings.accounts.iter().map(|(name, spec)| (spec.label(name), spec.default_country)).collect()
 }
 
-/// Those who want to know of holds; `check` has seen to it that each can be told.
-pub fn targets(settings: &RelayFile, sandbox: Option<SocketAddr>) -> Vec<Target> {
-    let accounts = accounts(settings, sandbox);
-    let target = |alert: &AlertSpec| {
-        if let Some(url) = alert.webhook.as_deref().and_then(|url| url.parse().ok()) {
-            return Some(Target::Webhook { url, key: alert.secret.as_deref().map(Secret::new) });
+/// Those who want to know of holds.
+pub fn targets(alerts: &[Alert], sandbox: Option<&Url>) -> Vec<Target> {
+    let target = |alert: &Alert| match alert {
+        Alert::Webhook { url, key } => Target::Webhook { url: url.clone(), key: key.clone() },
+        Alert::Slack(url) => Target::Slack(url.clone()),
+        Alert::Campaign { name, account, campaign, to } => {
+            let (endpoint, key) = reached(name, &account.spec, sandbox);
+            Target::Campaign { account: name.clone(), endpoint, key, campaign: campaign.clone(), to: to.clone() }
         }
-        if let Some(url) = alert.slack.as_deref().and_then(|url| url.parse().ok()) {
-            return Some(Target::Slack(url));
-        }
-        let name = alert.account.as_deref().unwrap_or("default");
-        let spec = settings.accounts.get(name)?;
-        let account = accounts.get(&spec.label(name))?;
-        Some(Target::Campaign {
-            account: name.to_owned(),
-            endpoint: account.endpoint.clone(),
-            key: account.key.clone(),
-            campaign: alert.campaign.clone()?,
-            to: phone::normalise(alert.to.as_deref()?, Some(spec.default_country)).ok()?,
-        })
     };
-    settings.alerts.iter().filter_map(target).collect()
+    alerts.iter().map(target).collect()
 }

@@ -1,8 +1,6 @@
 //! What may well be meant, and had better be looked at: warnings of `check`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::Path;
 
 use super::example::call_of;
 use super::{Route, manner_of};
@@ -126,7 +124,7 @@ pub fn lookup(file: &File<RouteFile>, route: &Route, faults: &mut Vec<Fault>) {
 pub fn storage(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
     let Some(source) = written.sources.get(&file.value.source) else { return };
     let url = &written.relay.value.store.url;
-    let path = Path::new(url.strip_prefix("sqlite:").unwrap_or(url));
+    let path = url.path();
     let never = source.value.facts.as_ref().is_some_and(|facts| facts.never_retries);
     if never && TEMPORARY.iter().any(|dir| path.starts_with(dir)) {
         let fault = Fault::at(
@@ -204,7 +202,7 @@ pub fn exposure(file: &File<RouteFile>, written: &Written, route: &Route, faults
     let account = relay.accounts.get(file.value.account.as_deref().unwrap_or("default"));
     let real = account.is_some_and(|account| !account.uses_sandbox());
     if route.authentication.is_open() {
-        let local = relay.server.listen.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
+        let local = relay.server.listen.0.ip().is_loopback();
         let who = if local { "anybody on this computer" } else { "anybody who knows the address" };
         let fault =
             Fault::at(file.node.place_of(&["auth"]), format!("{who} can start messages by the route `{}`", file.name));

@@ -1,9 +1,10 @@
 //! Everything that can be known to be wrong before the first call comes.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::Path;
 
+use super::accounts::{self, Accounts};
+use super::alerts::{self, Alert};
 use super::{Routes, advice, compile, example, listed};
 use crate::config::document::Node;
 use crate::config::fault::Fault;
@@ -28,6 +29,10 @@ pub enum Sending {
 pub struct Checked {
     /// As written.
     pub written: Written,
+    /// The accounts.
+    pub accounts: Accounts,
+    /// Those who want to know of holds.
+    pub alerts: Vec<Alert>,
     /// The routes, ready to take calls.
     pub routes: Routes,
     /// Where their sends go.
@@ -48,7 +53,8 @@ pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option
     }
     settings(&written, &mut faults);
     listed::campaigns(&written, &mut faults);
-    listed::alerts(&written, &mut faults);
+    let accounts = accounts::check(&written, &mut faults);
+    let alerts = alerts::check(&written, &accounts, &mut faults);
     let routes = compile(&written, &mut faults);
     let used: BTreeSet<&str> = written.routes.values().map(|route| &*route.value.source).collect();
     for source in written.sources.values().filter(|source| !used.contains(&*source.name)) {
@@ -70,8 +76,8 @@ pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option
         }
     }
     advice::shared_secrets(&written, &mut faults);
-    // two ways of one list may have the same fault
-    faults.dedup();
+    // what is wished for an account holds for each of its routes, and two ways of one list may have the same fault
+    let faults = once_each(faults);
     if written.relay.reading == Reading::WithStandIns {
         return (None, faults);
     }
@@ -82,24 +88,22 @@ pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option
             && source.is_some_and(|source| source.reading == Reading::AsWritten)
     };
     let routes = routes.into_iter().filter(|(name, _)| is_as_written(name)).collect();
-    (Some(Checked { written, routes, sending }), faults)
+    (Some(Checked { written, accounts, alerts, routes, sending }), faults)
+}
+
+fn once_each(faults: Vec<Fault>) -> Vec<Fault> {
+    let mut once = Vec::with_capacity(faults.len());
+    for fault in faults {
+        if !once.contains(&fault) {
+            once.push(fault);
+        }
+    }
+    once
 }
 
 fn settings(written: &Written, faults: &mut Vec<Fault>) {
     let (relay, node) = (&written.relay.value, &written.relay.node);
-    let address = |path: &[&str], text: &str, faults: &mut Vec<Fault>| match text.parse::<SocketAddr>() {
-        Ok(address) => Some(address),
-        Err(_) => {
-            faults.push(
-                Fault::at(node.place_of(path), format!("`{text}` is not an address and port"))
-                    .hint("as 0.0.0.0:8080, 127.0.0.1:8081 or [::]:8080"),
-            );
-            None
-        }
-    };
-    address(&["server", "listen"], &relay.server.listen, faults);
-    let admin = address(&["admin", "listen"], &relay.admin.listen, faults);
-    if admin.is_some_and(|admin| !admin.ip().is_loopback()) {
+    if !relay.admin.listen.0.ip().is_loopback() {
         let token = relay.admin.token.trim();
         let wrong = match token {
             "" => Some("has no token"),
@@ -111,14 +115,6 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
             let fault = Fault::at(node.place_of(&["admin", "listen"]), message);
             faults.push(fault.hint("set SERRI_RELAY_ADMIN_TOKEN (openssl rand -hex 24), or listen on 127.0.0.1"));
         }
-    }
-    if let Some(url) = relay.server.public_url.as_deref().filter(|url| !url.is_empty())
-        && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none())
-    {
-        faults.push(
-            Fault::at(node.place_of(&["server", "public_url"]), format!("`{url}` is not a URL"))
-                .hint("the part of the webhook's URL before /webhooks, as https://hooks.example.com"),
-        );
     }
     for (path, value) in [
         (["server", "concurrency"], relay.server.concurrency),
@@ -141,11 +137,6 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
         faults.push(Fault::at(node.place_of(&["server", "body_limit"]), "no body would ever be taken").hint("as 1MiB"));
     }
     call_limits(&relay.server, node, faults);
-    if relay.delivery.proxy().is_none() {
-        // what stands there may hold a password
-        let fault = Fault::at(node.place_of(&["delivery", "proxy"]), "this is not a proxy");
-        faults.push(fault.hint("write `environment`, `none`, or a URL, as http://proxy.example.com:3128"));
-    }
     let retry = &relay.delivery.retry;
     if retry.initial.0.is_zero() || retry.max.0 < retry.initial.0 {
         faults.push(Fault::at(
@@ -159,21 +150,6 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
             node.place_of(&["delivery", "hold_probe"]),
             "`initial` must be more than nothing, and `max` no less than `initial`",
         ));
-    }
-    if !relay.store.url.starts_with("sqlite:") {
-        faults.push(
-            Fault::at(node.place_of(&["store", "url"]), format!("`{}` is not a store", relay.store.url))
-                .hint("write sqlite: and a path, as sqlite:data/relay.db"),
-        );
-    }
-    for (name, account) in &relay.accounts {
-        if !url::Url::parse(&account.endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-            let place = node.place_of(&["accounts", name, "endpoint"]);
-            faults.push(
-                Fault::at(place, format!("`{}` is not a URL", account.endpoint))
-                    .hint("https://backend.serri.com/campaign/t1/api/v2"),
-            );
-        }
     }
 }
 

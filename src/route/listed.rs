@@ -1,15 +1,10 @@
-//! What can be known to be wrong with the lists in `relay.yaml`: campaigns and alerts, and how rules fit the campaigns.
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+//! What can be known to be wrong with the list of campaigns in `relay.yaml`, and how rules fit them.
 
 use super::rules::Rules;
 use crate::config::fault::{Fault, unknown};
-use crate::config::relay::AlertSpec;
 use crate::config::route::RouteFile;
 use crate::config::wishes::{CampaignSpec, MediaKind};
 use crate::config::{File, Written};
-use crate::phone;
 
 /// What is wrong with the list of campaigns.
 pub fn campaigns(written: &Written, faults: &mut Vec<Fault>) {
@@ -97,65 +92,4 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, faults: &
 fn is_whole(entry: &str) -> bool {
     let inside = entry.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
     inside.is_some_and(|inside| !inside.contains("{{"))
-}
-
-/// What is wrong with the list of alerts.
-pub fn alerts(written: &Written, faults: &mut Vec<Fault>) {
-    for (index, alert) in written.relay.value.alerts.iter().enumerate() {
-        let index = index.to_string();
-        let mut say = |key: &str, message: String, hint: &str| {
-            let place = written.relay.node.place_of(&["alerts", &index, key]);
-            faults.push(Fault::at(place, message).hint(hint));
-        };
-        let ways = [&alert.webhook, &alert.slack, &alert.campaign].into_iter().flatten().count();
-        if ways != 1 {
-            say(
-                "",
-                "an alert is one of `webhook`, `slack` and `campaign`".into(),
-                "write one of them; a list takes several alerts",
-            );
-            continue;
-        }
-        for (key, url) in [("webhook", &alert.webhook), ("slack", &alert.slack)] {
-            let is_url = |url: &String| url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-            if url.as_ref().is_some_and(|url| !is_url(url)) {
-                say(key, "this is not a URL".into(), "as https://ops.example.com/serri");
-            }
-        }
-        let is_base64 =
-            |secret: &String| STANDARD.decode(secret.trim().strip_prefix("whsec_").unwrap_or(secret)).is_ok();
-        if alert.secret.as_ref().is_some_and(|secret| !is_base64(secret)) {
-            say(
-                "secret",
-                "the secret is not base64 text".into(),
-                "whsec_ and base64: echo whsec_$(openssl rand -base64 24)",
-            );
-        }
-        if alert.campaign.is_some() {
-            campaign_alert(written, alert, &mut say);
-        }
-    }
-}
-
-fn campaign_alert(written: &Written, alert: &AlertSpec, say: &mut dyn FnMut(&str, String, &str)) {
-    let accounts = &written.relay.value.accounts;
-    let Some(name) = alert.account.as_deref() else {
-        return say("campaign", "say which account tells".into(), "account: another than those it tells about");
-    };
-    let Some(account) = accounts.get(name) else {
-        let known: Vec<&str> = accounts.keys().map(String::as_str).collect();
-        return say("account", format!("there is no account `{name}`"), &format!("there are: {}", known.join(", ")));
-    };
-    if accounts.len() == 1 {
-        say(
-            "account",
-            format!("`{name}` is the only account, and cannot say that it is on hold itself"),
-            "add an account with a key of its own, or tell by `webhook` or `slack`",
-        );
-    }
-    match alert.to.as_deref().map(|to| phone::normalise(to, Some(account.default_country))) {
-        Some(Ok(_)) => {}
-        Some(Err(error)) => say("to", error.to_string(), "write the number in full, as +919812345670"),
-        None => say("campaign", "a campaign needs a number that gets it".into(), "as to: \"+919812345670\""),
-    }
 }

@@ -3,7 +3,9 @@
 //! From a proven, decoded call it makes what is stored. Pure, like [`crate::map`]: `try`, `check` and the webhook use
 //! the same.
 
+pub mod accounts;
 mod advice;
+pub mod alerts;
 pub mod complete;
 pub mod check;
 pub mod example;
@@ -117,7 +119,7 @@ impl Route {
             auth: manner.auth.as_ref(),
             secret: spec.secret.as_ref(),
             format: manner.body.unwrap_or_default(),
-            public_url: relay.server.public_url.as_deref(),
+            public_url: relay.server.public_url(),
             place,
         };
         // an `auth` that could not be read was reported already

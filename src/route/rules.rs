@@ -11,7 +11,6 @@ use crate::config::{File, Written};
 use crate::event::{Cancel, Made};
 use crate::map::expression::Expression;
 use crate::map::{Allowance, Rule, RuleContext, RulePlace, Scope, SuppressRule, Wish, WishPlaces};
-use crate::phone::{self, Country};
 
 /// The rules, compiled.
 #[derive(Debug, Default)]
@@ -37,10 +36,9 @@ pub struct Detour {
 }
 
 impl Detour {
-    /// What is wished; `check` has seen to it that the number is one.
-    pub fn of(wishes: &WishesSpec, country: Option<Country>) -> Self {
-        let number = wishes.redirect_to.as_ref().and_then(|number| phone::normalise(number, country).ok());
-        Self { redirect_to: number, dry_run: wishes.dry_run.unwrap_or(false) }
+    /// What is wished.
+    pub fn of(wish: &Wish) -> Self {
+        Self { redirect_to: wish.redirect_to().map(ToOwned::to_owned), dry_run: wish.is_dry_run() }
     }
 }
 
@@ -61,16 +59,21 @@ impl Rules {
         let far = written.relay.value.accounts.get(account).map(|account| account.wishes.clone()).unwrap_or_default();
         let of_route = spec.wishes.over(&far);
         let country = written.relay.value.accounts.get(account).map(|account| account.default_country);
-        let places = WishPlaces { route: &file.node, rule: None, relay: &written.relay.node, account, country };
+        let places = WishPlaces { route: Some(&file.node), rule: None, relay: &written.relay.node, account, country };
         let campaigns = Arc::new(campaigns_of(written, account));
         let contact = super::manner_of(spec, written).and_then(|manner| manner.contact);
         let mut rules = Self { account: label.to_owned(), contact, ..Self::default() };
-        rules.wish = Wish::compile(&of_route, places, Arc::clone(&campaigns)).map_err(|more| faults.extend(more)).ok();
-        if rules.wish.is_none() {
-            // the same faults again for each rule would tell nothing new
-            return rules;
+        match Wish::compile(&of_route, places, Arc::clone(&campaigns)) {
+            Ok(wish) => {
+                rules.detour = Detour::of(&wish);
+                rules.wish = Some(wish);
+            }
+            Err(more) => {
+                // the same faults again for each rule would tell nothing new
+                faults.extend(more);
+                return rules;
+            }
         }
-        rules.detour = Detour::of(&of_route, country);
         for (index, spec) in file.value.sends.iter().enumerate() {
             if rules.names().any(|name| name == spec.name) {
                 let place = file.node.place_of(&["sends", &index.to_string(), "name"]);
@@ -199,7 +202,7 @@ impl Rules {
 }
 
 /// What is known of an account's campaigns.
-fn campaigns_of(written: &Written, account: &str) -> Vec<CampaignSpec> {
+pub fn campaigns_of(written: &Written, account: &str) -> Vec<CampaignSpec> {
     let of = |campaign: &&CampaignSpec| campaign.account.as_deref().unwrap_or("default") == account;
     written.relay.value.campaigns.iter().filter(of).cloned().collect()
 }

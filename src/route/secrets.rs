@@ -9,14 +9,14 @@ impl Checked {
     pub fn secrets(&self) -> Secrets {
         let relay = &self.written.relay.value;
         let mut texts = vec![relay.admin.token.as_str()];
-        texts.extend(password(&relay.store.url));
+        texts.extend(password(relay.store.url.as_str()));
         for account in relay.accounts.values() {
             texts.push(&account.api_key);
-            texts.extend(password(&account.endpoint));
+            texts.extend(password(account.endpoint.written()));
         }
         for alert in &relay.alerts {
-            texts.extend(alert.secret.as_deref());
-            texts.extend(alert.webhook.iter().chain(&alert.slack).filter_map(|url| after_host(url)));
+            texts.extend(alert.secret.iter().map(|key| key.written().expose()));
+            texts.extend(alert.webhook.iter().chain(&alert.slack).filter_map(|url| after_host(url.written())));
         }
         for file in self.written.routes.values() {
             texts.extend(file.value.secret.iter().flat_map(OneOrMany::as_slice).map(String::as_str));

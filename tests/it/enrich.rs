@@ -249,7 +249,7 @@ async fn killed_in_the_middle_of_a_lookup_it_reads_again_and_sends_once() {
     let world = World::start(Setup::new()).await;
     let endpoint = world.setup.checked().written.relay.value.accounts["default"].endpoint.clone();
     let setup = setup("fb", &meta(&base));
-    setup.write(&endpoint);
+    setup.write(endpoint.written());
     for _ in 0..3 {
         let mut process = Process::serve(&setup);
         assert_eq!(post(&setup, &process.base, "fb", leads(&["11"])).await.0, 200);

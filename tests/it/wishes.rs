@@ -297,6 +297,21 @@ fn wishes_that_cannot_be_are_told_where_they_stand() {
 }
 
 #[test]
+fn an_account_that_no_route_uses_is_checked_too() {
+    // sends of its own may still wait, and must not go to customers because a number was mistyped
+    let setup = Setup::new().set("accounts.acme.redirect_to=12").set("accounts.acme.default_country=IN");
+    let said = faults(&setup);
+    assert!(said.iter().any(|fault| fault.contains("`12`: it is not a valid phone number of IN")), "{said:?}");
+    let setup = Setup::new().route("hello", ROUTE).set("accounts.default.redirect_to=12");
+    let said = faults(&setup);
+    assert_eq!(
+        said.iter().filter(|fault| fault.contains("`12`: it is not a valid phone number")).count(),
+        1,
+        "{said:?}"
+    );
+}
+
+#[test]
 fn with_several_accounts_a_campaign_says_which_one_it_belongs_to() {
     let campaigns = "campaigns: [{ name: welcome, account: acme }, { name: sale }]\n";
     let setup = Setup::new().route("hello", &format!("{ROUTE}account: acme\n")).lists(campaigns);

@@ -141,7 +141,7 @@ impl Relay {
 
 /// The admin listener as this computer reaches it.
 fn admin_url(settings: &RelayFile) -> String {
-    format!("http://{}", settings.admin.listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "127.0.0.1:"))
+    format!("http://{}", settings.admin.listen.here())
 }
 
 /// What is sent along.

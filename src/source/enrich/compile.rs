@@ -36,7 +36,7 @@ impl Compiler<'_> {
         let asked = matches!(self.files, [route, _source] if route.get("enrich").is_some());
         let (base, token) =
             if asked || spec.is_complete() { (self.base(spec), self.token(spec)) } else { (None, Secret::new("")) };
-        let shown = self.shown(spec);
+        let shown = self.shown(spec, &token);
         let into = self.wanted(spec, "into", spec.into.as_ref());
         self.check_names(spec);
         let path = self.path(spec);
@@ -109,31 +109,41 @@ impl Compiler<'_> {
         if !spec.wants_token() {
             return Secret::new("");
         }
-        let token = Secret::new(self.wanted(spec, "token", spec.token.as_ref()).unwrap_or_default());
-        if HeaderValue::try_from(token.expose().trim()).is_err() {
-            let fault = Fault::at(&self.place(&["enrich", "token"]), "`enrich.token` holds a line break or the like");
-            self.faults.push(fault.hint("copy the token again, without what stands around it"));
-        }
-        token
+        Secret::new(self.wanted(spec, "token", spec.token.as_ref()).unwrap_or_default().trim())
     }
 
-    fn shown(&mut self, spec: &EnrichSpec) -> Option<Shown> {
-        match &spec.auth {
-            None | Some(TokenSpec::Keyword(TokenKeyword::Bearer)) => {
-                Some(Shown::Header(http::header::AUTHORIZATION, "Bearer "))
+    fn shown(&mut self, spec: &EnrichSpec, token: &Secret) -> Option<Shown> {
+        let (name, value) = match &spec.auth {
+            Some(TokenSpec::Keyword(TokenKeyword::None)) => return Some(Shown::Nowhere),
+            Some(TokenSpec::Form(TokenForm::Query(name))) => {
+                self.header_value(token.expose())?;
+                return Some(Shown::Query(name.clone()));
             }
-            Some(TokenSpec::Keyword(TokenKeyword::None)) => Some(Shown::Nowhere),
-            Some(TokenSpec::Form(TokenForm::Query(name))) => Some(Shown::Query(name.clone())),
+            None | Some(TokenSpec::Keyword(TokenKeyword::Bearer)) => {
+                (http::header::AUTHORIZATION, format!("Bearer {}", token.expose()))
+            }
             Some(TokenSpec::Form(TokenForm::Header(name))) => match HeaderName::try_from(name) {
-                Ok(name) => Some(Shown::Header(name, "")),
+                Ok(name) => (name, token.expose().to_owned()),
                 Err(_) => {
                     let fault =
                         Fault::at(&self.place(&["enrich", "auth"]), format!("`{name}` is not a valid header name"));
                     self.faults.push(fault);
-                    None
+                    return None;
                 }
             },
-        }
+        };
+        Some(Shown::Header(name, self.header_value(&value)?))
+    }
+
+    /// What can stand in a header: a token that cannot was copied wrong, wherever it is shown.
+    fn header_value(&mut self, text: &str) -> Option<HeaderValue> {
+        let Ok(mut value) = HeaderValue::try_from(text) else {
+            let fault = Fault::at(&self.place(&["enrich", "token"]), "`enrich.token` holds a line break or the like");
+            self.faults.push(fault.hint("copy the token again, without what stands around it"));
+            return None;
+        };
+        value.set_sensitive(true);
+        Some(value)
     }
 
     /// A template for each step, so that a value can never become several.

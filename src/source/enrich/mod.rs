@@ -51,7 +51,7 @@ pub struct Enrichment {
 #[derive(Debug)]
 enum Shown {
     Nowhere,
-    Header(HeaderName, &'static str),
+    Header(HeaderName, HeaderValue),
     Query(String),
 }
 
@@ -74,10 +74,8 @@ impl Enrichment {
             if matches!(step.as_str(), "." | "..") || step.chars().any(char::is_control) {
                 return Err(format!("`enrich.path`: `{}` is not a step of a path", step.escape_debug()));
             }
-            // `check` has seen to it that the base can have a path
-            if let Ok(mut steps) = url.path_segments_mut() {
-                steps.pop_if_empty().push(&step);
-            }
+            let steps = url.path_segments_mut();
+            steps.map_err(|()| "`enrich.base` cannot have a path".to_owned())?.pop_if_empty().push(&step);
         }
         for (name, template) in &self.query {
             match template.text(scope) {
@@ -107,13 +105,7 @@ impl Enrichment {
         request.headers_mut().insert(http::header::ACCEPT, HeaderValue::from_static("application/json"));
         match &self.shown {
             Shown::Nowhere => {}
-            Shown::Header(name, prefix) => {
-                // `check` has seen to it that it can stand in a header
-                if let Ok(mut value) = HeaderValue::try_from(format!("{prefix}{}", self.token.expose().trim())) {
-                    value.set_sensitive(true);
-                    request.headers_mut().insert(name.clone(), value);
-                }
-            }
+            Shown::Header(name, value) => drop(request.headers_mut().insert(name.clone(), value.clone())),
             Shown::Query(name) => {
                 request.url_mut().query_pairs_mut().append_pair(name, self.token.expose().trim());
             }

@@ -1,0 +1,44 @@
+//! Accounts with all that is wished for their sends, worked out: also of those that no route uses, since sends of theirs may
+//! still wait in the store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::rules::{Detour, campaigns_of};
+use crate::config::Written;
+use crate::config::fault::Fault;
+use crate::config::relay::AccountSpec;
+use crate::map::{Wish, WishPlaces};
+
+/// An account that was checked.
+#[derive(Debug, Clone)]
+pub struct CheckedAccount {
+    /// As written.
+    pub spec: AccountSpec,
+    /// Where its sends go instead of to customers.
+    pub detour: Detour,
+}
+
+/// The accounts, by name.
+pub type Accounts = BTreeMap<String, CheckedAccount>;
+
+/// Checks all of them; those with faults are left out.
+pub fn check(written: &Written, faults: &mut Vec<Fault>) -> Accounts {
+    let mut checked = BTreeMap::new();
+    for (name, spec) in &written.relay.value.accounts {
+        let places = WishPlaces {
+            route: None,
+            rule: None,
+            relay: &written.relay.node,
+            account: name,
+            country: Some(spec.default_country),
+        };
+        match Wish::compile(&spec.wishes, places, Arc::new(campaigns_of(written, name))) {
+            Ok(wish) => {
+                checked.insert(name.clone(), CheckedAccount { spec: spec.clone(), detour: Detour::of(&wish) });
+            }
+            Err(more) => faults.extend(more),
+        }
+    }
+    checked
+}
