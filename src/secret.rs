@@ -48,7 +48,7 @@ pub struct SigningKey {
     written: Secret,
 }
 
-/// The text is no such key.
+/// The text is not such a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the secret is not base64")]
 pub struct NoKey;

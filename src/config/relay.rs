@@ -199,7 +199,7 @@ pub struct DeliverySpec {
     pub unreachable_after: Span,
 }
 
-/// How often it is tried whether an account or a campaign that stands still works again, with one send that is due anyway.
+/// How often it is tried whether an account or a campaign on hold works again, with one send that is due anyway.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 pub struct ProbeSpec {
     /// The first time; the wait doubles each time.

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, Result};
 
-use super::facts::{SendFacts, Suppressions};
+use super::facts::SendFacts;
 use super::frequency::Rivals;
 use crate::clock::Timestamp;
 use crate::event::act;
@@ -17,24 +17,10 @@ pub fn barrier(db: &Connection, candidate: act::Candidate<'_>, now: Timestamp) -
         Err(unmapped) => return Ok(Some(unmapped.to_string())),
     };
     let wishes = &content.wishes;
-    let mut facts = SendFacts {
-        db,
-        id: old,
-        event: event.map(|event| event.0),
-        route,
-        rule: &send.rule,
-        account: &send.account,
-        campaign: &content.campaign,
-        destination: &content.destination,
-        priority: wishes.priority as i64,
-        key: wishes.key.as_deref(),
-        moment: wishes.moment,
-        once: wishes.once.as_ref(),
-        // events that the sandbox took for the same again are replayed together: one of them goes
-        rivals: Rivals::Waiting,
-        suppressions: Suppressions::Unknown,
-        now,
-    };
+    // events that the sandbox took for the same again are replayed together: one of them goes
+    let rivals = Rivals::Waiting;
+    let facts = SendFacts::of(db, route, send, content, now);
+    let mut facts = SendFacts { id: old, event: event.map(|event| event.0), rivals, ..facts };
     let ending = gate::unwanted(Candidate::of(wishes), &mut facts, now)?;
     Ok(ending.map(|ending| ending.to_string()))
 }

@@ -6,7 +6,7 @@ use super::frequency::{self, Moment, Recipient, Rivals};
 use super::recipient_order::{self, Line};
 use super::{cancellation, suppression};
 use crate::clock::Timestamp;
-use crate::event::{Cap, Once, SendId};
+use crate::event::{Cap, Content, NewSend, Once, SendId};
 use crate::store::gate::{Facts, Same};
 
 /// A send, as far as facts are looked up for it. It may not be written down yet.
@@ -31,6 +31,30 @@ pub struct SendFacts<'a> {
     pub rivals: Rivals,
     pub suppressions: Suppressions,
     pub now: Timestamp,
+}
+
+impl<'a> SendFacts<'a> {
+    /// A send that is not written down yet, as its rule made it.
+    pub fn of(db: &'a Connection, route: &'a str, send: &'a NewSend, content: &'a Content, now: Timestamp) -> Self {
+        let Content { campaign, destination, wishes, .. } = content;
+        Self {
+            db,
+            id: None,
+            event: None,
+            route,
+            rule: &send.rule,
+            account: &send.account,
+            campaign,
+            destination,
+            priority: wishes.priority as i64,
+            key: wishes.key.as_deref(),
+            moment: wishes.moment,
+            once: wishes.once.as_ref(),
+            rivals: Rivals::Gone,
+            suppressions: Suppressions::Unknown,
+            now,
+        }
+    }
 }
 
 /// What is known of the list of numbers that must not be messaged.

@@ -6,7 +6,6 @@ use std::cell::Cell;
 use rusqlite::{Connection, Result};
 
 use super::facts::{SendFacts, Suppressions};
-use super::frequency::Rivals;
 use super::insert::insert_send;
 use super::origin::Origin;
 use super::{cancellation, holds, ready, suppression, timers};
@@ -109,23 +108,9 @@ impl FastPath {
         };
         self.is_anybody_suppressed.set(Some(anybody));
         let wishes = &content.wishes;
-        let mut facts = SendFacts {
-            db,
-            id: None,
-            event: Some(origin.seq),
-            route: origin.route,
-            rule: &send.rule,
-            account: &send.account,
-            campaign: &content.campaign,
-            destination: &content.destination,
-            priority: wishes.priority as i64,
-            key: None,
-            moment: None,
-            once: None,
-            rivals: Rivals::Gone,
-            suppressions: if anybody { Suppressions::Unknown } else { Suppressions::None },
-            now: self.now,
-        };
+        let suppressions = if anybody { Suppressions::Unknown } else { Suppressions::None };
+        let facts = SendFacts::of(db, origin.route, send, content, self.now);
+        let mut facts = SendFacts { event: Some(origin.seq), suppressions, ..facts };
         Ok(gate::gate(Candidate::of(wishes), &mut facts, self.now)? == Gate::Open)
     }
 }

@@ -3,8 +3,7 @@
 use rusqlite::{Connection, Result, params};
 
 use super::cancellation::{self, About};
-use super::facts::{SendFacts, Suppressions};
-use super::frequency::Rivals;
+use super::facts::SendFacts;
 use super::origin::Origin;
 use super::states::SendState;
 use crate::clock::{Timestamp, millis};
@@ -78,23 +77,8 @@ pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: O
 
 fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, content: &Content) -> Result<Beginning> {
     let wishes = &content.wishes;
-    let mut facts = SendFacts {
-        db,
-        id: None,
-        event: Some(origin.seq),
-        route: origin.route,
-        rule: &send.rule,
-        account: &send.account,
-        campaign: &content.campaign,
-        destination: &content.destination,
-        priority: wishes.priority as i64,
-        key: wishes.key.as_deref(),
-        moment: wishes.moment,
-        once: wishes.once.as_ref(),
-        rivals: Rivals::Gone,
-        suppressions: Suppressions::Unknown,
-        now: origin.at,
-    };
+    let facts = SendFacts::of(db, origin.route, send, content, origin.at);
+    let mut facts = SendFacts { event: Some(origin.seq), ..facts };
     let ending = gate::outdated(Candidate::of(wishes), &mut facts, origin.at)?;
     // what comes too late to be sent still takes the place of what waits
     if wishes.moves

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::fast_path::FastPath;
-use super::origin::Origin;
+use super::origin::{Origin, kept_event};
 use super::states::{SendState, sql};
 use crate::clock::Timestamp;
-use crate::event::lookup::{EventSeq, KeptEvent, Lookup, LookupFate, LookupSettlement};
+use crate::event::lookup::{EventSeq, Lookup, LookupFate, LookupSettlement};
 use crate::store::{LookupClaims, LookupRequest};
 
 /// Writes down that an event needs one.
@@ -75,13 +75,7 @@ fn candidates(db: &Connection, request: &LookupRequest, due: Due, count: usize) 
             route: request.route.clone(),
             attempts: row.get("attempts")?,
             since: Timestamp(row.get("since")?),
-            event: KeptEvent {
-                id: row.get("id")?,
-                kind: row.get("type")?,
-                received_at: Timestamp(row.get("received_at")?),
-                body: row.get("body")?,
-                envelope: row.get("envelope")?,
-            },
+            event: kept_event(row)?,
         })
     })?;
     rows.collect()

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::holds;
+use super::origin::kept_event;
 use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
 use crate::clock::Timestamp;
 use crate::clock::millis;
-use crate::event::lookup::KeptEvent;
 use crate::event::remap::{MadeSend, Origin, Remapped, RuleVersion};
 use crate::event::{Content, HoldChange, NewSend, SendId, Terms, is_sandboxed};
 
@@ -85,13 +85,7 @@ pub fn origins(db: &Connection, ids: &[SendId]) -> Result<Vec<Origin>> {
     let mut found = Vec::with_capacity(events.len());
     for seq in events {
         let read = |row: &Row<'_>| {
-            let event = KeptEvent {
-                id: row.get("id")?,
-                kind: row.get("type")?,
-                received_at: Timestamp(row.get("received_at")?),
-                body: row.get("body")?,
-                envelope: row.get("envelope")?,
-            };
+            let event = kept_event(row)?;
             Ok((row.get("route")?, event))
         };
         if let Some((route, event)) = event.query_row([seq], read).optional()? {

@@ -6,8 +6,8 @@ use super::filter::{self, Listing, Numbered, Where};
 use super::sends::{SEND, send};
 use super::suppressions;
 use crate::clock::Timestamp;
-use crate::event::lookup::KeptEvent;
 use crate::event::view::{EventStory, EventView, Filter, KeptWhole, Page, Rest, shown};
+use crate::store::sqlite::origin::kept_event;
 use crate::store::sqlite::states::SendState;
 
 const EVENT: &str = "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault,
@@ -95,13 +95,7 @@ pub fn seen(db: &Connection, fingerprint: [u8; 16]) -> Result<Option<i64>> {
 /// An event as it was kept, with its route and why it could not be decoded.
 pub fn kept(db: &Connection, number: i64) -> Result<Option<KeptWhole>> {
     let read = |row: &Row<'_>| {
-        let event = KeptEvent {
-            id: row.get("id")?,
-            kind: row.get("type")?,
-            received_at: Timestamp(row.get("received_at")?),
-            body: row.get("body")?,
-            envelope: row.get("envelope")?,
-        };
+        let event = kept_event(row)?;
         let lookup: Option<SendState> = row.get("lookup")?;
         Ok(KeptWhole {
             number,
