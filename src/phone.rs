@@ -39,7 +39,7 @@ const TRUNK_ZERO: [Region; 24] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Country(Region);
 
-/// The text names no country.
+/// The text does not name a country.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is not a country")]
 pub struct NoCountry(pub String);

@@ -52,13 +52,13 @@ pub enum NoAddress {
     #[error("`{0}` is not an address and port")]
     Listen(String),
     /// The URL senders were given.
-    #[error("`{0}` is no URL")]
+    #[error("`{0}` is not a URL")]
     Public(String),
     /// The URL of the campaign API.
-    #[error("`{0}` is no URL")]
+    #[error("`{0}` is not a URL")]
     Api(String),
     /// A secret URL.
-    #[error("this is no URL")]
+    #[error("this is not a URL")]
     Hook,
     /// A proxy.
     #[error("this is not a proxy")]
@@ -266,7 +266,7 @@ mod tests {
         for wrong in ["", "here", "ftp://x.example/", "//x.example"] {
             assert!(wrong.parse::<ApiUrl>().is_err(), "{wrong}");
             let said = wrong.parse::<HookUrl>().expect_err(wrong).to_string();
-            assert_eq!(said, "this is no URL");
+            assert_eq!(said, "this is not a URL");
         }
         for wrong in ["hooks.example.com", "https://x.example/?a=b"] {
             assert!(wrong.parse::<PublicUrl>().is_err(), "{wrong}");

@@ -159,7 +159,7 @@ impl Admin {
     /// If there is no answer, or a problem.
     pub fn ask(&self, method: Method, path: &str, query: &[(&str, String)], sent: Sent) -> anyhow::Result<String> {
         let mut url = reqwest::Url::parse(&format!("{}/api/v1{path}", self.base))
-            .with_context(|| format!("`{}` is no URL", self.base))?;
+            .with_context(|| format!("`{}` is not a URL", self.base))?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
