@@ -15,6 +15,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_answers.sql"),
     include_str!("migrations/0007_rules_by_sha256_and_keys.sql"),
     include_str!("migrations/0008_chances_of_refused_sends.sql"),
+    include_str!("migrations/0009_counts.sql"),
+    include_str!("migrations/0010_retention.sql"),
+    include_str!("migrations/0011_erasures.sql"),
 ];
 
 /// Brings a file to the newest version. An interrupted migration leaves the file as it was.

@@ -1,0 +1,22 @@
+-- Numbers of people who were erased, and must not be messaged: HMAC-SHA-256 of the number in E.164 with the key below.
+CREATE TABLE hashed_suppressions (
+  hash    BLOB    NOT NULL,
+  account TEXT    NOT NULL,   -- *: all of them
+  at      INTEGER NOT NULL,   -- when the number was suppressed; wall clock, milliseconds
+  PRIMARY KEY (hash, account)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE erasure_key (
+  one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+  key BLOB    NOT NULL
+) STRICT;
+
+-- That people were erased, and what went; not who.
+CREATE TABLE erasures (
+  id           INTEGER PRIMARY KEY,
+  at           INTEGER NOT NULL,   -- wall clock, milliseconds
+  events       INTEGER NOT NULL,
+  sends        INTEGER NOT NULL,
+  attempts     INTEGER NOT NULL,   -- at sends and at lookups
+  lookups      INTEGER NOT NULL,
+  suppressions INTEGER NOT NULL    -- kept as hashes
+) STRICT;
