@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::desk::{Answer, Desk, LONGEST, half_done, page, problem, unusable};
 use super::input::{Body, Params};
 use super::selection::{FIRST_PAGE, Selection};
-use super::{import, replay, suppressions};
+use super::{import, replay, stats, suppressions};
 use crate::event::act::Action;
 use crate::event::view::{Filter, SendView};
 use crate::event::{BY_HAND, SendId, State as SendState};
@@ -32,6 +32,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/suppressions", get(suppressions::list).post(suppressions::change))
         .route("/suppressions/{number}", get(suppressions::story))
         .route("/suppressions.csv", get(suppressions::export).post(import::import))
+        .route("/stats", get(stats::show))
         .with_state(desk)
 }
 

@@ -12,6 +12,7 @@ mod plan;
 mod replay;
 mod rows;
 mod selection;
+mod stats;
 mod suppressions;
 
 use std::sync::Arc;
@@ -45,8 +46,11 @@ pub struct Access {
 
 /// The admin listener's router.
 pub fn router(desk: Desk, metrics: Arc<Metrics>, sandbox: Option<&Sandbox>, access: Access) -> Router {
-    let api = api::router(Arc::new(desk)).layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(map_response(as_problem));
-    let mut router = Router::new().route("/metrics", get(show_metrics).with_state(metrics)).nest("/api/v1", api);
+    let desk = Arc::new(desk);
+    let scraped = Scraped { desk: Arc::clone(&desk), metrics };
+    let api = api::router(desk).layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(map_response(as_problem));
+    let mut router =
+        Router::new().route("/metrics", get(show_metrics).with_state(Arc::new(scraped))).nest("/api/v1", api);
     if let Some(sandbox) = sandbox {
         router = router.nest("/sandbox", sandbox.router());
     }
@@ -71,14 +75,23 @@ async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) 
     next.run(Request::from_parts(call, body)).await
 }
 
-async fn show_metrics(State(metrics): State<Arc<Metrics>>) -> Response {
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.text())
-        .into_response()
+/// What a scrape reads: what was counted in this process, and what the store holds.
+struct Scraped {
+    desk: Arc<Desk>,
+    metrics: Arc<Metrics>,
+}
+
+async fn show_metrics(State(scraped): State<Arc<Scraped>>) -> Response {
+    let Scraped { desk, metrics } = &*scraped;
+    let now = desk.clock.now();
+    let levels = desk.archive.levels(now).await.ok();
+    let text = metrics.text(levels.as_ref(), now);
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
 async fn nothing_here() -> Problem {
     Problem {
         status: StatusCode::NOT_FOUND,
-        detail: "there is nothing here; there are /api/v1/sends, events, holds and suppressions, /metrics and, in sandbox mode, /sandbox/messages".into(),
+        detail: "there is nothing here; there are /api/v1/sends, events, holds, suppressions and stats, /metrics and, in sandbox mode, /sandbox/messages".into(),
     }
 }

@@ -9,6 +9,7 @@ mod notification;
 mod outcome;
 pub mod remap;
 mod send;
+pub mod stats;
 mod unmapped;
 pub mod view;
 mod wishes;

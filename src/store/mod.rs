@@ -18,6 +18,7 @@ use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action, Candidate};
 use crate::event::lookup::{Lookup, LookupSettlement};
 use crate::event::remap::{Origin, Remapped, RuleVersion};
+use crate::event::stats::{Levels, Stat, StatsFilter};
 use crate::event::view::{
     EventStory, EventView, Filter, HoldView, KeptWhole, Page, SendStory, SendView, SuppressionStory, SuppressionView,
     Tally,
@@ -327,6 +328,12 @@ pub trait Archive: Send + Sync + 'static {
 
     /// An event as it was kept, by its number.
     fn kept(&self, number: i64) -> BoxFuture<'_, Result<Option<KeptWhole>, StoreError>>;
+
+    /// What there is now, and since when what is due has been due.
+    fn levels(&self, now: Timestamp) -> BoxFuture<'_, Result<Levels, StoreError>>;
+
+    /// What happened, by the hour: at most so many counts, the earliest first.
+    fn stats(&self, filter: StatsFilter, most: usize) -> BoxFuture<'_, Result<Vec<Stat>, StoreError>>;
 
     /// The holds that last.
     fn holds(&self) -> BoxFuture<'_, Result<Vec<HoldView>, StoreError>>;

@@ -3,6 +3,7 @@
 //! The lines themselves are written where things are decided: one a call (`webhook received`), one an attempt
 //! (`delivery attempted`). What must not be seen is masked here, at the border, and nowhere else: see [`crate::mask`].
 
+mod gauges;
 mod label;
 mod lines;
 mod log;
@@ -12,6 +13,7 @@ use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex};
 
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -19,7 +21,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
 
+use crate::clock::Timestamp;
 use crate::config::interpolate::Variables;
+use crate::event::stats::Levels;
 use crate::mask::Secrets;
 
 use lines::Lines;
@@ -194,11 +198,14 @@ impl Metrics {
         }
     }
 
-    /// The OpenMetrics text.
-    pub fn text(&self) -> String {
+    /// The OpenMetrics text, with what the store says there is at this moment, if it can be read.
+    pub fn text(&self, levels: Option<&Levels>, now: Timestamp) -> String {
         let mut text = String::new();
+        let gauges = gauges::registry(levels, now);
         // writing into a String cannot fail
-        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &gauges))
+            .and_then(|()| encode_eof(&mut text));
         text
     }
 }

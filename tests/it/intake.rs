@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use serri_relay::clock::Clock;
+use serri_relay::clock::{Clock, Timestamp};
 use serri_relay::event::{Kept, NewEvent};
 use serri_relay::listen;
 use serri_relay::receive::{BodyMemory, Bounds, Receiver, StoreMemory, router};
@@ -353,7 +353,11 @@ async fn what_was_stored_is_delivered_and_counted_although_its_sender_hung_up() 
     within(receiver.wake.notified()).await;
     receiver.tasks.close();
     within(receiver.tasks.wait()).await;
-    assert!(receiver.metrics.text().contains("outcome=\"accepted\"} 1"), "{}", receiver.metrics.text());
+    assert!(
+        receiver.metrics.text(None, Timestamp(0)).contains("outcome=\"accepted\"} 1"),
+        "{}",
+        receiver.metrics.text(None, Timestamp(0))
+    );
 }
 
 #[tokio::test]
@@ -420,7 +424,11 @@ async fn what_finds_no_room_in_time_is_to_be_sent_again() {
     let _another = receiver.storing.try_hold(10 << 20).unwrap();
     let response = router(&receiver).oneshot(wide()).await.unwrap();
     assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "5"));
-    assert!(receiver.metrics.text().contains("outcome=\"no_room\"} 1"), "{}", receiver.metrics.text());
+    assert!(
+        receiver.metrics.text(None, Timestamp(0)).contains("outcome=\"no_room\"} 1"),
+        "{}",
+        receiver.metrics.text(None, Timestamp(0))
+    );
     assert!(tokio::time::timeout(Duration::ZERO, store.asked.notified()).await.is_err(), "nothing is stored");
 }
 
@@ -446,7 +454,11 @@ async fn what_timed_out_is_not_stored_and_what_is_stored_is_answered_so() {
     );
     drop(turn);
     assert!(tokio::time::timeout(Duration::from_secs(1), store.asked.notified()).await.is_err(), "nothing is stored");
-    assert!(receiver.metrics.text().contains("outcome=\"timed_out\"} 1"), "{}", receiver.metrics.text());
+    assert!(
+        receiver.metrics.text(None, Timestamp(0)).contains("outcome=\"timed_out\"} 1"),
+        "{}",
+        receiver.metrics.text(None, Timestamp(0))
+    );
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("mask", &["secret"]),
     ("event", &["clock", "hours", "phone"]),
     ("config", &["phone", "secret", "mask", "event"]),
-    ("telemetry", &["mask", "config"]),
+    ("telemetry", &["clock", "mask", "event", "config"]),
     ("bulkhead", &[]),
     ("listen", &[]),
     ("outbound", &["clock", "secret", "mask", "listen"]),

@@ -22,6 +22,7 @@ mod budget;
 mod bulk;
 mod cli;
 mod concealed;
+mod counts;
 mod crash;
 mod database;
 mod deliver;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Result, params};
 
+use super::counts;
 use super::fast_path::FastPath;
 use super::lookups;
 use super::origin::Origin;
@@ -22,6 +23,7 @@ pub fn append(db: &Connection, events: &[NewEvent], direct: &mut FastPath) -> Re
     for event in events {
         let at = event.received_at;
         if seen.execute(params![event.fingerprint, at.after(event.window).0, next, at.0])? == 0 {
+            counts::repeated(db, &event.route, at)?;
             kept.push(Kept::Duplicate);
             continue;
         }

@@ -1,25 +1,26 @@
-//! How much waits.
+//! How many sends stand where, as the triggers of the schema count them.
 
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, Result, params};
 
-use super::states::sql;
+use super::states::SendState;
 
-/// How many sends of a campaign are ready, or of an account if the campaign is empty: what a hold keeps back.
-pub fn ready(db: &Connection, account: &str, campaign: &str) -> Result<i64> {
-    let sql = if campaign.is_empty() {
-        sql!("SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = " ready " AND account = ?1 AND campaign >= ?2")
-    } else {
-        sql!("SELECT count(*) FROM sends INDEXED BY sends_ready WHERE state = " ready " AND account = ?1 AND campaign = ?2")
-    };
-    db.prepare_cached(sql)?.query_row([account, campaign], |row| row.get(0))
+/// The states in which a send waits, for whatever reason.
+const UNSENT: [SendState; 3] = [SendState::Ready, SendState::Delayed, SendState::Blocked];
+
+/// How many sends of a campaign stand there, or of a whole account if the campaign is empty.
+pub fn count(db: &Connection, account: &str, campaign: &str, state: SendState) -> Result<i64> {
+    let mut select = db.prepare_cached(
+        "SELECT coalesce(sum(count), 0) FROM send_counts WHERE account = ?1 AND state = ?3 AND (?2 = '' OR campaign = ?2)",
+    )?;
+    select.query_row(params![account, campaign, state], |row| row.get(0))
 }
 
-/// How many sends of an account wait, for whatever reason.
-pub fn of_account(db: &Connection, account: &str) -> Result<i64> {
-    let parked: i64 = db
-        .prepare_cached(
-            sql!("SELECT count(*) FROM sends INDEXED BY sends_parked WHERE state IN (" parked ") AND account = ?1"),
-        )?
-        .query_row([account], |row| row.get(0))?;
-    Ok(ready(db, account, "")?.saturating_add(parked))
+/// How many are ready: what a hold keeps back.
+pub fn ready(db: &Connection, account: &str, campaign: &str) -> Result<i64> {
+    count(db, account, campaign, SendState::Ready)
+}
+
+/// How many wait, for whatever reason.
+pub fn waiting(db: &Connection, account: &str, campaign: &str) -> Result<i64> {
+    UNSENT.into_iter().map(|state| count(db, account, campaign, state)).sum()
 }

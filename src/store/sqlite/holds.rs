@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::states::sql;
+use super::states::{SendState, sql};
 use super::{backlog, notices};
 use crate::clock::Timestamp;
 use crate::event::{BY_HAND, Fate, HoldChange, HoldId, HoldScope, HoldTurn, Probe, Probed, Verdict};
@@ -191,21 +191,15 @@ pub fn end_if_empty(db: &Connection, hold: &Active, now: Timestamp, changes: &mu
 /// Whether anything of its account or campaign is ready, waits for its moment or its turn, is under way, or waits for a
 /// person to decide since the hold lasts: what comes next would only be left uncertain, too.
 fn does_anything_wait(db: &Connection, hold: &Active) -> Result<bool> {
-    let of_campaign = if hold.campaign.is_empty() { "campaign >= ?2" } else { "campaign = ?2" };
-    for (index, states) in [
-        ("sends_ready", sql!("state = " ready)),
-        ("sends_parked", sql!("state IN (" parked ")")),
-        ("sends_sending", sql!("state = " sending)),
-        ("sends_uncertain", sql!("state = " uncertain " AND changed_at >= ?3")),
-    ] {
-        let sql = format!(
-            "SELECT 1 FROM sends INDEXED BY {index} WHERE {states} AND account = ?1 AND {of_campaign} AND ?3 IS NOT NULL"
-        );
-        if db.prepare_cached(&sql)?.exists(params![hold.account, hold.campaign, hold.since.0])? {
-            return Ok(true);
-        }
+    let Active { account, campaign, since, .. } = hold;
+    if backlog::waiting(db, account, campaign)? > 0 || backlog::count(db, account, campaign, SendState::Sending)? > 0 {
+        return Ok(true);
     }
-    Ok(false)
+    db.prepare_cached(
+        sql!("SELECT 1 FROM sends INDEXED BY sends_uncertain WHERE state = " uncertain " AND account = ?1
+         AND changed_at >= ?3 AND (?2 = '' OR campaign = ?2)"),
+    )?
+    .exists(params![account, campaign, since.0])
 }
 
 /// The holds of which somebody should be reminded; they count as told. Those that nothing waits for end.

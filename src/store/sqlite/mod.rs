@@ -10,6 +10,7 @@ mod backlog;
 mod barrier;
 mod cancellation;
 mod claim;
+mod counts;
 mod engine;
 mod errors;
 mod facts;
@@ -41,6 +42,7 @@ mod savepoint;
 mod schema;
 mod settle;
 mod states;
+
 mod suppression;
 mod timers;
 mod transaction;

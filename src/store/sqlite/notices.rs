@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::backlog;
-use super::states::sql;
+use super::states::SendState;
 use crate::clock::Timestamp;
 use crate::event::{AccountChange, AccountTurn, HoldChange, HoldId, HoldTurn, NoticeId, Notification, Reach, Told};
 
@@ -109,9 +109,7 @@ pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut 
                 waiting => AccountTurn::OutageLasts { waiting },
             }
         } else {
-            let mut count =
-                db.prepare_cached(sql!("SELECT count(*) FROM sends WHERE state = " uncertain " AND account = ?1"))?;
-            let waiting: i64 = count.query_row([&account], |row| row.get(0))?;
+            let waiting = backlog::count(db, &account, "", SendState::Uncertain)?;
             AccountTurn::Uncertain { recent: unsigned(pending), waiting: unsigned(waiting) }
         };
         db.prepare_cached("UPDATE account_alerts SET notified_at = ?3, pending = 0 WHERE account = ?1 AND kind = ?2")?
@@ -149,7 +147,7 @@ fn note_account(
 
 /// How many sends of an account wait.
 fn waiting(db: &Connection, account: &str) -> Result<u64> {
-    backlog::of_account(db, account).map(unsigned)
+    backlog::waiting(db, account, "").map(unsigned)
 }
 
 fn read_hold(row: &Row<'_>, hold: i64) -> Result<HoldChange> {

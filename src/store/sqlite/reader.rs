@@ -14,6 +14,7 @@ use super::{barrier, errors};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::event::SendId;
 use crate::event::act::Candidate;
+use crate::event::stats::{Levels, Stat, StatsFilter};
 use crate::event::view::{
     EventStory, EventView, Filter, HoldView, KeptWhole, LearnedCampaign, Page, SendStory, SendView, SuppressionStory,
     SuppressionView, Tally,
@@ -105,6 +106,14 @@ impl Archive for SqliteStore {
 
     fn kept(&self, number: i64) -> BoxFuture<'_, Result<Option<KeptWhole>, StoreError>> {
         self.read(move |db| queries::kept(db, number))
+    }
+
+    fn levels(&self, now: Timestamp) -> BoxFuture<'_, Result<Levels, StoreError>> {
+        self.read(move |db| queries::levels(db, now))
+    }
+
+    fn stats(&self, filter: StatsFilter, most: usize) -> BoxFuture<'_, Result<Vec<Stat>, StoreError>> {
+        self.read(move |db| queries::stats(db, &filter, most))
     }
 
     fn holds(&self) -> BoxFuture<'_, Result<Vec<HoldView>, StoreError>> {

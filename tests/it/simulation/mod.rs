@@ -244,6 +244,7 @@ impl Simulation {
             self.model.check_fate(&row, &self.serri);
         }
         self.check_refusals();
+        self.check_counts();
         assert_eq!(
             self.rows("SELECT count(*) FROM sends")[0][0],
             self.model.sends().to_string(),
@@ -253,6 +254,21 @@ impl Simulation {
 }
 
 impl Simulation {
+    /// However a send was made and moved, the counts are those of the rows, and every event was counted once.
+    fn check_counts(&self) {
+        assert_eq!(
+            self.rows("SELECT account, campaign, state, count FROM send_counts WHERE count <> 0 ORDER BY 1, 2, 3"),
+            self.rows("SELECT account, campaign, state, count(*) FROM sends GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"),
+        );
+        assert_eq!(
+            self.rows("SELECT route, sum(count) FROM hourly_counts WHERE outcome = 100 GROUP BY route ORDER BY route"),
+            self.rows("SELECT route, count(*) FROM events GROUP BY route ORDER BY route"),
+        );
+        let uncounted = "SELECT s.state, count(*) FROM sends s WHERE s.state >= 10 GROUP BY s.state
+             HAVING count(*) > (SELECT coalesce(sum(h.count), 0) FROM hourly_counts h WHERE h.outcome = s.state)";
+        assert_eq!(self.rows(uncounted), Vec::<Vec<String>>::new(), "what came to an end was counted when it did");
+    }
+
     /// Where all are refused alike, no more than two people of a campaign can be taken to be at fault themselves.
     fn check_refusals(&self) {
         let failed = self.rows("SELECT campaign, destination, reason FROM sends WHERE state = 11");

@@ -7,15 +7,18 @@ CREATE TABLE send_counts (
   PRIMARY KEY (account, campaign, state)
 ) STRICT, WITHOUT ROWID;
 
--- What happened in each hour. It outlives the rows it was counted from. Kept by the triggers below, except for duplicates,
--- which leave no row.
+-- Whether anything of a campaign waits is answered by the counts.
+DROP INDEX sends_parked;
+
+-- What happened in each hour. It outlives the rows it was counted from. Kept by the triggers below, except for events that
+-- are repeated, which leave no row.
 CREATE TABLE hourly_counts (
   hour     INTEGER NOT NULL,   -- hours since 1970, UTC
   route    TEXT    NOT NULL,
   rule     TEXT    NOT NULL,   -- empty: of events
   account  TEXT    NOT NULL,   -- empty: of events
   campaign TEXT    NOT NULL,   -- empty: of events, and of sends whose rule failed
-  outcome  INTEGER NOT NULL,   -- of a send: the state it came to, from 10, as in sends; of an event: 100 received, 101 duplicate,
+  outcome  INTEGER NOT NULL,   -- of a send: the state it came to, from 10, as in sends; of an event: 100 received, 101 repeated,
                                -- 102 undecodable (received as well)
   count    INTEGER NOT NULL,
   PRIMARY KEY (hour, route, rule, account, campaign, outcome)

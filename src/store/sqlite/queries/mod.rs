@@ -3,6 +3,7 @@
 mod events;
 mod filter;
 mod sends;
+mod stats;
 mod suppressions;
 
 use rusqlite::{Connection, Result};
@@ -14,6 +15,7 @@ use crate::store::sqlite::states::sql;
 
 pub use events::{event_story, events, kept, seen};
 pub use sends::{is_found, send_story, sends, tally};
+pub use stats::{levels, stats};
 pub use suppressions::{suppression_story, suppressions};
 
 /// The holds that last.
