@@ -30,6 +30,7 @@ pub mod store;
 pub mod receive;
 pub mod alert;
 pub mod deliver;
+pub mod retention;
 
 // around it
 pub mod admin;

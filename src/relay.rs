@@ -27,6 +27,7 @@ use crate::event::view::HoldView;
 use crate::listen::Reach;
 use crate::outbound::{ClientError, Outbound};
 use crate::receive::{BodyMemory, Receiver, StoreMemory};
+use crate::retention::Retention;
 use crate::route::check::Checked;
 use crate::route::wakes::Wakes;
 use crate::secret::Secret;
@@ -38,7 +39,7 @@ use crate::{admin, deliver, listen, receive};
 
 use keys::Keys;
 use parts::Parts;
-use settings::{accounts, bounds, calls, connections, countries, limits, proxy, targets};
+use settings::{accounts, bounds, calls, connections, countries, limits, periods, proxy, targets};
 
 pub use parts::PartEnded;
 
@@ -123,11 +124,8 @@ pub async fn serve(
     let calls_taken = TaskTracker::new();
     let (notices, told) = Notices::new(Arc::clone(&metrics));
     tell_of_holds(&*store, &notices).await;
-    let sandbox = if settings.accounts.values().any(AccountSpec::uses_sandbox) {
-        Some(start_sandbox(&clock, &mut parts, &stop).await?)
-    } else {
-        None
-    };
+    parts.spawn("retention", retention(&store, &clock, &settings).run(stop.clone()));
+    let sandbox = start_sandbox(&settings, &clock, &mut parts, &stop).await?;
     let receiver = Arc::new(Receiver {
         routes: Arc::clone(&routes),
         store: Arc::clone(&store) as Arc<dyn Intake>,
@@ -209,6 +207,12 @@ pub async fn serve(
     Ok(watched.and(ended)?)
 }
 
+/// What removes what is past its time.
+fn retention(store: &Arc<dyn Engine>, clock: &Clock, settings: &RelayFile) -> Retention {
+    let store = Arc::clone(store) as Arc<dyn Store>;
+    Retention { store, clock: clock.clone(), periods: periods(&settings.store) }
+}
+
 /// Each runtime has its own timers.
 fn keep_timers_near(parts: &mut Parts, deliveries: &Bulkhead, stop: &CancellationToken) {
     parts.spawn("the heartbeat of the listeners", heartbeat(stop.clone()));
@@ -258,12 +262,16 @@ async fn end(
     finished.unwrap_or(Ok(()))
 }
 
-/// The sandbox gets a port of its own on loopback: deliveries then go the same way as to Serri.
+/// The sandbox gets a port of its own on loopback, if an account needs it: deliveries then go the same way as to Serri.
 async fn start_sandbox(
+    settings: &RelayFile,
     clock: &Clock,
     parts: &mut Parts,
     stop: &CancellationToken,
-) -> Result<(Sandbox, Url), StartError> {
+) -> Result<Option<(Sandbox, Url)>, StartError> {
+    if !settings.accounts.values().any(AccountSpec::uses_sandbox) {
+        return Ok(None);
+    }
     let sandbox = Sandbox::new(clock.clone());
     let failed = |error| StartError::Listen("127.0.0.1:0".into(), error);
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
@@ -274,7 +282,7 @@ async fn start_sandbox(
         "the sandbox",
         listen::serve(listener, sandbox.guarded(Reach::Loopback), Duration::from_secs(10), stop.clone()),
     );
-    Ok((sandbox, url))
+    Ok(Some((sandbox, url)))
 }
 
 /// What has been on hold since an earlier process is said once more, and counted.

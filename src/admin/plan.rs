@@ -93,6 +93,11 @@ pub async fn plan(desk: &Desk, number: i64, wanted: Wanted<'_>) -> Answer<Plan> 
     let missing = || problem(StatusCode::NOT_FOUND, format!("there is no event #{number}"));
     let kept = desk.archive.kept(number).await.map_err(unusable)?.ok_or_else(missing)?;
     let mut plan = Plan { route: Some(kept.route.clone()), again: wanted.again, ..Plan::default() };
+    if let Some(at) = kept.erased_at {
+        let why = format!("what the event held was erased on {at}; it cannot be replayed");
+        plan.steps.push(step(&kept, "", None, Does::Fail, &why));
+        return Ok(plan);
+    }
     let Some(route) = desk.routes.get(&kept.route) else {
         let why = format!("it came by route `{}`, which does not exist any more", kept.route);
         plan.steps.push(step(&kept, "", None, Does::Fail, &why));

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::address::{ApiUrl, HookUrl, ListenAddress, NoAddress, ProxySpec, PublicUrl, StoreUrl};
-use super::unit::{PerPerson, Rate, Size, Span};
+use super::unit::{PerPerson, Period, Rate, Size, Span};
 use crate::phone::{Country, NoCountry};
 use crate::secret::{NoKey, SigningKey};
 
@@ -95,12 +95,13 @@ macro_rules! secret_as_text {
     };
 }
 
-written_as_text!(Span, "relay-span", r"^[0-9.]+ ?(ms|s|m|min|h|d)$|\$\{", "10s");
+written_as_text!(Span, "relay-span", r"^[0-9.]+ ?(ms|s|m|min|h|d|y)$|\$\{", "10s");
+written_as_text!(Period, "relay-period", r"^[0-9.]+ ?(ms|s|m|min|h|d|y)$|^forever$|\$\{", "90d");
 written_as_text!(Size, "relay-size", r"^[0-9.]+ ?(B|KB|kB|MB|GB|KiB|MiB|GiB)?$|\$\{", "1MiB");
 written_as_text!(
     PerPerson,
     "relay-cap",
-    r"^[0-9]+ ?/ ?(hour|h|day|d|week|w|[0-9.]+ ?(s|m|min|h|d))$|^unlimited$|\$\{",
+    r"^[0-9]+ ?/ ?(hour|h|day|d|week|w|[0-9.]+ ?(s|m|min|h|d|y))$|^unlimited$|\$\{",
     "2/day"
 );
 written_as_text!(Rate, "relay-rate", r"^[0-9]+ ?/ ?(s|m|min|h)$|^unlimited$|\$\{", "20/s");
@@ -129,6 +130,7 @@ pub fn check_format(format: &str, text: &str) -> Result<(), Misfit> {
     }
     match format {
         "relay-span" => read::<Span>(text),
+        "relay-period" => read::<Period>(text),
         "relay-size" => read::<Size>(text),
         "relay-cap" => read::<PerPerson>(text),
         "relay-rate" => read::<Rate>(text),

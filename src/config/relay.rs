@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::{ApiUrl, HookUrl, ListenAddress, ProxySpec, PublicUrl, StoreUrl};
-use super::unit::{Rate, Size, Span};
+use super::unit::{Period, Rate, Size, Span};
 use super::wishes::{CampaignSpec, WishesSpec};
 use crate::event::{Confirm, OnUncertain, sandboxed};
 use crate::phone::Country;
@@ -117,6 +117,17 @@ pub struct StoreSpec {
     pub dedup_window: Span,
     /// The same for sources whose events have no id: there an equal body counts.
     pub dedup_window_without_id: Span,
+    /// For how long things are kept; then they are removed, in small steps. Counts by hour are kept for ever.
+    pub retention: RetentionSpec,
+}
+
+/// For how long things are kept: `90d`, `1y`, or `forever`.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct RetentionSpec {
+    /// What events held (body, headers, query), counted from when they were received. Not removed while a send of the event waits, is under way or is uncertain; what is removed cannot be replayed. No shorter than the longest dedup window.
+    pub events: Period,
+    /// Sends with their attempts, counted from their end. No shorter than `events`, and no shorter than any `cap` counts.
+    pub sends: Period,
 }
 
 /// A Serri project.

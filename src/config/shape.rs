@@ -357,7 +357,7 @@ mod tests {
             faults,
             [
                 "s.yaml:1:1: unknown field `nam` (did you mean `name`?)",
-                "s.yaml:2:7: `soon` is not a length of time: write a number with ms, s, m, h or d, as in 10s or 7d",
+                "s.yaml:2:7: `soon` is not a length of time: write a number with ms, s, m, h, d or y, as in 10s or 7d",
                 "s.yaml:3:8: expected a whole number, found a text",
                 "s.yaml:4:8: `baerer` is not known here (did you mean `bearer`?)",
                 "s.yaml:1:1: field `name` is missing (write `name:` - it has no default)",

@@ -4,9 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A length of time: a number and `ms`, `s`, `m`, `h` or `d`.
+/// A length of time: a number and `ms`, `s`, `m`, `h`, `d` or `y` (365 days).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
+
+/// For how long something is kept: a length of time, or `forever`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period(pub Option<Duration>);
 
 /// An amount of data in bytes: a number and `B`, `KiB`, `MiB` or `GiB` (`KB`, `MB` and `GB` are thousands).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,7 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let fault =
-            || format!("`{text}` is not a length of time: write a number with ms, s, m, h or d, as in 10s or 7d");
+            || format!("`{text}` is not a length of time: write a number with ms, s, m, h, d or y, as in 10s or 7d");
         let (number, unit) = number_and_unit(text).ok_or_else(fault)?;
         let seconds = match unit {
             "ms" => 0.001,
@@ -49,6 +53,7 @@ impl FromStr for Span {
             "m" | "min" => 60.0,
             "h" => 3_600.0,
             "d" => 86_400.0,
+            "y" => 31_536_000.0,
             _ => return Err(fault()),
         };
         Duration::try_from_secs_f64(number * seconds).map(Self).map_err(|_| fault())
@@ -58,12 +63,33 @@ impl FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = self.0.as_millis();
-        match [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")]
+        match [(31_536_000_000, "y"), (86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")]
             .iter()
             .find(|(unit, _)| ms >= *unit && ms.is_multiple_of(*unit))
         {
             Some((unit, name)) => write!(f, "{}{name}", ms / unit),
             None => write!(f, "{ms}ms"),
+        }
+    }
+}
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim() == "forever" {
+            return Ok(Self(None));
+        }
+        let fault = |_| format!("`{text}` is not a time to keep things for: write 90d, 1y or forever");
+        text.parse::<Span>().map(|span| Self(Some(span.0))).map_err(fault)
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("forever"),
+            Some(span) => Span(span).fmt(f),
         }
     }
 }
@@ -206,9 +232,13 @@ mod tests {
 
     #[test]
     fn units_are_shown_as_they_are_written() {
-        for text in ["10s", "7d", "250ms", "90m"] {
+        for text in ["10s", "7d", "250ms", "90m", "1y", "400d"] {
             assert_eq!(text.parse::<Span>().map(|s| s.to_string()), Ok(text.to_owned()));
         }
+        for text in ["90d", "1y", "forever"] {
+            assert_eq!(text.parse::<Period>().map(|period| period.to_string()), Ok(text.to_owned()));
+        }
+        assert!("long".parse::<Period>().is_err_and(|e| e.contains("forever")));
         assert_eq!("1MiB".parse::<Size>().map(|s| s.to_string()), Ok("1MiB".to_owned()));
     }
 }

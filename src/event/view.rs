@@ -125,6 +125,9 @@ pub struct SendView {
     /// Serri's id for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
+    /// When what it held was erased: number, payload, reason and history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<String>,
 }
 
 /// A send, whole.
@@ -187,6 +190,9 @@ pub struct EventView {
     pub fault: Option<String>,
     /// How many sends came of it.
     pub sends: u64,
+    /// When what it held was erased: body, headers and query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<String>,
 }
 
 /// An event, whole.
@@ -282,6 +288,8 @@ pub struct KeptWhole {
     pub fault: Option<String>,
     /// What has become of reading the rest of it, where a rest has to be read.
     pub rest: Option<Rest>,
+    /// When what it held was erased; then it cannot be mapped any more.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// What has become of the part of an event that has to be read from its sender's API.

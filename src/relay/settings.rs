@@ -6,7 +6,7 @@ use reqwest::Url;
 
 use crate::alert::Target;
 use crate::config::address::ProxySpec;
-use crate::config::relay::{AccountSpec, Addresses, RelayFile, ServerSpec};
+use crate::config::relay::{AccountSpec, Addresses, RelayFile, ServerSpec, StoreSpec};
 use crate::config::wishes::CampaignSpec;
 use crate::deliver::{self, Account, Policy, Settings};
 use crate::event::UncertainPolicy;
@@ -14,6 +14,7 @@ use crate::listen::{Connections, SharedBy};
 use crate::outbound::{Limits, Proxy};
 use crate::phone::Country;
 use crate::receive::Bounds;
+use crate::retention::Periods;
 use crate::route::accounts::{Accounts, CheckedAccount};
 use crate::route::alerts::Alert;
 use crate::secret::Secret;
@@ -63,6 +64,11 @@ pub fn limits(settings: &RelayFile) -> Limits {
         connect_timeout: settings.delivery.connect_timeout.0,
         connections: calls(settings).concurrency,
     }
+}
+
+/// For how long what is kept.
+pub fn periods(store: &StoreSpec) -> Periods {
+    Periods { events: store.retention.events.0, sends: store.retention.sends.0 }
 }
 
 /// How calls are made.

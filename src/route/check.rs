@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::accounts::{self, Accounts};
 use super::alerts::{self, Alert};
-use super::{Routes, advice, compile, example, listed};
+use super::{Routes, advice, compile, example, listed, retention};
 use crate::config::document::Node;
 use crate::config::fault::Fault;
 use crate::config::interpolate::Variables;
@@ -52,6 +52,7 @@ pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option
         written.relay.value.accounts.values_mut().for_each(AccountSpec::use_sandbox);
     }
     settings(&written, &mut faults);
+    retention::check(&written, &mut faults);
     listed::campaigns(&written, &mut faults);
     let accounts = accounts::check(&written, &mut faults);
     let alerts = alerts::check(&written, &accounts, &mut faults);

@@ -10,6 +10,7 @@ pub mod complete;
 pub mod check;
 pub mod example;
 mod listed;
+mod retention;
 mod rules;
 mod secrets;
 pub mod wakes;

@@ -6,6 +6,7 @@
 mod engine;
 mod gate;
 mod sqlite;
+pub mod sweep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use crate::event::{
     AccountChange, Claimed, HoldChange, Kept, NewEvent, NoticeId, Notification, Reach, Returned, SendId, Settlement,
     Told, UncertainPolicy,
 };
+
+use sweep::{SweepRequest, Swept};
 
 pub use engine::{Engine, OpenError};
 pub use sqlite::{MemoryStore, learned};
@@ -295,6 +298,9 @@ pub trait Store: Intake {
         reach: Reach,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Option<AccountChange>, StoreError>>;
+
+    /// Takes one step of a pass that removes what is past its time. A pass that is broken off is taken up by the next.
+    fn sweep(&self, request: SweepRequest) -> BoxFuture<'_, Result<Swept, StoreError>>;
 }
 
 /// What people do with what is kept.

@@ -233,7 +233,10 @@ async fn a_page_that_is_found_damaged_later_is_told_until_somebody_changed_the_f
     let sound = std::fs::read(database(&dir)).unwrap();
     let store = open(&dir).unwrap();
     assert_eq!(store.probe().await, Ok(()));
-    let roots = query(&database(&dir), "SELECT (rootpage - 1) * 4096 FROM sqlite_schema WHERE tbl_name = 'sends'");
+    let roots = query(
+        &database(&dir),
+        "SELECT (rootpage - 1) * 4096 FROM sqlite_schema WHERE tbl_name = 'sends' AND rootpage > 0",
+    );
     let mut bytes = sound.clone();
     for root in &roots {
         let root: usize = root[0].parse().unwrap();

@@ -76,6 +76,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("retention", &["clock", "store"]),
     (
         "admin",
         &[
@@ -111,6 +112,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "receive",
             "alert",
             "deliver",
+            "retention",
             "admin",
             "event",
             "map",

@@ -42,6 +42,7 @@ mod phone;
 mod proxy;
 mod receive;
 mod references;
+mod retention;
 mod secrets;
 mod simulation;
 mod sources;

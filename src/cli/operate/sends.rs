@@ -145,6 +145,7 @@ fn show(send: &Value) {
         "created_at",
         "changed_at",
         "message_id",
+        "erased_at",
         "payload",
     ] {
         if field(send, key) != "-" {

@@ -122,7 +122,8 @@ fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
         Revival::Again { id, attempts, state, send } => {
             // decided in this transaction: another replay, or the send itself, may have been quicker
             // what waits for the sandbox waits for nothing, once its account has a key
-            let mut same = db.prepare_cached(sql!("SELECT state FROM sends WHERE id = ?1 AND attempts = ?2
+            let mut same = db
+                .prepare_cached(sql!("SELECT state FROM sends WHERE id = ?1 AND attempts = ?2 AND erased_at IS NULL
                  AND (state >= " sent " OR state <> " sending " AND account <> ?3 AND account LIKE '% (sandbox)')"))?;
             let found: Option<SendState> =
                 same.query_row(params![id.0, attempts, send.account], |row| row.get(0)).optional()?;
@@ -145,7 +146,7 @@ fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
             if !again && there.exists(params![event.0, send.rule, send.item])? {
                 return Ok(false);
             }
-            let mut select = db.prepare_cached("SELECT id, route FROM events WHERE seq = ?1")?;
+            let mut select = db.prepare_cached("SELECT id, route FROM events WHERE seq = ?1 AND erased_at IS NULL")?;
             let found: Option<(String, String)> =
                 select.query_row([event.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
             let Some((id, route)) = found else { return Ok(false) };

@@ -38,6 +38,7 @@ mod recipient_order;
 mod refusals;
 mod remap;
 mod requests;
+mod retention;
 mod savepoint;
 mod schema;
 mod settle;

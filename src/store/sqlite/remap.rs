@@ -66,15 +66,17 @@ pub fn stale(db: &Connection, rules: &[RuleVersion]) -> Result<Vec<SendId>> {
     Ok(stale)
 }
 
-/// The events that sends came of, with all that was made of them. Sends that are not there any more are left out.
+/// The events that sends came of, with all that was made of them. Sends that are not there any more are left out, and those
+/// whose event was erased: they go as their rule made them.
 pub fn origins(db: &Connection, ids: &[SendId]) -> Result<Vec<Origin>> {
     let mut of_send = db.prepare_cached("SELECT event FROM sends WHERE id = ?1")?;
     let mut events: BTreeSet<i64> = BTreeSet::new();
     for id in ids {
         events.extend(of_send.query_row([id.0], |row| row.get::<_, i64>(0)).optional()?);
     }
-    let mut event =
-        db.prepare_cached("SELECT route, id, type, received_at, body, envelope FROM events WHERE seq = ?1")?;
+    let mut event = db.prepare_cached(
+        "SELECT route, id, type, received_at, body, envelope FROM events WHERE seq = ?1 AND erased_at IS NULL",
+    )?;
     let mut made = db.prepare_cached("SELECT id, rule, item, destination FROM sends WHERE event = ?1 ORDER BY id")?;
     let stale: BTreeSet<SendId> = ids.iter().copied().collect();
     let of_event = |row: &Row<'_>| {

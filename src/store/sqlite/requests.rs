@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::leases;
-use super::{act, holds, keys, lookups, notices, probe, remap, savepoint, settle};
+use super::{act, holds, keys, lookups, notices, probe, remap, retention, savepoint, settle};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
 use crate::event::lookup::LookupSettlement;
@@ -18,6 +18,7 @@ use crate::event::{
     AccountChange, HoldChange, Kept, NewEvent, NoticeId, Notification, Reach, Returned, SendId, Settlement, Told,
     UncertainPolicy,
 };
+use crate::store::sweep::{SweepRequest, Swept};
 use crate::store::{
     ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Report, Reported, Store, StoreError,
     TestMode,
@@ -260,6 +261,10 @@ impl<S: Ask> Store for S {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>> {
         ask(self, |reply| Request::Job(job(reply, move |db| remap::keep_versions(db, &rules, now))))
+    }
+
+    fn sweep(&self, request: SweepRequest) -> BoxFuture<'_, Result<Swept, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| retention::sweep(db, &request))))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::event::view::{EventStory, EventView, Filter, KeptWhole, Page, Rest, s
 use crate::store::sqlite::origin::kept_event;
 use crate::store::sqlite::states::SendState;
 
-const EVENT: &str = "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault,
+const EVENT: &str = "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault, e.erased_at,
     (SELECT count(*) FROM sends s WHERE s.event = e.seq) AS sends, e.body, e.envelope, (SELECT l.state FROM lookups l WHERE l.event = e.seq) AS lookup FROM events e";
 
 fn event(row: &Row<'_>) -> Result<EventView> {
@@ -23,6 +23,7 @@ fn event(row: &Row<'_>) -> Result<EventView> {
         received_at: shown(Timestamp(row.get("received_at")?)),
         fault: row.get("fault")?,
         sends: row.get::<_, i64>("sends").map(|count| u64::try_from(count).unwrap_or(0))?,
+        erased_at: row.get::<_, Option<i64>>("erased_at")?.map(|at| shown(Timestamp(at))),
     })
 }
 
@@ -107,10 +108,11 @@ pub fn kept(db: &Connection, number: i64) -> Result<Option<KeptWhole>> {
                 SendState::Failed => Rest::Failed,
                 _ => Rest::Waiting,
             }),
+            erased_at: row.get::<_, Option<i64>>("erased_at")?.map(Timestamp),
         })
     };
     db.query_row(
-        "SELECT id, type, received_at, body, envelope, route, fault, (SELECT l.state FROM lookups l WHERE l.event = seq) AS lookup FROM events WHERE seq = ?1",
+        "SELECT id, type, received_at, body, envelope, route, fault, erased_at, (SELECT l.state FROM lookups l WHERE l.event = seq) AS lookup FROM events WHERE seq = ?1",
         [number],
         read,
     )

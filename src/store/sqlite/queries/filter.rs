@@ -87,7 +87,11 @@ impl Numbered {
         };
         let newest = newest()?;
         let before = given.map_or(newest, |given| given.min(newest));
-        Ok(Span { before, from: before.saturating_sub(SPAN).max(0) })
+        let from = before.saturating_sub(SPAN).max(0);
+        // what was removed leaves gaps, which are stepped over
+        let older = format!("SELECT max({}) + 1 FROM {} WHERE {} < ?1", self.key, self.table, self.key);
+        let next = db.prepare_cached(&older)?.query_row([from], |row| row.get(0))?;
+        Ok(Span { before, from, next })
     }
 }
 
@@ -96,14 +100,8 @@ impl Numbered {
 pub struct Span {
     pub before: i64,
     pub from: i64,
-}
-
-impl Span {
     /// Where the next one begins; `None`: there is nothing older.
-    pub fn next(self) -> Option<i64> {
-        // the first row has number 1
-        Some(self.from).filter(|from| *from > 1)
-    }
+    pub next: Option<i64>,
 }
 
 /// A list of which a page is asked for.
@@ -131,6 +129,6 @@ pub fn list<T>(
     let more = items.len() > limit;
     items.truncate(limit);
     let last = items.last().filter(|_| more).map(number_of);
-    let next = last.or_else(|| span.next()).map(|number| number.to_string());
+    let next = last.or(span.next).map(|number| number.to_string());
     Ok(Page { items, next })
 }

@@ -12,7 +12,7 @@ use crate::store::sqlite::states::{SendState, sql};
 /// A send as lists show it.
 pub const SEND: &str = "SELECT s.id, (SELECT e.id FROM events e WHERE e.seq = s.event) AS event_id, s.event, s.route, s.rule, s.account, s.campaign, s.destination,
     s.state, s.why, s.due_at, s.reason, s.attempts, s.created_at, s.changed_at, s.priority, s.expires_at, s.key, s.message_id,
-    (SELECT min(h.campaign) FROM holds h WHERE h.ended_at IS NULL AND h.account = s.account AND h.campaign IN ('', s.campaign)) AS hold, s.payload, s.gone_at, s.terms, s.item
+    (SELECT min(h.campaign) FROM holds h WHERE h.ended_at IS NULL AND h.account = s.account AND h.campaign IN ('', s.campaign)) AS hold, s.payload, s.gone_at, s.terms, s.item, s.erased_at
     FROM sends s";
 
 /// Reads a row of [`SEND`].
@@ -57,6 +57,7 @@ pub fn send(row: &Row<'_>) -> Result<SendView> {
         key: row.get("key")?,
         detour: detour_of(&Terms::read(row.get::<_, Option<String>>("terms")?.as_deref())),
         message_id: row.get("message_id")?,
+        erased_at: row.get::<_, Option<i64>>("erased_at")?.map(at),
     })
 }
 
@@ -92,7 +93,7 @@ pub fn tally(db: &Connection, filter: &Filter) -> Result<Tally> {
             waiting: count(row, "waiting")?,
             oldest: row.get::<_, Option<i64>>("oldest")?.map(SendId),
             before: span.before,
-            next: span.next(),
+            next: span.next,
         })
     })
 }
