@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::NET;
 use crate::clock::{Clock, Stopwatch, Timestamp};
-use crate::store::Correction;
+use crate::store::{Correction, Lease};
 
 /// A wall clock that differs by more than this from what has passed was set, and a loop that comes back by more than this
 /// too late did not run.
@@ -68,10 +68,9 @@ impl Clocks {
         self.started.elapsed()
     }
 
-    /// Now, by the time that this process has run: leases count by it. Neither a wall clock that jumps nor a pause ends
-    /// them while a call is still under way.
-    pub fn ran(&self) -> Timestamp {
-        Timestamp(0).after(self.ran)
+    /// A lease of what is claimed now. Neither a wall clock that jumps nor a pause ends it while a call is still under way.
+    pub fn lease(&self, lasts: Duration) -> Lease {
+        Lease { lasts, ran: self.ran }
     }
 
     /// The loop is going to wait, and no longer than this.
@@ -131,7 +130,7 @@ mod tests {
         clocks.will_pause(SECOND * 5);
         advance(SECOND * 600).await;
         assert_eq!(clocks.look(), Jump { was_stopped: true, ..Jump::default() });
-        assert_eq!(clocks.ran(), Timestamp(11_000), "leases stood still meanwhile");
+        assert_eq!(clocks.lease(SECOND).ran, SECOND * 11, "leases stood still meanwhile");
         wall.advance(SECOND * 600);
         assert_eq!(clocks.look(), Jump { ahead_ms: Some(600_000), ..Jump::default() });
         wall.set_back(SECOND * 60);

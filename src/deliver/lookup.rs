@@ -16,7 +16,7 @@ use super::answers::Answers;
 use super::clocks::Clocks;
 use super::find::Finder;
 use super::pace::Pace;
-use super::{LEASE_MARGIN, NET, STORE_PAUSE, Settings};
+use super::{NET, STORE_PAUSE, Settings};
 use crate::clock::{Clock, Timestamp};
 use crate::config::unit::Rate;
 use crate::event::lookup::{LookupFate, LookupSettlement};
@@ -210,10 +210,9 @@ impl Run {
         if !self.hungry || self.is_paused() || count == 0 {
             return;
         }
-        let lease_now = self.clocks.ran();
-        let lease_until = lease_now.after(self.lookups.settings.timeout.saturating_mul(4).saturating_add(LEASE_MARGIN));
+        let lease = self.clocks.lease(self.lookups.settings.lease());
         let (route, retries_first) = (self.route.clone(), self.retries_first);
-        let request = LookupRequest { now, lease_now, lease_until, route, count, retries_first };
+        let request = LookupRequest { now, lease, route, count, retries_first };
         let Ok(claims) = self.lookups.store.claim_lookups(request).await else {
             self.pause_until = Some(now.after(STORE_PAUSE));
             return;

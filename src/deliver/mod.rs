@@ -77,6 +77,13 @@ pub struct Settings {
     pub net: Duration,
 }
 
+impl Settings {
+    /// How long a lease lasts: longer than a call can take with all that comes before it.
+    fn lease(&self) -> Duration {
+        self.timeout.saturating_mul(4).saturating_add(LEASE_MARGIN)
+    }
+}
+
 /// What the deliverer works with.
 pub struct Deliverer {
     /// Where sends come from.

@@ -12,7 +12,7 @@ use super::breaker::Turn;
 use super::clocks::Clocks;
 use super::queue::{Queue, Scope};
 use super::throttle::{Throttle, Throttles};
-use super::{Deliverer, LEASE_MARGIN, STORE_PAUSE};
+use super::{Deliverer, STORE_PAUSE};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, HoldScope, HoldTurn, Returned, Settlement, Start, Why};
 use crate::store::{ClaimRequest, Claims, Correction, Latest, Report, Reported, StoreError, Want};
@@ -236,14 +236,12 @@ impl Run {
         if wants.is_empty() {
             return;
         }
-        let lease_now = self.clocks.ran();
-        let lease_until = lease_now.after(settings.timeout.saturating_mul(4).saturating_add(LEASE_MARGIN));
+        let lease = self.clocks.lease(settings.lease());
         let policy = settings.policy;
         let latest = Latest { retry: now.after(policy.max), probe: now.after(policy.probe_max) };
         let request = ClaimRequest {
             now,
-            lease_now,
-            lease_until,
+            lease,
             wants: wants.clone(),
             uncertain: policy.uncertain,
             latest: std::mem::take(&mut self.is_set_back).then_some(latest),

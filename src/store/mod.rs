@@ -32,7 +32,7 @@ use crate::event::{
 use sweep::{SweepRequest, Swept};
 
 pub use engine::{Engine, OpenError};
-pub use sqlite::{MemoryStore, learned};
+pub use sqlite::{CommitOrder, MemoryStore, learned};
 
 /// Opens the store of a URL: `sqlite:PATH`.
 ///
@@ -62,15 +62,23 @@ pub enum StoreError {
     Closed,
 }
 
+/// For how long what is claimed is the caller's. Whatever it does not settle by then is treated as uncertain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// How long it lasts.
+    pub lasts: Duration,
+    /// How long the caller has run, without the times in which it was stopped. An engine that only one process uses counts
+    /// leases by it, so that neither a pause nor a clock that is set ends one while a call is under way.
+    pub ran: Duration,
+}
+
 /// What the deliverer asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest {
     /// The time now.
     pub now: Timestamp,
-    /// The time now by a clock that never jumps, for leases: milliseconds since the process began.
-    pub lease_now: Timestamp,
-    /// Until when by that clock the claimed sends are the caller's.
-    pub lease_until: Timestamp,
+    /// For how long the claimed sends are the caller's.
+    pub lease: Lease,
     /// How many of which account.
     pub wants: Vec<Want>,
     /// What happens to sends whose lease ran out.
@@ -204,10 +212,8 @@ pub struct Correction {
 pub struct LookupRequest {
     /// The time now.
     pub now: Timestamp,
-    /// The time now by a clock that never jumps, for leases.
-    pub lease_now: Timestamp,
-    /// Until when by that clock the claimed lookups are the caller's.
-    pub lease_until: Timestamp,
+    /// For how long the claimed lookups are the caller's.
+    pub lease: Lease,
     /// Of which route.
     pub route: String,
     /// How many.
@@ -238,6 +244,12 @@ pub trait Intake: Send + Sync + 'static {
 /// A store. All methods are durable when they return: what they report is on disk.
 pub trait Store: Intake {
     /// Hands out sends that are due, never two to one person at once.
+    ///
+    /// It sees every event and settlement whose call returned before it was asked. Of those that are asked for at the same
+    /// time it may see any, in whatever order they were asked: until its settlement is written, a send counts as being
+    /// sent, so that nobody behind it goes, and nothing that repeats it (`once`, a cap). What follows from an outcome for other
+    /// people, a hold, binds claims that are asked for after the settlement returned: until then whoever asks keeps back
+    /// by itself what it knows to be on hold.
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claims, StoreError>>;
 
     /// Writes down what became of claimed sends, all of it or nothing: attempts with their consequences, and sends for

@@ -12,7 +12,7 @@ use serri_relay::event::{
     AccountTurn, Attempt, Claimed, Content, Fate, HoldScope, HoldTurn, Kept, Made, NewEvent, NewSend, Notification,
     OnUncertain, Outcome, Reach, Returned, SendId, Settlement, Terms, UncertainPolicy, Wishes,
 };
-use serri_relay::store::{ClaimRequest, Engine, OpenError, Recovered, Report, StoreError, TestMode, Want};
+use serri_relay::store::{ClaimRequest, Engine, Lease, OpenError, Recovered, Report, StoreError, TestMode, Want};
 use tempfile::TempDir;
 
 use crate::database::{execute, lock, query};
@@ -66,8 +66,7 @@ fn uncertain(on_uncertain: OnUncertain, tries: u32) -> UncertainPolicy {
 pub fn request(now: i64, count: usize) -> ClaimRequest {
     ClaimRequest {
         now: Timestamp(now),
-        lease_now: Timestamp(now),
-        lease_until: Timestamp(now + 1_000),
+        lease: Lease { lasts: Duration::from_secs(1), ran: Duration::from_millis(now.try_into().unwrap()) },
         wants: vec![Want { account: "default".into(), count, limits: Vec::new() }],
         uncertain: uncertain(OnUncertain::Retry, 2),
         latest: None,

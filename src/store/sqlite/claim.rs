@@ -10,7 +10,7 @@ use super::frequency::Rivals;
 use super::holds::{self, Active};
 use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
-use super::{ready, recipient_order};
+use super::{leases, ready, recipient_order};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, HoldChange, Once, Probe, SendId, Terms};
 use crate::store::gate::{Candidate, Gate, gate};
@@ -141,7 +141,7 @@ impl Claim<'_> {
         self.db.prepare_cached("UPDATE sends SET state = ?2, due_at = ?3 WHERE id = ?1")?.execute(params![
             send.id.0,
             SendState::Sending,
-            self.request.lease_until.0
+            leases::end(self.request.lease).0
         ])?;
         self.sends.push(send);
         Ok(())

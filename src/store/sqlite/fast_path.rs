@@ -8,7 +8,7 @@ use rusqlite::{Connection, Result};
 use super::facts::{SendFacts, Suppressions};
 use super::insert::insert_send;
 use super::origin::Origin;
-use super::{cancellation, holds, ready, suppression, timers};
+use super::{cancellation, holds, leases, ready, suppression, timers};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, Content, Made, NewSend, Priority, SendId, Suppression, Wishes};
 use crate::store::gate::{self, Candidate, Gate};
@@ -43,7 +43,14 @@ impl FastPath {
             }
         }
         let closed = holds.into_iter().map(|hold| (hold.account, hold.campaign)).collect();
-        Ok(Self { room, closed, lease_until: Some(request.lease_until), now: request.now, more, ..Self::default() })
+        Ok(Self {
+            room,
+            closed,
+            lease_until: Some(leases::end(request.lease)),
+            now: request.now,
+            more,
+            ..Self::default()
+        })
     }
 
     /// Keeps what the rules made of an event.

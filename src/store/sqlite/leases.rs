@@ -7,7 +7,17 @@ use super::states::{SendState, sql};
 use super::{notices, savepoint};
 use crate::clock::Timestamp;
 use crate::event::{Terms, UncertainPolicy};
-use crate::store::{ClaimRequest, Recovered, TestMode};
+use crate::store::{ClaimRequest, Lease, Recovered, TestMode};
+
+/// The time by which leases count: milliseconds that the process has run.
+pub fn now(lease: Lease) -> Timestamp {
+    Timestamp(0).after(lease.ran)
+}
+
+/// When a lease that begins now ends, by that time.
+pub fn end(lease: Lease) -> Timestamp {
+    now(lease).after(lease.lasts)
+}
 
 /// Treats everything in flight as uncertain, and lets nobody stand behind anybody.
 pub fn recover(db: &Connection, now: Timestamp, policy: UncertainPolicy) -> Result<Recovered> {
@@ -33,7 +43,7 @@ pub fn expire_leases(db: &Connection, request: &ClaimRequest) -> Result<()> {
         sql!("SELECT id, destination FROM sends INDEXED BY sends_sending WHERE state = " sending " AND due_at <= ?1"),
     )?;
     let lost: Vec<(i64, String)> =
-        expired.query_map([request.lease_now.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
+        expired.query_map([now(request.lease).0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
     for (id, destination) in lost {
         lose_apart(db, id, request.now, request.uncertain)?;
         recipient_order::unblock_next(db, &destination)?;

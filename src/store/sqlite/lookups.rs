@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::fast_path::FastPath;
+use super::leases;
 use super::origin::{Origin, kept_event};
 use super::states::{SendState, sql};
 use crate::clock::Timestamp;
@@ -36,7 +37,7 @@ pub fn waiting(db: &Connection) -> Result<BTreeMap<String, usize>> {
 pub fn claim(db: &Connection, request: &LookupRequest) -> Result<LookupClaims> {
     // a call that only reads may be made again: nothing about it is uncertain
     db.prepare_cached(sql!("UPDATE lookups SET state = " ready " WHERE state = " sending " AND due_at <= ?1"))?
-        .execute([request.lease_now.0])?;
+        .execute([leases::now(request.lease).0])?;
     let mut lookups = Vec::new();
     let order = if request.retries_first { [Due::Again, Due::First] } else { [Due::First, Due::Again] };
     for due in order {
@@ -45,7 +46,7 @@ pub fn claim(db: &Connection, request: &LookupRequest) -> Result<LookupClaims> {
     }
     let mut take = db.prepare_cached("UPDATE lookups SET state = ?2, due_at = ?3 WHERE event = ?1")?;
     for lookup in &lookups {
-        take.execute(params![lookup.seq.0, SendState::Sending, request.lease_until.0])?;
+        take.execute(params![lookup.seq.0, SendState::Sending, leases::end(request.lease).0])?;
     }
     let mut next =
         db.prepare_cached(sql!("SELECT min(due_at) FROM lookups WHERE state = " delayed " AND route = ?1"))?;

@@ -1,10 +1,11 @@
-//! A store without a file or a thread: each request is a transaction of its own, carried out on the caller's thread. For
-//! simulations, in which nothing may depend on how threads are scheduled. Not for a relay: it forgets.
+//! A store without a file or a thread, for simulations, in which nothing may depend on how threads are scheduled: each request
+//! is a transaction of its own at once, or requests share one when the simulation says so. Not for a relay: it forgets.
 
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
+use tokio::sync::Notify;
 
 use super::inbox::{Append, Batch, Request};
 use super::requests::{self, Ask};
@@ -13,10 +14,67 @@ use super::transaction;
 use crate::store::StoreError;
 
 /// A store in memory.
-pub struct MemoryStore(Mutex<Connection>);
+pub struct MemoryStore {
+    db: Mutex<Connection>,
+    /// What is asked for and not carried out; `None`: everything is carried out at once.
+    asked: Option<Asked>,
+}
+
+#[derive(Default)]
+struct Asked {
+    batch: Mutex<Batch>,
+    filled: Notify,
+}
+
+/// In which order a store carries out what it was asked for at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitOrder {
+    /// All in one transaction: settlements, then events, then claims.
+    Together,
+    /// Claims in a transaction before: a store may do so, see [`Store::claim`](crate::store::Store::claim).
+    ClaimsFirst,
+}
 
 impl MemoryStore {
-    /// An empty one.
+    /// An empty one that carries out nothing until [`commit`](Self::commit).
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says.
+    pub fn committed_by_hand() -> Result<Self, StoreError> {
+        Ok(Self { asked: Some(Asked::default()), ..Self::new()? })
+    }
+
+    /// Waits until something is asked for.
+    pub async fn asked(&self) {
+        match &self.asked {
+            Some(asked) => asked.filled.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Carries out what was asked for since the last time.
+    pub fn commit(&self, order: CommitOrder) {
+        let mut batch = self.take_batch();
+        if order == CommitOrder::ClaimsFirst {
+            let is_claim = |request: &mut Request| matches!(request, Request::Claim(..));
+            let claims = batch.requests.extract_if(.., is_claim).collect();
+            self.carry_out(Batch { appends: Vec::new(), requests: claims });
+        }
+        self.carry_out(batch);
+    }
+
+    /// The process dies: what was asked for and not carried out never is.
+    pub fn crash(&self) {
+        drop(self.take_batch());
+    }
+
+    fn take_batch(&self) -> Batch {
+        let batch = self.asked.as_ref().map(|asked| asked.batch.lock().unwrap_or_else(PoisonError::into_inner));
+        batch.map(|mut batch| std::mem::take(&mut *batch)).unwrap_or_default()
+    }
+
+    /// An empty one that carries out everything at once.
     ///
     /// # Errors
     ///
@@ -28,7 +86,9 @@ impl MemoryStore {
             db.set_prepared_statement_cache_capacity(128);
             Ok::<_, Problem>(db)
         };
-        open().map(|db| Self(Mutex::new(db))).map_err(|problem| StoreError::Unavailable(problem.to_string()))
+        open()
+            .map(|db| Self { db: Mutex::new(db), asked: None })
+            .map_err(|problem| StoreError::Unavailable(problem.to_string()))
     }
 
     /// Reads a table as an operator would, each value as text.
@@ -37,7 +97,7 @@ impl MemoryStore {
     ///
     /// What SQLite says.
     pub fn query(&self, sql: &str) -> Result<Vec<Vec<String>>, StoreError> {
-        let db = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
         let read = || {
             let mut statement = db.prepare_cached(sql)?;
             let columns = statement.column_count();
@@ -57,19 +117,27 @@ impl MemoryStore {
         read().map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
+    fn ask(&self, Batch { appends, requests }: Batch) {
+        let Some(asked) = &self.asked else { return self.carry_out(Batch { appends, requests }) };
+        let mut batch = asked.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        batch.appends.extend(appends);
+        batch.requests.extend(requests);
+        asked.filled.notify_one();
+    }
+
     fn carry_out(&self, batch: Batch) {
-        let db = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
         transaction::carry_out_alone(&db, batch);
     }
 }
 
 impl Ask for MemoryStore {
     fn put(&self, append: Append) {
-        self.carry_out(Batch { appends: vec![append], requests: Vec::new() });
+        self.ask(Batch { appends: vec![append], requests: Vec::new() });
     }
 
     fn request(&self, request: Request) {
-        self.carry_out(Batch { appends: Vec::new(), requests: vec![request] });
+        self.ask(Batch { appends: Vec::new(), requests: vec![request] });
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {

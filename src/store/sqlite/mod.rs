@@ -53,5 +53,5 @@ mod watch;
 mod writer;
 
 pub use engine::SqliteStore;
-pub use memory::MemoryStore;
+pub use memory::{CommitOrder, MemoryStore};
 pub use reader::learned;

@@ -25,7 +25,7 @@ use serri_relay::route::wakes::Wakes;
 use serri_relay::route::{Detour, Routes};
 use serri_relay::secret::Secret;
 use serri_relay::serri::{Caller, Endpoint};
-use serri_relay::store::{Intake as _, MemoryStore, Store};
+use serri_relay::store::{CommitOrder, Intake as _, MemoryStore, Store};
 use serri_relay::telemetry::Metrics;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -134,11 +134,28 @@ impl Simulation {
             let _in = runtime.enter();
             Serri::new(seed, clock.clone(), Arc::clone(&model), script.faults.clone())
         };
-        Self { runtime, clock, store: Arc::new(MemoryStore::new().unwrap()), serri, model, script }
+        // half of the worlds share transactions, as the writer thread does
+        let store = if seed % 4 < 2 { MemoryStore::new() } else { MemoryStore::committed_by_hand() };
+        Self { runtime, clock, store: Arc::new(store.unwrap()), serri, model, script }
     }
 
     fn run(&self) {
-        self.runtime.block_on(self.live());
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.commit() => {}
+                () = self.live() => {}
+            }
+        });
+    }
+
+    /// What is asked for meanwhile shares a transaction, as long as it takes.
+    async fn commit(&self) {
+        loop {
+            self.store.asked().await;
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=30))).await;
+            self.store.commit(if fastrand::bool() { CommitOrder::Together } else { CommitOrder::ClaimsFirst });
+        }
     }
 
     fn rows(&self, sql: &str) -> Vec<Vec<String>> {
@@ -191,7 +208,12 @@ impl Simulation {
 
     /// A process that dies leaves what it had not written down; one that starts finds what was.
     async fn restart(&self, mut relay: JoinSet<()>, wake: &Arc<Notify>) -> JoinSet<()> {
+        // what the dying process had asked for may have been written, although it never heard so
+        if fastrand::bool() {
+            self.store.commit(CommitOrder::Together);
+        }
         relay.shutdown().await;
+        self.store.crash();
         self.serri.everybody_hung_up();
         tokio::time::sleep(Duration::from_secs(3)).await;
         self.start(wake)
@@ -216,6 +238,8 @@ impl Simulation {
         let route = &ROUTES[route];
         let call = script::call(route, body);
         let events = route.read(&route.authentication.assume(call), self.clock.now()).unwrap();
+        // a deliverer that asks at the same moment gets the sends straight away, where they share a transaction
+        wake.notify_one();
         let kept = self.store.append(events.clone()).await.unwrap();
         for (event, kept) in events.iter().zip(kept) {
             if kept == Kept::New {

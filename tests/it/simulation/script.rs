@@ -67,10 +67,10 @@ auth: bearer
 secret: s3cret-for-tests
 account: second
 on_uncertain: hold
-key: "{{ event.key }}"
 sends:
   - name: reminder
     when: meta.type == "appointment"
+    key: "{{ event.key }}"
     at: "{{ event.start }}"
     before: 24h
     cancel_on: meta.type == "appointment.cancelled"
@@ -215,7 +215,7 @@ fn event(rng: &mut fastrand::Rng, number: usize, span: Duration) -> (&'static st
     let phone = PEOPLE[rng.usize(0..PEOPLE.len())];
     let key = format!("k{}", rng.u8(0..8));
     let of_shop = ["code", "signup", "cart", "order", "promotion", "promotion", "promotion", "leave", "return"];
-    let of_crm = ["appointment", "appointment.cancelled", "note"];
+    let of_crm = ["appointment", "appointment.cancelled", "note", "note"];
     let is_shop = rng.u8(0..3) > 0;
     let kind = if is_shop { of_shop[rng.usize(0..of_shop.len())] } else { of_crm[rng.usize(0..of_crm.len())] };
     let start = super::START.after(Duration::from_secs(rng.u64(0..span.as_secs() + 3 * 86_400)));
