@@ -13,7 +13,7 @@ use crate::store::sweep::{Removed, Stage, SweepRequest, Swept};
 use crate::store::{Store, StoreError};
 
 /// When the first pass begins after the start, and how long after one the next does.
-const FIRST: Duration = Duration::from_secs(5 * 60);
+const FIRST: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// How long a step is to take; it looks at as many rows as that allows.

@@ -8,7 +8,7 @@ use serri_relay::clock::{Clock, Timestamp};
 use serri_relay::config::interpolate::Variables;
 use serri_relay::event::act::Action;
 use serri_relay::event::{
-    Attempt, Cancel, Content, Fate, Made, NewEvent, NewSend, Once, Outcome, Settlement, Suppression, Wishes,
+    Attempt, Cancel, Content, Fate, Kept, Made, NewEvent, NewSend, Once, Outcome, Settlement, Suppression, Wishes,
 };
 use serri_relay::retention::{Periods, Retention};
 use serri_relay::route::check::check;
@@ -272,6 +272,49 @@ async fn thousands_go_in_small_steps_and_a_pass_that_was_broken_off_is_taken_up(
     assert_eq!(rows(&dir, "SELECT count(*) FROM seen"), [["1000"]]);
 }
 
+fn size(dir: &TempDir) -> u64 {
+    std::fs::metadata(dir.path().join("relay.db")).unwrap().len()
+}
+
+#[tokio::test]
+async fn the_file_becomes_smaller_and_the_relay_takes_that_for_no_loss() {
+    let (dir, store) = store();
+    let body = bytes::Bytes::from(format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000_000)));
+    for id in 0..40 {
+        store.append(vec![NewEvent { body: body.clone(), ..event(id, 0, &[]) }]).await.unwrap();
+    }
+    store.append(vec![event(100, 399 * DAY, &[])]).await.unwrap();
+    let before = size(&dir);
+    assert!(before > 38_000_000, "{before}");
+    let removed = pass(&*store, 400 * DAY, 500).await;
+    assert_eq!(removed.events, 40);
+    assert!(removed.pages > 5_000, "{removed:?}");
+    // whatever comes next finds a file that is whole
+    for id in 101..110 {
+        assert_eq!(store.append(vec![event(id, 400 * DAY, &["+1"])]).await, Ok(vec![Kept::New]));
+        store.probe().await.unwrap();
+    }
+    store.close();
+    drop(store);
+    assert!(size(&dir) < 18_000_000, "all but a reserve is given back: {}", size(&dir));
+    let store = open(&dir).unwrap();
+    assert_eq!(store.append(vec![event(110, 400 * DAY, &["+1"])]).await, Ok(vec![Kept::New]));
+    assert_eq!(rows(&dir, "PRAGMA integrity_check"), [["ok"]]);
+}
+
+#[tokio::test]
+async fn a_small_file_of_an_earlier_release_learns_to_become_smaller() {
+    let (dir, store) = store();
+    store.append(vec![event(1, 0, &["+1"])]).await.unwrap();
+    store.close();
+    drop(store);
+    execute(&dir.path().join("relay.db"), "PRAGMA auto_vacuum = NONE; VACUUM");
+    assert_eq!(rows(&dir, "PRAGMA auto_vacuum"), [["0"]]);
+    let store = open(&dir).unwrap();
+    assert_eq!(store.append(vec![event(1, 1, &["+1"]), event(2, 1, &[])]).await, Ok(vec![Kept::Duplicate, Kept::New]));
+    assert_eq!(rows(&dir, "PRAGMA auto_vacuum"), [["2"]]);
+}
+
 #[tokio::test]
 async fn what_was_erased_says_so_and_is_not_replayed() {
     let world = World::hello().await;
@@ -322,7 +365,7 @@ async fn passes_are_made_now_and_then_and_not_while_the_clock_is_doubted() {
             .unwrap();
     }
     let (stop, running_one) = running(&wall, &store);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_secs(50)).await;
     assert_eq!(events_in(&store), "3", "not at once after the start");
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     assert_eq!(events_in(&store), "2", "the first is 90 days old");

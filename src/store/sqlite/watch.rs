@@ -103,12 +103,23 @@ impl Watch {
         let Some(database) = self.location.identity().filter(|found| found.id == self.database.id) else {
             return Standing::Lost(Loss::Gone);
         };
-        if database.size < self.database.size || !self.is_log_whole(db) {
+        if self.is_cut(database, db) || !self.is_log_whole(db) {
             return Standing::Lost(Loss::Cut);
         }
         self.database = database;
         let at = |suffix| identity(&self.location.beside(suffix)).map(|file| file.id);
         if at("-wal") == Some(self.log_id) && at("-shm") == self.index { Standing::Whole } else { Standing::Moved }
+    }
+
+    /// Whether the database file is shorter than it was and than SQLite believes: pages that were given back are cut off when
+    /// the log is brought into it.
+    fn is_cut(&self, found: Identity, db: &Connection) -> bool {
+        let pages = || db.prepare_cached("PRAGMA page_count")?.query_row([], |row| row.get::<_, i64>(0));
+        found.size < self.database.size
+            && pages().map_or(true, |pages| {
+                let pages = u64::try_from(pages).unwrap_or(u64::MAX);
+                found.size < pages.saturating_mul(self.page_size as u64)
+            })
     }
 
     fn is_log_whole(&mut self, db: &Connection) -> bool {
@@ -240,6 +251,31 @@ mod tests {
                 assert_eq!(watch.check(&db), Standing::Whole, "{what}: begun anew");
             }
         }
+    }
+
+    #[test]
+    fn a_file_that_gave_pages_back_is_whole_and_one_that_was_cut_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let location = Location { path: dir.path().join("relay.db") };
+        let mut db = open(&location, Missing::Create).unwrap();
+        let mut watch = Watch::start(&mut db, &location).unwrap();
+        db.execute_batch("BEGIN").unwrap();
+        write(&db, 20_000);
+        db.execute_batch("COMMIT").unwrap();
+        assert!(checkpoint(&db).unwrap());
+        assert_eq!(watch.check(&db), Standing::Whole);
+        let before = location.identity().unwrap().size;
+        for sql in ["DELETE FROM seen", "PRAGMA incremental_vacuum"] {
+            db.execute_batch(sql).unwrap();
+            assert!(checkpoint(&db).unwrap());
+            assert_eq!(watch.check(&db), Standing::Whole, "{sql}");
+        }
+        let size = location.identity().unwrap().size;
+        assert!(size < before, "{size} of {before}");
+        write(&db, 200);
+        assert_eq!(watch.check(&db), Standing::Whole, "it grows again");
+        File::options().write(true).open(&location.path).unwrap().set_len(size - 4_096).unwrap();
+        assert_eq!(watch.check(&db), Standing::Lost(Loss::Cut));
     }
 
     #[test]
