@@ -9,6 +9,7 @@ mod proxy;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use http::header::RETRY_AFTER;
 use reqwest::{Request, Response};
 use serde_json::Value;
@@ -93,6 +94,18 @@ pub enum Unanswered {
     /// It went out, and nobody knows what became of it.
     #[error("{0}")]
     Lost(String),
+}
+
+/// What makes calls to senders' APIs.
+pub trait Fetch: Send + Sync + 'static {
+    /// Makes a call, and reads at most `limit` bytes of the answer: a page of a proxy may be long.
+    fn fetch(&self, request: Request, limit: usize) -> BoxFuture<'_, Result<Answered, Unanswered>>;
+}
+
+impl Fetch for Outbound {
+    fn fetch(&self, request: Request, limit: usize) -> BoxFuture<'_, Result<Answered, Unanswered>> {
+        Box::pin(self.call(request, limit))
+    }
 }
 
 impl Outbound {

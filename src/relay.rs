@@ -143,7 +143,7 @@ pub async fn serve(
     let settings_of_calls = calls(&settings);
     let lookups = Lookups {
         store: Arc::clone(&store) as Arc<dyn Store>,
-        outbound: outbound.clone(),
+        outbound: Arc::new(outbound.clone()),
         routes: Arc::clone(&routes),
         settings: settings_of_calls,
         clock: clock.clone(),

@@ -13,7 +13,7 @@ use super::schedule::{Policy, Tried};
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::event::lookup::{Lookup, LookupFate, LookupSettlement};
 use crate::event::{Attempt, Fate, OnUncertain, Outcome, UncertainPolicy, UnknownRefusal};
-use crate::outbound::{Outbound, kept};
+use crate::outbound::{Fetch, kept};
 use crate::route::Route;
 use crate::source::enrich::missing;
 use crate::telemetry::{LookupLabels, Metrics};
@@ -30,7 +30,7 @@ pub struct Finder {
     /// The route.
     pub route: Arc<Route>,
     /// What makes calls.
-    pub outbound: Outbound,
+    pub outbound: Arc<dyn Fetch>,
     /// When a failed attempt is repeated.
     pub policy: Policy,
     /// The time.
@@ -117,7 +117,7 @@ impl Finder {
         };
         let (mut status, mut answer) = (None, String::new());
         let ask = async || {
-            let answered = self.outbound.call(enrichment.request(&url), ANSWER_LIMIT).await;
+            let answered = self.outbound.fetch(enrichment.request(&url), ANSWER_LIMIT).await;
             let answered = answered.map_err(|error| missing(&error))?;
             status = Some(answered.status);
             enrichment

@@ -20,7 +20,7 @@ use super::{NET, STORE_PAUSE, Settings};
 use crate::clock::{Clock, Timestamp};
 use crate::config::unit::Rate;
 use crate::event::lookup::{LookupFate, LookupSettlement};
-use crate::outbound::Outbound;
+use crate::outbound::Fetch;
 use crate::route::wakes::Wakes;
 use crate::route::{Route, Routes};
 use crate::store::{LookupRequest, Store, StoreError};
@@ -34,7 +34,7 @@ pub struct Lookups {
     /// Where they come from.
     pub store: Arc<dyn Store>,
     /// What makes calls.
-    pub outbound: Outbound,
+    pub outbound: Arc<dyn Fetch>,
     /// The routes, by name.
     pub routes: Arc<Routes>,
     /// How.
@@ -113,7 +113,7 @@ impl Run {
         let rate = route.knowledge.enrichment.as_ref().map_or(Rate(None), |call| call.rate);
         let finder = Finder {
             route: Arc::clone(route),
-            outbound: lookups.outbound.clone(),
+            outbound: Arc::clone(&lookups.outbound),
             policy: lookups.settings.policy,
             clock: lookups.clock.clone(),
             metrics: Arc::clone(&lookups.metrics),

@@ -88,7 +88,7 @@ pub fn delivery(store: Arc<dyn Store>, routes: Routes, [of_sends, of_lookups]: [
     };
     let due = Arc::new(Wakes::new(&routes));
     let clock = of_lookups.clone();
-    let lookups = Lookups { store, outbound: outbound(), routes, settings, clock, due, wake, metrics };
+    let lookups = Lookups { store, outbound: Arc::new(outbound()), routes, settings, clock, due, wake, metrics };
     (deliverer, lookups)
 }
 

@@ -15,7 +15,7 @@ use serri_relay::store::{Intake as _, MemoryStore};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{START, deliverer, policy};
+use super::{Far, START, deliverer, policy};
 
 /// What a far side does with the call of this number (from 0) to this person.
 type Answering = Box<dyn Fn(usize, &str) -> (u16, &'static str) + Send + Sync>;
@@ -91,8 +91,8 @@ impl World {
             net: Duration::from_secs(86_400),
         };
         let caller = Arc::clone(&self.far) as Arc<dyn Caller>;
-        let parts = (Arc::clone(&self.store), caller, self.clock.clone());
-        let (deliverer, lookups) = deliverer(parts, settings, "unlimited", &self.wake);
+        let far = Far::of(&self.store, caller, &self.clock);
+        let (deliverer, lookups) = deliverer(far, settings, "unlimited", &self.wake);
         let stop = CancellationToken::new();
         let running = deliver::run(deliverer, lookups, stop.clone());
         let stopping = async {

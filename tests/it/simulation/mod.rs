@@ -6,6 +6,7 @@
 mod backlog;
 mod model;
 mod script;
+mod senders;
 mod serri;
 mod steps;
 mod week;
@@ -20,7 +21,7 @@ use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::config::unit::Rate;
 use serri_relay::deliver::{self, Account, Deliverer, Lookups, Policy, Settings};
 use serri_relay::event::{Confirm, Kept, OnUncertain, UncertainPolicy};
-use serri_relay::outbound::{Limits, Outbound, Proxy};
+use serri_relay::outbound::Fetch;
 use serri_relay::route::wakes::Wakes;
 use serri_relay::route::{Detour, Routes};
 use serri_relay::secret::Secret;
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use crate::world::Setup;
 use model::Model;
 use script::{Act, Script, WORDS};
+use senders::Senders;
 use serri::Serri;
 
 /// How many seeds a run tries, unless `SERRI_RELAY_SEEDS` says otherwise.
@@ -50,17 +52,15 @@ const CALLS: usize = 60;
 
 /// The routes: compiled once for all seeds.
 static ROUTES: LazyLock<Arc<Routes>> = LazyLock::new(|| {
-    let setup =
-        Setup::new().account("second").route("shop", script::SHOP).route("crm", script::CRM).lists(script::CAMPAIGNS);
+    let setup = Setup::new()
+        .account("second")
+        .file("sources/leads.yaml", script::LEADS_SOURCE)
+        .route("shop", script::SHOP)
+        .route("crm", script::CRM)
+        .route("leads", script::LEADS)
+        .lists(script::CAMPAIGNS);
     setup.write("http://serri.example/api");
     Arc::new(setup.checked().routes)
-});
-
-/// Nothing looks anything up here; making a client anew each time would take longer than a whole simulation.
-static OUTBOUND: LazyLock<Outbound> = LazyLock::new(|| {
-    let second = Duration::from_secs(1);
-    Outbound::new(Limits { timeout: second, connect_timeout: second, connections: 1 }, &Proxy::Direct, Clock::system())
-        .unwrap()
 });
 
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says which")]
@@ -114,6 +114,8 @@ pub struct Simulation {
     clock: Clock,
     store: Arc<MemoryStore>,
     serri: Arc<Serri>,
+    senders: Arc<Senders>,
+    due: Arc<Wakes>,
     model: Arc<Model>,
     script: Script,
 }
@@ -130,13 +132,15 @@ impl Simulation {
             let _in = runtime.enter();
             (Clock::running_from(START), Arc::new(Model::new()))
         };
-        let serri = {
+        let (serri, senders) = {
             let _in = runtime.enter();
-            Serri::new(seed, clock.clone(), Arc::clone(&model), script.faults.clone())
+            let serri = Serri::new(seed, clock.clone(), Arc::clone(&model), script.faults.clone());
+            (serri, Arc::new(Senders::new(seed, script.troubles.clone())))
         };
+        let due = Arc::new(Wakes::new(&ROUTES));
         // half of the worlds share transactions, as the writer thread does
         let store = if seed % 4 < 2 { MemoryStore::new() } else { MemoryStore::committed_by_hand() };
-        Self { runtime, clock, store: Arc::new(store.unwrap()), serri, model, script }
+        Self { runtime, clock, store: Arc::new(store.unwrap()), serri, senders, due, model, script }
     }
 
     fn run(&self) {
@@ -193,7 +197,7 @@ impl Simulation {
                 }
             }
         }
-        let waiting = "SELECT count(*) FROM sends WHERE state IN (0, 1, 2, 3)";
+        let waiting = "SELECT (SELECT count(*) FROM sends WHERE state IN (0, 1, 2, 3)) + (SELECT count(*) FROM lookups WHERE state IN (0, 1, 2))";
         let mut left = REST;
         while self.rows(waiting) != [["0"]] {
             let step = Duration::from_secs(3_600);
@@ -227,8 +231,10 @@ impl Simulation {
             net: Duration::from_secs(86_400),
         };
         let caller = Arc::clone(&self.serri) as Arc<dyn Caller>;
-        let parts = (Arc::clone(&self.store), caller, self.clock.clone());
-        let (deliverer, lookups) = deliverer(parts, settings, "20/s", wake);
+        let senders = Arc::clone(&self.senders) as Arc<dyn Fetch>;
+        let due = Arc::clone(&self.due);
+        let far = Far { senders, due, ..Far::of(&self.store, caller, &self.clock) };
+        let (deliverer, lookups) = deliverer(far, settings, "20/s", wake);
         let mut relay = JoinSet::new();
         relay.spawn(deliver::run(deliverer, lookups, CancellationToken::new()));
         relay
@@ -247,6 +253,9 @@ impl Simulation {
             }
         }
         wake.notify_one();
+        if let Some(due) = self.due.of(&route.name) {
+            due.notify_one();
+        }
     }
 
     /// What must hold when everything has come to rest.
@@ -324,9 +333,27 @@ pub fn endpoint(account: &str) -> Endpoint {
     Endpoint { account: account.to_owned(), url, confirm: Confirm::Explicit }
 }
 
-/// A deliverer over a store, a Serri and a clock.
+/// What a relay works with.
+pub struct Far {
+    pub store: Arc<MemoryStore>,
+    pub caller: Arc<dyn Caller>,
+    pub senders: Arc<dyn Fetch>,
+    pub clock: Clock,
+    /// Told of lookups that are due.
+    pub due: Arc<Wakes>,
+}
+
+impl Far {
+    /// One whose senders' APIs always answer.
+    pub fn of(store: &Arc<MemoryStore>, caller: Arc<dyn Caller>, clock: &Clock) -> Self {
+        let (senders, due) = (Arc::new(Senders::new(0, Vec::new())), Arc::new(Wakes::new(&ROUTES)));
+        Self { store: Arc::clone(store), caller, senders, clock: clock.clone(), due }
+    }
+}
+
+/// A deliverer over a store, a Serri, senders' APIs and a clock.
 fn deliverer(
-    (store, caller, clock): (Arc<MemoryStore>, Arc<dyn Caller>, Clock),
+    Far { store, caller, senders, clock, due }: Far,
     settings: Settings,
     rate: &str,
     wake: &Arc<Notify>,
@@ -357,11 +384,11 @@ fn deliverer(
     };
     let lookups = Lookups {
         store,
-        outbound: OUTBOUND.clone(),
-        routes: Arc::new(Routes::new()),
+        outbound: senders,
+        routes: Arc::clone(&ROUTES),
         settings,
         clock,
-        due: Arc::new(Wakes::default()),
+        due,
         wake: Arc::clone(wake),
         metrics,
     };

@@ -1,5 +1,6 @@
 //! What a seed decides: which events come when, what goes wrong at Serri, and when the relay dies or its clock is set.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method};
@@ -86,6 +87,37 @@ sends:
     tags: ["{{ meta.id }}"]
 "#;
 
+/// A sender whose events leave out whom they are about: `senders.rs` is its API.
+pub const LEADS_SOURCE: &str = r#"
+title: Leads
+body: json
+auth: bearer
+event: { id: event.id, type: event.type }
+contact: { phone: event.lead.phone }
+enrich:
+  base: https://leads.example/v1
+  path: "leads/{{ event.id }}"
+  query: { of: "{{ event.phone }}" }
+  auth: bearer
+  into: lead
+  rate: 5/s
+  needs: { token: anywhere }
+"#;
+
+/// The route of that sender.
+pub const LEADS: &str = r#"
+source: leads
+account: second
+secret: s3cret-for-tests
+enrich: { token: a-token-of-the-sender }
+sends:
+  - name: lead
+    campaignName: lead
+    destination: "{{ contact.phone }}"
+    userName: there
+    tags: ["{{ meta.id }}"]
+"#;
+
 pub const CAMPAIGNS: &str = "campaigns: [{ name: promotion, account: default, category: marketing }]";
 
 /// People on four continents; the last one's number is on no WhatsApp.
@@ -150,6 +182,23 @@ pub struct Script {
     pub concurrency: usize,
     pub acts: Vec<(Duration, Act)>,
     pub faults: Vec<Fault>,
+    /// What goes wrong at the sender's API, from when to when after the start.
+    pub troubles: Vec<(Range<Duration>, Trouble)>,
+}
+
+/// What goes wrong at the sender's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nobody answers there.
+    Unreached,
+    /// It fails.
+    Down,
+    /// It refuses the token.
+    Forbidden,
+    /// It asks to wait.
+    TooFast,
+    /// It takes the call, and half the time never answers.
+    Hangs,
 }
 
 impl Script {
@@ -207,7 +256,13 @@ impl Script {
             };
             faults.push(Fault { from, until, account, kind });
         }
-        Self { concurrency: rng.usize(1..=4), acts, faults }
+        let all = [Trouble::Unreached, Trouble::Down, Trouble::Forbidden, Trouble::TooFast, Trouble::Hangs];
+        let mut troubles = Vec::new();
+        for _ in 0..rng.usize(0..4) {
+            let from = moment(&mut rng);
+            troubles.push((from..from + Duration::from_secs(rng.u64(1..40_000)), all[rng.usize(0..all.len())]));
+        }
+        Self { concurrency: rng.usize(1..=4), acts, faults, troubles }
     }
 }
 
@@ -216,12 +271,15 @@ fn event(rng: &mut fastrand::Rng, number: usize, span: Duration) -> (&'static st
     let key = format!("k{}", rng.u8(0..8));
     let of_shop = ["code", "signup", "cart", "order", "promotion", "promotion", "promotion", "leave", "return"];
     let of_crm = ["appointment", "appointment.cancelled", "note", "note"];
-    let is_shop = rng.u8(0..3) > 0;
-    let kind = if is_shop { of_shop[rng.usize(0..of_shop.len())] } else { of_crm[rng.usize(0..of_crm.len())] };
+    let (route, kind) = match rng.u8(0..8) {
+        0..5 => ("shop", of_shop[rng.usize(0..of_shop.len())]),
+        5..7 => ("crm", of_crm[rng.usize(0..of_crm.len())]),
+        _ => ("leads", "lead"),
+    };
     let start = super::START.after(Duration::from_secs(rng.u64(0..span.as_secs() + 3 * 86_400)));
     let body =
         json!({ "id": format!("e{number}"), "type": kind, "phone": phone, "key": key, "start": start.to_string() });
-    (if is_shop { "shop" } else { "crm" }, body.to_string())
+    (route, body.to_string())
 }
 
 /// The call that brings an event.

@@ -36,6 +36,7 @@ fn hanging() -> Script {
             event(4_000, "shop", "leave", PEOPLE[2]),
         ],
         faults: vec![fault(0, 8, "second", FaultKind::Hangs)],
+        troubles: Vec::new(),
     }
 }
 
@@ -59,6 +60,7 @@ fn a_hold_that_ended_before_the_clock_was_set_back_keeps_none_from_beginning() {
             event(700_000, "shop", "signup", PEOPLE[1]),
         ],
         faults: vec![fault(0, 60, "default", FaultKind::NoCredits), fault(650, 5_000, "default", FaultKind::NoCredits)],
+        troubles: Vec::new(),
     };
     let world = lived(1, script);
     assert!((4..20).contains(&world.serri.calls()), "{} calls", world.serri.calls());
@@ -79,6 +81,7 @@ fn what_went_while_the_clock_was_ahead_keeps_nobody_from_getting_more() {
             event(260_000_000, "shop", "signup", PEOPLE[0]),
         ],
         faults: Vec::new(),
+        troubles: Vec::new(),
     };
     let world = lived(1, script);
     assert_eq!(
@@ -100,6 +103,7 @@ fn a_delay_is_counted_once_from_where_the_clock_was_set_back_to() {
             (Duration::from_secs(240), Act::Kill),
         ],
         faults: Vec::new(),
+        troubles: Vec::new(),
     };
     let world = lived(1, script);
     assert_eq!(world.rows("SELECT rule, state FROM sends"), [["cart", "10"]]);
@@ -119,6 +123,7 @@ fn what_repeats_is_known_however_often_the_relay_starts_at_times_that_were_alrea
             (Duration::from_secs(240), again),
         ],
         faults: Vec::new(),
+        troubles: Vec::new(),
     };
     let world = lived(1, script);
     assert_eq!(world.rows("SELECT rule, state FROM sends"), [["note", "10"]]);
@@ -130,7 +135,7 @@ fn a_pause_longer_than_the_timeout_repeats_nothing_that_was_answered() {
         let notes = (0..5).map(|person| event(1_000 + person, "crm", "note", PEOPLE[usize::try_from(person).unwrap()]));
         let pause = (Duration::from_millis(1_100 + seed * 30), Act::Pause(Duration::from_secs(60 + seed)));
         let acts = notes.chain([pause]).collect();
-        let world = lived(seed, Script { concurrency: 2, acts, faults: Vec::new() });
+        let world = lived(seed, Script { concurrency: 2, acts, faults: Vec::new(), troubles: Vec::new() });
         assert_eq!(world.serri.taken().len(), 5, "seed {seed}: each once");
         assert_eq!(world.rows("SELECT count(*) FROM sends WHERE state = 10"), [["5"]]);
     }
@@ -154,7 +159,7 @@ fn a_delay_lasts_as_long_as_it_says_while_the_clock_is_set_back_and_right_again(
         let note = event(61_500, "crm", "note", PEOPLE[1]);
         let mut acts: Vec<(Duration, Act)> = acts.chain([note, event(64_000, "crm", "note", PEOPLE[1])]).collect();
         acts.sort_by_key(|(at, _)| *at);
-        let world = lived(1, Script { concurrency: 1, acts, faults: Vec::new() });
+        let world = lived(1, Script { concurrency: 1, acts, faults: Vec::new(), troubles: Vec::new() });
         let taken = world.serri.taken();
         let cart = taken.iter().find(|taken| taken.campaign == "cart").expect("it goes");
         let came = Duration::from_millis(if order[0].1 == "cart" { 1_000 } else { 61_000 });

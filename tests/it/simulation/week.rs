@@ -14,7 +14,7 @@ use serri_relay::store::{Intake as _, MemoryStore};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{START, deliverer, policy};
+use super::{Far, START, deliverer, policy};
 
 const SENDS: usize = 100_000;
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
@@ -99,7 +99,7 @@ async fn a_week_without_credits_costs_some_hundred_calls_and_then_drains_in_orde
         net: Duration::from_secs(86_400),
     };
     let caller = Arc::clone(&poor) as Arc<dyn Caller>;
-    let (deliverer, lookups) = deliverer((Arc::clone(&store), caller, clock), settings, &format!("{RATE}/s"), &wake);
+    let (deliverer, lookups) = deliverer(Far::of(&store, caller, &clock), settings, &format!("{RATE}/s"), &wake);
     let stop = CancellationToken::new();
     let running = deliver::run(deliverer, lookups, stop.clone());
     let watching = async {
