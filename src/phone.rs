@@ -87,6 +87,22 @@ pub fn normalise(text: &str, country: Option<Country>) -> Result<String, NoNumbe
     Ok(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
 }
 
+/// A number in its two parts, as digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// The code of its country, as `91`.
+    pub country_code: String,
+    /// What is dialled inside the country, without a prefix.
+    pub national: String,
+}
+
+/// The parts of a number in E.164.
+pub fn parts(number: &str) -> Option<Parts> {
+    let country_code = PHONE_NUMBER_UTIL.parse(number, None).ok()?.country_code.to_string();
+    let national = number.strip_prefix('+')?.strip_prefix(&country_code)?.to_owned();
+    Some(Parts { country_code, national })
+}
+
 /// A number that stands in full, as most systems store it: `+`, country code, digits, perhaps spaces and hyphens.
 ///
 /// There is no extension, no word and no national prefix to look for in it, which is two thirds of what parsing costs.
@@ -176,6 +192,15 @@ mod tests {
         assert!(
             normalise("9812345670", None).is_err_and(|error| error.to_string() == "it is not a valid phone number")
         );
+    }
+
+    #[test]
+    fn a_number_has_two_parts() {
+        for (number, code, national) in [("+919812345670", "91", "9812345670"), ("+390612345678", "39", "0612345678")] {
+            let parts = parts(number).unwrap();
+            assert_eq!((parts.country_code.as_str(), parts.national.as_str()), (code, national));
+        }
+        assert_eq!(parts("9812345670"), None);
     }
 
     #[test]

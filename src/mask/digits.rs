@@ -37,17 +37,42 @@ pub fn masked(text: &str, ends: usize) -> Cow<'_, str> {
 
 /// Writes the run of digits that begins here, its ends shown; returns how many characters it has.
 fn write_run(chars: &[char], start: usize, ends: usize, out: &mut String) -> usize {
+    let places = run(chars, start);
+    let (count, end) = (places.len(), places.last().map_or(start, |last| last + 1));
+    let hidden = if count < NUMBER { &[] } else { places.get(ends..count - ends).unwrap_or_default() };
+    let shown = |(at, c): (usize, &char)| if hidden.binary_search(&at).is_ok() { '*' } else { *c };
+    out.extend(chars.iter().enumerate().take(end).skip(start).map(shown));
+    end - start
+}
+
+/// The runs of digits in a text, each with the place of every digit. What is certainly not a phone number is left out.
+pub fn runs(chars: &[char]) -> impl Iterator<Item = Vec<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while let Some(c) = chars.get(at) {
+            if let Some(length) = exempt(chars, at) {
+                at += length;
+            } else if c.is_numeric() {
+                let places = run(chars, at);
+                at = places.last().map_or(at, |last| last + 1);
+                return Some(places);
+            } else {
+                at += escape(chars, at).unwrap_or(1);
+            }
+        }
+        None
+    })
+}
+
+/// The places of the digits of the run that begins here.
+fn run(chars: &[char], start: usize) -> Vec<usize> {
     let mut places = vec![start];
     let mut next = start + 1;
     while let Some(place) = next_digit(chars, next) {
         places.push(place);
         next = place + 1;
     }
-    let (count, end) = (places.len(), next);
-    let hidden = if count < NUMBER { &[] } else { places.get(ends..count - ends).unwrap_or_default() };
-    let shown = |(at, c): (usize, &char)| if hidden.binary_search(&at).is_ok() { '*' } else { *c };
-    out.extend(chars.iter().enumerate().take(end).skip(start).map(shown));
-    end - start
+    places
 }
 
 /// Where the next digit of a number stands, after what people write between digits.
@@ -91,7 +116,7 @@ fn backslashes(chars: &[char], at: usize) -> usize {
 }
 
 /// The characters of a text, where digits and what stands between them may be spelled `\u00a0` (JSON) or `\u{a0}` (Rust).
-fn unescaped(text: &str) -> Vec<char> {
+pub fn unescaped(text: &str) -> Vec<char> {
     let chars: Vec<char> = text.chars().collect();
     if !text.contains("\\u") {
         return chars;

@@ -1,8 +1,8 @@
 //! What people may read: masks phone numbers, e-mail addresses, credentials in URLs, and known secrets.
 //!
 //! Everything that is logged or becomes a metric's label passes [`text`], at the border in [`crate::telemetry`], so that
-//! no call site has to remember it. [`Secrets`] hides what is known to be secret, in whatever spelling. Nothing here
-//! decides what is kept in the store.
+//! no call site has to remember it. [`Secrets`] hides what is known to be secret, in whatever spelling; [`Sought`] finds one
+//! person's number. Nothing here decides what is kept in the store.
 //!
 //! **What counts as a phone number**: seven or more digits of any script, also with a space, hyphen, dot, slash,
 //! underscore, parenthesis or percent-escape between them. Its first two and last two digits stay. Exempt are UUIDs,
@@ -12,11 +12,13 @@ mod address;
 mod digits;
 mod escape;
 mod secrets;
+mod sought;
 
 use std::borrow::Cow;
 
 pub use address::credentials;
 pub use secrets::Secrets;
+pub use sought::Sought;
 
 /// How many digits make a phone number: shorter ones are counts, codes and short ids.
 const NUMBER: usize = 7;
