@@ -185,6 +185,7 @@ pub async fn serve(
         clock,
         wake,
         due,
+        sandbox: sandbox.as_ref().map(|(sandbox, _)| sandbox.clone()),
     };
     announce(&settings, &receiver, &listeners, sandbox.is_some());
 
@@ -192,7 +193,7 @@ pub async fn serve(
     let address =
         listeners.admin.local_addr().map_err(|error| StartError::Listen(settings.admin.listen.to_string(), error))?;
     let access = Access { token: Secret::new(settings.admin.token.trim()), reach: Reach::of(address) };
-    let admin = admin::router(desk, metrics, sandbox.as_ref().map(|(sandbox, _)| sandbox), access);
+    let admin = admin::router(desk, metrics, access);
     let limits = listen::Limits { header_timeout, connections: connections(&settings.server) };
     let webhooks = listen::serve_within(listeners.webhooks, receive::router(&receiver), limits, stop.clone());
     parts.spawn("the webhook listener", webhooks);

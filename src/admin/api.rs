@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::desk::{Answer, Desk, LONGEST, half_done, page, problem, unusable};
 use super::input::{Body, Params};
 use super::selection::{FIRST_PAGE, Selection};
-use super::{import, replay, stats, suppressions};
+use super::{forget, import, replay, stats, suppressions};
 use crate::event::act::Action;
 use crate::event::view::{Filter, SendView};
 use crate::event::{BY_HAND, SendId, State as SendState};
@@ -33,6 +33,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/suppressions/{number}", get(suppressions::story))
         .route("/suppressions.csv", get(suppressions::export).post(import::import))
         .route("/stats", get(stats::show))
+        .route("/forget", get(forget::list).post(forget::forget))
         .with_state(desk)
 }
 

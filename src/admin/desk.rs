@@ -17,6 +17,7 @@ use crate::phone::{self, Country};
 use crate::receive::Problem;
 use crate::route::Routes;
 use crate::route::wakes::Wakes;
+use crate::serri::sandbox::Sandbox;
 use crate::store::{Archive, Operate, StoreError};
 
 /// A relay, for whoever runs it.
@@ -37,6 +38,8 @@ pub struct Desk {
     pub wake: Arc<Notify>,
     /// Told when there is something to look up.
     pub due: Arc<Wakes>,
+    /// What stands in for Serri, if anything does.
+    pub sandbox: Option<Sandbox>,
 }
 
 /// The longest name or reason that is taken, in characters.

@@ -6,6 +6,7 @@
 mod api;
 mod cell;
 mod desk;
+mod forget;
 mod import;
 mod input;
 mod plan;
@@ -27,7 +28,6 @@ use http::{StatusCode, header};
 use crate::listen::Reach;
 use crate::receive::{Problem, as_problem};
 use crate::secret::Secret;
-use crate::serri::sandbox::Sandbox;
 use crate::telemetry::Metrics;
 
 pub use desk::Desk;
@@ -45,7 +45,8 @@ pub struct Access {
 }
 
 /// The admin listener's router.
-pub fn router(desk: Desk, metrics: Arc<Metrics>, sandbox: Option<&Sandbox>, access: Access) -> Router {
+pub fn router(desk: Desk, metrics: Arc<Metrics>, access: Access) -> Router {
+    let sandbox = desk.sandbox.clone();
     let desk = Arc::new(desk);
     let scraped = Scraped { desk: Arc::clone(&desk), metrics };
     let api = api::router(desk).layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(map_response(as_problem));
@@ -92,6 +93,6 @@ async fn show_metrics(State(scraped): State<Arc<Scraped>>) -> Response {
 async fn nothing_here() -> Problem {
     Problem {
         status: StatusCode::NOT_FOUND,
-        detail: "there is nothing here; there are /api/v1/sends, events, holds, suppressions and stats, /metrics and, in sandbox mode, /sandbox/messages".into(),
+        detail: "there is nothing here; there are /api/v1/sends, events, holds, suppressions, stats and forget, /metrics and, in sandbox mode, /sandbox/messages".into(),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 
-use super::desk::{Answer, Desk, problem, unusable};
+use super::desk::{Answer, Desk, unusable};
 use crate::call::Call;
 use crate::event::act::{Action, Candidate, Revival};
 use crate::event::lookup::EventSeq;
@@ -90,8 +90,9 @@ pub enum Scope {
 
 /// What a replay of a kept event does.
 pub async fn plan(desk: &Desk, number: i64, wanted: Wanted<'_>) -> Answer<Plan> {
-    let missing = || problem(StatusCode::NOT_FOUND, format!("there is no event #{number}"));
-    let kept = desk.archive.kept(number).await.map_err(unusable)?.ok_or_else(missing)?;
+    let Some(kept) = desk.archive.kept(number).await.map_err(unusable)? else {
+        return Ok(Plan::without_event(number, wanted));
+    };
     let mut plan = Plan { route: Some(kept.route.clone()), again: wanted.again, ..Plan::default() };
     if let Some(at) = kept.erased_at {
         let why = format!("what the event held was erased on {at}; it cannot be replayed");
@@ -182,6 +183,18 @@ fn step(kept: &KeptWhole, rule: &str, destination: Option<&str>, does: Does, why
 }
 
 impl Plan {
+    /// Sends that are left of an event that is not kept any more.
+    fn without_event(number: i64, wanted: Wanted<'_>) -> Self {
+        let fail = |send: &SendView| Step {
+            event: send.event.clone(),
+            rule: send.rule.clone(),
+            destination: Some(send.destination.clone()).filter(|destination| !destination.is_empty()),
+            does: Does::Fail,
+            why: format!("its event #{number} is not kept any more; it cannot be replayed"),
+        };
+        Self { steps: wanted.made.iter().map(fail).collect(), ..Self::default() }
+    }
+
     /// What becomes of an event that could not be decoded before.
     async fn tell_of(&mut self, kept: &KeptWhole, event: &NewEvent, desk: &Desk) -> Answer<()> {
         for send in &event.made.sends {

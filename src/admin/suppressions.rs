@@ -59,7 +59,8 @@ pub async fn list(State(desk): State<Arc<Desk>>, Params(asked): Params<Asked>) -
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| format!("{} {}", last.number, last.account));
-    Ok(Json(json!({ "suppressions": found, "next": next })))
+    let hashed = desk.archive.hashed_suppressions().await.map_err(unusable)?;
+    Ok(Json(json!({ "suppressions": found, "hashed": hashed, "next": next })))
 }
 
 /// `GET /api/v1/suppressions/{number}`

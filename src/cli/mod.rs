@@ -62,6 +62,8 @@ enum Command {
     Holds(operate::holds::Arguments),
     /// Numbers that must not be messaged.
     Suppress(operate::suppress::Arguments),
+    /// Erase a person: events, sends, attempts; suppressions stay as a keyed hash.
+    Forget(operate::forget::Arguments),
     /// Run a stand-in for the Serri API.
     Sandbox(sandbox::Arguments),
     /// Print a JSON Schema for editors.
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Sends(arguments) => operate::sends::run(&arguments, &setting),
         Command::Holds(arguments) => operate::holds::run(&arguments, &setting),
         Command::Suppress(arguments) => operate::suppress::run(&arguments, &setting),
+        Command::Forget(arguments) => operate::forget::run(&arguments, &setting),
         Command::Sandbox(arguments) => sandbox::run(&arguments, &setting),
         Command::Schema(arguments) => schema::run(&arguments, &setting),
         Command::Health(arguments) => health::run(&arguments, &setting),

@@ -3,6 +3,7 @@
 //! Data only. How they come about, are kept and are carried out stands in the modules named after those stages.
 
 pub mod act;
+pub mod erasure;
 mod hold;
 pub mod lookup;
 mod notification;

@@ -315,6 +315,11 @@ pub struct LearnedCampaign {
     pub payload: String,
 }
 
+/// The day of a moment as people read it, in UTC.
+pub fn date(at: Timestamp) -> String {
+    shown(at).chars().take_while(|c| *c != 'T').collect()
+}
+
 /// A moment as people read it.
 pub fn shown(at: Timestamp) -> String {
     at.to_string()

@@ -75,6 +75,15 @@ impl Sandbox {
         self.inbox_now().messages.iter().cloned().collect()
     }
 
+    /// Forgets the calls for a number in E.164.
+    pub fn forget(&self, number: &str) {
+        let is_other = |call: &Value| call.get("destination").and_then(Value::as_str) != Some(number);
+        let mut inbox = self.inbox_now();
+        inbox.messages.retain(is_other);
+        inbox.refused.retain(is_other);
+        inbox.failed_once.retain(|(_, destination)| destination != number);
+    }
+
     fn inbox_now(&self) -> std::sync::MutexGuard<'_, Inbox> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

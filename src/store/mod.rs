@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action, Candidate};
+use crate::event::erasure::{Erased, ErasureStep, ErasureView, Person, SearchCursor, Traces};
 use crate::event::lookup::{Lookup, LookupSettlement};
 use crate::event::remap::{Origin, Remapped, RuleVersion};
 use crate::event::stats::{Levels, Stat, StatsFilter};
@@ -319,6 +320,13 @@ pub trait Store: Intake {
 pub trait Operate: Intake {
     /// Carries out what a person decided. It is on disk when it returns.
     fn act(&self, action: Action, now: Timestamp) -> BoxFuture<'_, Result<Acted, StoreError>>;
+
+    /// Carries out a step of erasing a person. Returns what went.
+    fn erase(&self, person: Person, step: ErasureStep, now: Timestamp) -> BoxFuture<'_, Result<Erased, StoreError>>;
+
+    /// Takes what was erased out of the log that is written ahead of the database as well. False if somebody who reads was
+    /// in the way: then it happens as soon as that is possible.
+    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>>;
 }
 
 /// What people ask for. Each reading is short: a list that is not full may go on, from where its page says.
@@ -362,6 +370,15 @@ pub trait Archive: Send + Sync + 'static {
         after: (String, String),
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SuppressionView>, StoreError>>;
+
+    /// Of how many people who were erased a suppressed number is kept as a hash.
+    fn hashed_suppressions(&self) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// What a part of the store holds of a person; where the search goes on.
+    fn traces(&self, person: Person, cursor: SearchCursor) -> BoxFuture<'_, Result<Traces, StoreError>>;
+
+    /// The last erasures, newest first.
+    fn erasures(&self) -> BoxFuture<'_, Result<Vec<ErasureView>, StoreError>>;
 
     /// Whether a number in E.164 may be messaged, and how that came.
     fn suppression(&self, number: String) -> BoxFuture<'_, Result<SuppressionStory, StoreError>>;

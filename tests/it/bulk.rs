@@ -10,6 +10,7 @@ use serri_relay::admin::{self, Access, Desk};
 use serri_relay::alert::Notices;
 use serri_relay::clock::{Clock, Timestamp};
 use serri_relay::event::act::{Acted, Action, STEP};
+use serri_relay::event::erasure::{ERASE_STEP, Erased, ErasureStep, Person};
 use serri_relay::event::{Content, Kept, Made, NewEvent, NewSend, Start, Why, Wishes};
 use serri_relay::listen::Reach;
 use serri_relay::route::wakes::Wakes;
@@ -59,6 +60,24 @@ impl Operate for Stepped {
             assert_eq!(kept, [Kept::New], "events are taken between the steps");
             self.store.act(action, now).await
         })
+    }
+
+    fn erase(&self, person: Person, step: ErasureStep, now: Timestamp) -> BoxFuture<'_, Result<Erased, StoreError>> {
+        let size = if let ErasureStep::Traces(traces) = &step { traces.len() } else { 0 };
+        Box::pin(async move {
+            if self.steps.fetch_add(1, Ordering::SeqCst) == self.last {
+                return Err(StoreError::Unavailable("the disk is full".into()));
+            }
+            self.largest.fetch_max(size, Ordering::SeqCst);
+            let number = self.arrivals.fetch_add(1, Ordering::SeqCst);
+            let kept = self.store.append(vec![arrival(number)]).await?;
+            assert_eq!(kept, [Kept::New], "events are taken between the steps");
+            self.store.erase(person, step, now).await
+        })
+    }
+
+    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.store.empty_log()
     }
 }
 
@@ -126,9 +145,10 @@ impl Bulk {
             notices: Notices::new(Arc::clone(&metrics)).0,
             clock: Clock::system(),
             wake: Arc::new(Notify::new()),
+            sandbox: None,
         };
         let access = Access { token: Secret::new(""), reach: Reach::Loopback };
-        let served = serve(admin::router(desk, metrics, None, access)).await;
+        let served = serve(admin::router(desk, metrics, access)).await;
         Self { setup, stepped, served, http: reqwest::Client::new() }
     }
 
@@ -309,4 +329,21 @@ async fn a_list_of_numbers_is_checked_whole_and_one_that_breaks_off_is_finished_
     let (_, told) = bulk.ask("POST", "/suppressions.csv", list).await;
     assert_eq!(told, json!({"imported": 2_000, "changed": 500, "skipped": 0}));
     assert_eq!(bulk.query("SELECT count(*) FROM suppression_changes"), [["2000"]], "nobody's history has it twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_thousands_of_events_is_erased_in_steps_and_what_broke_off_is_finished_by_the_next() {
+    let bulk = Bulk::failing(30_000, 10, 5).await;
+    let number = |count: u32| format!("UPDATE sends SET destination = '+919812345670' WHERE id <= {count}");
+    execute(&bulk.setup.database(), &number(1_000));
+    let told = bulk.post("/forget", json!({"number": "9812345670"})).await;
+    assert_eq!((&told["counts"]["sends"], bulk.steps().0), (&json!(1_000), 0));
+    let all = json!({"number": "9812345670", "yes": true});
+    let (status, told) = bulk.ask("POST", "/forget", all.to_string()).await;
+    let detail = told["detail"].as_str().unwrap();
+    assert!(status == 503 && detail.contains("800 were erased before: ask for the same again"), "{told}");
+    let told = bulk.post("/forget", all).await;
+    assert_eq!((&told["counts"]["sends"], &told["counts"]["events"]), (&json!(600), &json!(600)));
+    assert_eq!(bulk.steps().1, ERASE_STEP);
+    assert_eq!(bulk.query("SELECT count(*) FROM sends WHERE campaign = 'c' AND state = 10"), [["29000"]]);
 }

@@ -59,7 +59,7 @@ fn lead(phone: &str, name: &str) -> Value {
 }
 
 /// Posts a body as the route's sender would.
-async fn post(setup: &Setup, base: &str, route: &str, body: Value) -> (u16, Value) {
+pub async fn post(setup: &Setup, base: &str, route: &str, body: Value) -> (u16, Value) {
     let checked = setup.checked();
     let manner = manner_of(&checked.written.routes[route].value, &checked.written).unwrap();
     let sample = serri_relay::config::source::SampleSpec { body, ..Default::default() };
@@ -72,7 +72,7 @@ async fn post(setup: &Setup, base: &str, route: &str, body: Value) -> (u16, Valu
     (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
 }
 
-fn leads(ids: &[&str]) -> Value {
+pub fn leads(ids: &[&str]) -> Value {
     let change = |id: &&str| json!({"field": "leadgen", "value": {"leadgen_id": id, "page_id": "7", "created_time": 1_767_085_199}});
     json!({"object": "page", "entry": [{"id": "7", "time": 1_767_085_200, "changes": ids.iter().map(change).collect::<Vec<_>>()}]})
 }

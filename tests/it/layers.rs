@@ -41,7 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "source",
         ],
     ),
-    ("store", &["clock", "event"]),
+    ("store", &["clock", "mask", "event"]),
     (
         "receive",
         &[

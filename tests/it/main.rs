@@ -29,6 +29,7 @@ mod deliver;
 mod docs;
 mod enrich;
 mod files;
+mod forget;
 mod holds;
 mod hostile;
 mod intake;

@@ -11,7 +11,7 @@ async fn posted(world: &World, id: &str, campaign: &str, phone: &str) {
 }
 
 /// Runs a command against the world's relay; gives what it says.
-fn command(world: &World, arguments: &[&str]) -> (bool, String) {
+pub fn command(world: &World, arguments: &[&str]) -> (bool, String) {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_serri-relay"))
         .arg("--config")
         .arg(world.setup.config())

@@ -1,6 +1,6 @@
 //! A world for one test: a relay of its own on free ports, a Serri of its own, and what both say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,13 +138,7 @@ impl Setup {
 
     /// None of these texts is anywhere in the store's files.
     pub fn assert_unseen(&self, texts: &[&str]) {
-        let files = std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path());
-        for path in files.filter(|path| path.is_file()) {
-            let bytes = std::fs::read(&path).unwrap();
-            for text in texts {
-                assert!(!bytes.windows(text.len()).any(|part| part == text.as_bytes()), "{text} in {}", path.display());
-            }
-        }
+        assert_unseen(self.dir.path(), texts);
     }
 
     pub fn checked(&self) -> Checked {
@@ -174,6 +168,20 @@ fn merge(text: &str, over: &Value) -> String {
     lay(&mut base, over);
     // JSON is YAML
     base.to_string()
+}
+
+/// None of these texts is in any file of a directory.
+pub fn assert_unseen(dir: &Path, texts: &[&str]) {
+    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    for path in files.filter(|path| path.is_file()) {
+        let bytes = std::fs::read(&path).unwrap();
+        for text in texts {
+            let found = bytes.windows(text.len()).position(|part| part == text.as_bytes());
+            let around = found.and_then(|at| bytes.get(at.saturating_sub(40)..(at + 60).min(bytes.len())));
+            let around = around.map(String::from_utf8_lossy);
+            assert!(around.is_none(), "{text} at {found:?} of {}: {around:?}", path.display());
+        }
+    }
 }
 
 /// A running relay with its Serri.

@@ -1,6 +1,7 @@
 //! The commands that work on a running relay, by its admin API: the same that a desk or a script would use.
 
 pub mod events;
+pub mod forget;
 pub mod holds;
 pub mod sends;
 pub mod suppress;

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Refused, Relay, Sent, entries, field, more, step, table};
-use crate::cli::{Ended, Setting, say};
+use crate::cli::{Ended, Setting, complain, say};
 
 /// The arguments of `suppress`.
 #[derive(Debug, Args)]
@@ -104,6 +104,15 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
                     "*" => say(&format!("{number} is messaged by no account")),
                     _ => say(&format!("{number} is not messaged by {by}")),
                 }
+                // of somebody who was erased there is nothing else to tell
+                for entry in suppressed.iter().filter(|_| entries(&json, "history").is_empty()) {
+                    say(&format!(
+                        "{}: {}, since {}",
+                        field(entry, "account"),
+                        field(entry, "reason"),
+                        field(entry, "since")
+                    ));
+                }
                 show_changes(entries(&json, "history"));
             }
         }
@@ -117,6 +126,9 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
                 let rows: Vec<Vec<String>> = entries(&json, "suppressions").iter().map(row).collect();
                 table(&["number", "account", "since", "reason"], &rows);
                 more(&json);
+                if let Some(hashed) = hashed(&json) {
+                    say(&hashed);
+                }
             }
         }
         Command::Import { file } => {
@@ -136,9 +148,22 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         Command::Export => {
             let text = admin.ask(Method::GET, "/suppressions.csv", &[], Sent::Nothing)?;
             say(text.trim_end());
+            let query = [("limit", "1".to_owned())];
+            let listed = admin.ask(Method::GET, "/suppressions", &query, Sent::Nothing)?;
+            if let Some(hashed) = hashed(&serde_json::from_str(&listed)?) {
+                complain(&hashed);
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many more there are of whom nobody knows the number, if there are any.
+fn hashed(json: &Value) -> Option<String> {
+    let count = json.get("hashed").and_then(Value::as_u64).filter(|count| *count > 0)?;
+    Some(format!(
+        "{count} more number(s) of people who were erased are not messaged; they are kept as hashes, and left out here"
+    ))
 }
 
 /// A fault of a line says which file it is in, so that editors find it.

@@ -90,6 +90,11 @@ fn cancel(db: &Connection, ids: &[SendId], filter: &Filter, reason: &str, now: T
 /// Keeps what an undecoded call turned out to hold. Returns how many sends that makes that go when their turn comes: what
 /// was kept before, however long ago, is not made again.
 fn read_again(db: &Connection, undecoded: EventSeq, events: &[NewEvent], now: Timestamp) -> Result<usize> {
+    // it may have been erased since somebody looked at it
+    let mut is_kept = db.prepare_cached("SELECT 1 FROM events WHERE seq = ?1 AND erased_at IS NULL")?;
+    if !is_kept.exists([undecoded.0])? {
+        return Ok(0);
+    }
     // the call itself, where its sender gives no ids, counted as seen by the hash of its body: so would its event
     db.prepare_cached("DELETE FROM seen WHERE fingerprint = ?1 AND event = ?2").and_then(|mut forget| {
         events.iter().try_for_each(|event| forget.execute(params![event.fingerprint, undecoded.0]).map(drop))

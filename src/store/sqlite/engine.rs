@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::health::{self, Health};
@@ -120,6 +121,12 @@ impl Ask for SqliteStore {
         self.inbox.request(request);
     }
 
+    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.empty_log(reply);
+        Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
+    }
+
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let mut tried = self.health.tried.lock().await;
@@ -136,8 +143,6 @@ impl Ask for SqliteStore {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::oneshot;
-
     use super::super::job::job;
     use super::*;
     use crate::store::{Intake as _, StoreError};

@@ -14,12 +14,14 @@ const PRAGMAS: &str = "
     PRAGMA auto_vacuum = INCREMENTAL;     -- before the first table: retention gives freed pages back in small steps
     PRAGMA journal_mode = WAL;            -- readers never wait, and a commit is one write to one file
     PRAGMA synchronous = FULL;            -- a commit is on disk when it returns: a 2xx depends on it
-    PRAGMA busy_timeout = 1000;           -- another program's short lock is waited for; a sender waits some seconds at most
     PRAGMA journal_size_limit = 67108864; -- a log that once grew is cut back to 64 MiB
     PRAGMA cache_size = -8000;            -- 8 MiB of pages
     PRAGMA temp_store = MEMORY;           -- no files beside the one
-    PRAGMA secure_delete = FAST;          -- what is removed is overwritten where that writes no further page
+    PRAGMA secure_delete = ON;            -- what is removed or replaced is overwritten: who is erased leaves no trace in the file
 ";
+
+/// Another program's short lock is waited for; a sender waits some seconds at most.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the file is looked through before it is used: a small one is looked through whole, of a large one what time
 /// allows; what is damaged elsewhere is met when it is read.
@@ -40,6 +42,7 @@ pub fn open(location: &Location, missing: Missing) -> Result<Connection, Problem
         Missing::Refuse => {}
     }
     let mut db = Connection::open_with_flags(&location.path, flags)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
     db.execute_batch(PRAGMAS)?;
     look_through(&mut db)?;
     // a statement keeps its plan whatever is bound to it: without this many were planned anew at each execution

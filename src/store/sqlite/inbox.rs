@@ -25,6 +25,8 @@ pub enum Request {
 pub struct Batch {
     pub appends: Vec<Append>,
     pub requests: Vec<Request>,
+    /// Who wants the log to be emptied once the rest is done, and to know whether it was.
+    pub empty_log: Vec<Reply<bool>>,
 }
 
 /// The two queues.
@@ -38,6 +40,7 @@ pub struct Inbox {
 struct Queues {
     appends: VecDeque<Append>,
     requests: VecDeque<Request>,
+    empty_log: Vec<Reply<bool>>,
     /// The thread waits for work and was not woken yet. To wake costs a system call, whether anybody waits or not.
     waits: bool,
     closed: bool,
@@ -62,6 +65,15 @@ impl Inbox {
         }
     }
 
+    /// Asks for the log to be emptied.
+    pub fn empty_log(&self, reply: Reply<bool>) {
+        let mut queues = self.lock();
+        if !queues.closed {
+            queues.empty_log.push(reply);
+            self.wake(queues);
+        }
+    }
+
     /// No more is taken; what is there is still worked off.
     pub fn close(&self) {
         let mut queues = self.lock();
@@ -73,7 +85,11 @@ impl Inbox {
     pub fn abandon(&self) {
         let mut queues = self.lock();
         queues.closed = true;
-        let left = (std::mem::take(&mut queues.appends), std::mem::take(&mut queues.requests));
+        let left = (
+            std::mem::take(&mut queues.appends),
+            std::mem::take(&mut queues.requests),
+            std::mem::take(&mut queues.empty_log),
+        );
         drop(queues);
         drop(left);
     }
@@ -81,7 +97,7 @@ impl Inbox {
     /// Waits for work and takes it: all requests, and appends of at most `events` events. `None` once closed and empty.
     pub fn take(&self, events: usize) -> Option<Batch> {
         let mut queues = self.lock();
-        while queues.requests.is_empty() && queues.appends.is_empty() {
+        while queues.requests.is_empty() && queues.appends.is_empty() && queues.empty_log.is_empty() {
             if queues.closed {
                 return None;
             }
@@ -89,7 +105,11 @@ impl Inbox {
             queues = self.filled.wait(queues).unwrap_or_else(PoisonError::into_inner);
         }
         queues.waits = false;
-        let mut batch = Batch { appends: Vec::new(), requests: queues.requests.drain(..).collect() };
+        let mut batch = Batch {
+            appends: Vec::new(),
+            requests: queues.requests.drain(..).collect(),
+            empty_log: std::mem::take(&mut queues.empty_log),
+        };
         let mut taken = 0;
         while taken < events
             && let Some(append) = queues.appends.pop_front()

@@ -59,7 +59,7 @@ impl MemoryStore {
         if order == CommitOrder::ClaimsFirst {
             let is_claim = |request: &mut Request| matches!(request, Request::Claim(..));
             let claims = batch.requests.extract_if(.., is_claim).collect();
-            self.carry_out(Batch { appends: Vec::new(), requests: claims });
+            self.carry_out(Batch { requests: claims, ..Batch::default() });
         }
         self.carry_out(batch);
     }
@@ -117,8 +117,8 @@ impl MemoryStore {
         read().map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
-    fn ask(&self, Batch { appends, requests }: Batch) {
-        let Some(asked) = &self.asked else { return self.carry_out(Batch { appends, requests }) };
+    fn ask(&self, Batch { appends, requests, .. }: Batch) {
+        let Some(asked) = &self.asked else { return self.carry_out(Batch { appends, requests, ..Batch::default() }) };
         let mut batch = asked.batch.lock().unwrap_or_else(PoisonError::into_inner);
         batch.appends.extend(appends);
         batch.requests.extend(requests);
@@ -133,11 +133,16 @@ impl MemoryStore {
 
 impl Ask for MemoryStore {
     fn put(&self, append: Append) {
-        self.ask(Batch { appends: vec![append], requests: Vec::new() });
+        self.ask(Batch { appends: vec![append], ..Batch::default() });
     }
 
     fn request(&self, request: Request) {
-        self.ask(Batch { appends: Vec::new(), requests: vec![request] });
+        self.ask(Batch { requests: vec![request], ..Batch::default() });
+    }
+
+    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
+        // it has none
+        Box::pin(async { Ok(true) })
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -10,10 +10,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::engine::SqliteStore;
 use super::location::Location;
 use super::queries;
-use super::{barrier, errors};
+use super::{barrier, errors, hashed_suppressions};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::event::SendId;
 use crate::event::act::Candidate;
+use crate::event::erasure::{ErasureView, Person, SearchCursor, Traces};
 use crate::event::stats::{Levels, Stat, StatsFilter};
 use crate::event::view::{
     EventStory, EventView, Filter, HoldView, KeptWhole, LearnedCampaign, Page, SendStory, SendView, SuppressionStory,
@@ -126,6 +127,18 @@ impl Archive for SqliteStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SuppressionView>, StoreError>> {
         self.read(move |db| queries::suppressions(db, (&after.0, &after.1), limit))
+    }
+
+    fn hashed_suppressions(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.read(hashed_suppressions::count)
+    }
+
+    fn traces(&self, person: Person, cursor: SearchCursor) -> BoxFuture<'_, Result<Traces, StoreError>> {
+        self.read(move |db| queries::traces(db, &person, &cursor))
+    }
+
+    fn erasures(&self) -> BoxFuture<'_, Result<Vec<ErasureView>, StoreError>> {
+        self.read(queries::erasures)
     }
 
     fn suppression(&self, number: String) -> BoxFuture<'_, Result<SuppressionStory, StoreError>> {

@@ -9,9 +9,10 @@ use tokio::sync::oneshot;
 use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::leases;
-use super::{act, holds, keys, lookups, notices, probe, remap, retention, savepoint, settle};
+use super::{act, erasure, holds, keys, lookups, notices, probe, remap, retention, savepoint, settle};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
+use crate::event::erasure::{Erased, ErasureStep, Person};
 use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Origin, Remapped, RuleVersion};
 use crate::event::{
@@ -31,6 +32,10 @@ pub trait Ask: Send + Sync + 'static {
 
     /// Anything else.
     fn request(&self, request: Request);
+
+    /// Brings what the log holds into the database file and empties the log. False if somebody who reads was in the way:
+    /// then it is emptied as soon as that is possible.
+    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Whether it can be written to, for whoever asks.
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>>;
@@ -271,5 +276,13 @@ impl<S: Ask> Store for S {
 impl<S: Ask> Operate for S {
     fn act(&self, action: Action, now: Timestamp) -> BoxFuture<'_, Result<Acted, StoreError>> {
         ask(self, |reply| Request::Job(job(reply, move |db| act::act(db, &action, now))))
+    }
+
+    fn erase(&self, person: Person, step: ErasureStep, now: Timestamp) -> BoxFuture<'_, Result<Erased, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| erasure::erase(db, &person, &step, now))))
+    }
+
+    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Ask::empty_log(self)
     }
 }

@@ -103,14 +103,10 @@ fn settle(db: &Connection, settlements: &[Settlement], reported: &mut Reported) 
     Ok(())
 }
 
-/// Writes down an attempt and where its send stands. `None` if the send's lease ran out meanwhile: then it is no longer
-/// ours to change.
+/// Writes down an attempt and where its send stands. `None` if the send's lease ran out meanwhile, or it was erased: then it
+/// is no longer ours to change.
 fn write(db: &Connection, settlement: &Settlement, ended: Timestamp) -> Result<Option<Lane>> {
     let Settlement { id, number, attempt, reached, .. } = settlement;
-    let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
-    let took_ms = millis(attempt.took);
-    let (outcome, said) = (attempt.outcome.name(), attempt.outcome.reason());
-    attempt_row.execute(params![id.0, number, attempt.at.0, took_ms, attempt.status, outcome, said, attempt.answer])?;
     let mut update = db.prepare_cached(
         sql!("UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7, since = coalesce(?8, since),
                           why = ?9, used = CASE ?10 WHEN 0 THEN 0 ELSE used + ?10 END,
@@ -125,7 +121,24 @@ fn write(db: &Connection, settlement: &Settlement, ended: Timestamp) -> Result<O
         Ok(Lane { destination, account, campaign, priority: row.get(3)? })
     };
     let values = params![id.0, number, state, due, ended.0, reason, message_id, since, why, used, gone, in_doubt];
-    update.query_row(values, read).optional()
+    let lane = update.query_row(values, read).optional()?;
+    // of a send that was erased meanwhile nothing is kept
+    if lane.is_some() || is_kept(db, id.0)? {
+        write_attempt(db, settlement)?;
+    }
+    Ok(lane)
+}
+
+fn is_kept(db: &Connection, id: i64) -> Result<bool> {
+    db.prepare_cached("SELECT 1 FROM sends WHERE id = ?1 AND erased_at IS NULL")?.exists([id])
+}
+
+fn write_attempt(db: &Connection, settlement: &Settlement) -> Result<()> {
+    let Settlement { id, number, attempt, .. } = settlement;
+    let mut row = db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    let took_ms = millis(attempt.took);
+    let (outcome, said) = (attempt.outcome.name(), attempt.outcome.reason());
+    row.execute(params![id.0, number, attempt.at.0, took_ms, attempt.status, outcome, said, attempt.answer]).map(drop)
 }
 
 /// The hold that begins with a settlement, if one does.

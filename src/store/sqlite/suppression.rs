@@ -1,7 +1,8 @@
-//! The SQL of suppression: which numbers must not be messaged.
+//! The SQL of suppression: which numbers must not be messaged. Those of people who were erased are known by a hash alone.
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::hashed_suppressions::Hashes;
 use crate::clock::Timestamp;
 use crate::event::{BY_HAND, Suppression, plain_account};
 
@@ -18,8 +19,10 @@ pub fn suppress(db: &Connection, change: &Suppression, event: Option<i64>, at: T
         )?
         .execute(params![number, account, reason, since.unwrap_or(at).0, BY_HAND])?
     } else {
-        db.prepare_cached("DELETE FROM suppressions WHERE number = ?1 AND (account = ?2 OR ?2 = '*')")?
-            .execute(params![number, account])?
+        let plain = db
+            .prepare_cached("DELETE FROM suppressions WHERE number = ?1 AND (account = ?2 OR ?2 = '*')")?
+            .execute(params![number, account])?;
+        plain + Hashes::of(db)?.map_or(Ok(0), |hashes| hashes.remove(db, account, number))?
     };
     if changed > 0 || event.is_some() {
         db.prepare_cached("INSERT INTO suppression_changes (number, account, added, reason, at, event) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
@@ -37,12 +40,21 @@ pub fn is_listed(db: &Connection, change: &Suppression) -> Result<bool> {
 
 /// Whether there are any.
 pub fn is_anybody_suppressed(db: &Connection) -> Result<bool> {
-    db.prepare_cached("SELECT 1 FROM suppressions")?.exists([])
+    db.prepare_cached("SELECT 1 FROM suppressions UNION ALL SELECT 1 FROM hashed_suppressions")?.exists([])
 }
 
 /// Why an account must not message a number; `None` if it may.
 pub fn suppression(db: &Connection, account: &str, number: &str) -> Result<Option<String>> {
-    db.prepare_cached("SELECT reason FROM suppressions WHERE number = ?1 AND account IN (?2, '*')")?
-        .query_row([number, plain_account(account)], |row| row.get(0))
-        .optional()
+    let account = plain_account(account);
+    // in one question: as a rule nobody was ever erased, and no hash has to be computed
+    let mut select = db.prepare_cached(
+        "SELECT reason, 0 AS is_hashed FROM suppressions WHERE number = ?1 AND account IN (?2, '*')
+         UNION ALL SELECT '', 1 FROM hashed_suppressions LIMIT 1",
+    )?;
+    let found: Option<(String, bool)> =
+        select.query_row([number, account], |row| Ok((row.get("reason")?, row.get("is_hashed")?))).optional()?;
+    match found {
+        Some((_, true)) => Hashes::of(db)?.map_or(Ok(None), |hashes| hashes.suppression(db, account, number)),
+        found => Ok(found.map(|(reason, _)| reason)),
+    }
 }

@@ -132,6 +132,9 @@ pub fn refuse(batch: Batch, error: &StoreError) {
     for append in batch.appends {
         drop(append.reply.send(Err(error.clone())));
     }
+    for reply in batch.empty_log {
+        drop(reply.send(Err(error.clone())));
+    }
     for request in batch.requests {
         match request {
             Request::Claim(_, reply) => drop(reply.send(Err(error.clone()))),

@@ -38,9 +38,11 @@ pub fn record(db: &Connection, id: i64, at: Timestamp, transition: Transition<'_
     )?;
     let destination: Option<String> =
         update.query_row(params![id, state, why, until, at.0, reason], |row| row.get(0)).optional()?;
+    // one that was erased meanwhile has no history
+    let Some(destination) = destination else { return Ok(()) };
     db.prepare_cached("INSERT INTO changes (send, at, state, why, until, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![id, at.0, state, why, until, reason])?;
-    destination.map_or(Ok(()), |destination| unblock_next(db, &destination))
+    unblock_next(db, &destination)
 }
 
 /// Writes down that something happened to a send that stays where it is.

@@ -7,9 +7,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::file::BUSY_TIMEOUT;
 use super::location::{FileId, Identity, Location, identity};
 use super::schema::Problem;
 
@@ -96,6 +98,18 @@ impl Watch {
     /// How many frames the log has.
     pub fn frames(&self) -> u32 {
         self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Brings the log into the database file and empties it, so that nothing that was erased is left in it. False if
+    /// somebody reads an older state; nobody is waited for.
+    pub fn empty_log(&mut self, db: &Connection) -> rusqlite::Result<bool> {
+        db.busy_timeout(Duration::ZERO)?;
+        let mut truncate = db.prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        let emptied = truncate.query_row([], |row| row.get::<_, i64>(0).map(|busy| busy == 0));
+        db.busy_timeout(BUSY_TIMEOUT)?;
+        self.frames.store(frames_of(db)?, Ordering::Relaxed);
+        self.tip = None;
+        emptied
     }
 
     /// Looks at the files. Not inside a transaction.

@@ -57,6 +57,8 @@ pub struct Writer {
     damaged: Option<Mark>,
     /// The number of the next event, as the last commit left it.
     next_event: Option<i64>,
+    /// Whether the log is still to be emptied.
+    log_is_unwanted: bool,
 }
 
 /// What the writer shares with whoever asks.
@@ -85,6 +87,7 @@ impl Writer {
             missing: Missing::Create,
             damaged: None,
             next_event: None,
+            log_is_unwanted: false,
         }
     }
 
@@ -127,8 +130,13 @@ impl Writer {
         if results.is_anything_kept() {
             self.health.works();
         }
+        let empty_log = std::mem::take(&mut batch.empty_log);
         results.give(batch);
+        self.log_is_unwanted |= !empty_log.is_empty();
         self.tend_log();
+        for reply in empty_log {
+            drop(reply.send(Ok(!self.log_is_unwanted)));
+        }
     }
 
     fn fail(&self, batch: Batch, error: StoreError) {
@@ -238,8 +246,14 @@ impl Writer {
     }
 
     /// Brings the log into the database file when it has grown. Nobody waits for an answer meanwhile.
-    fn tend_log(&self) {
-        let Some(open) = &self.open else { return };
+    fn tend_log(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        if self.log_is_unwanted {
+            match open.watch.empty_log(&open.db) {
+                Ok(emptied) => self.log_is_unwanted = !emptied,
+                Err(error) => tracing::debug!(%error, "the log cannot be emptied"),
+            }
+        }
         let frames = open.watch.frames();
         if frames >= CHECKPOINT
             && let Err(error) = watch::checkpoint(&open.db)

@@ -5,6 +5,7 @@ mod filter;
 mod sends;
 mod stats;
 mod suppressions;
+mod traces;
 
 use rusqlite::{Connection, Result};
 
@@ -17,6 +18,7 @@ pub use events::{event_story, events, kept, seen};
 pub use sends::{is_found, send_story, sends, tally};
 pub use stats::{levels, stats};
 pub use suppressions::{suppression_story, suppressions};
+pub use traces::{count_event, count_send, erasures, is_shared, traces};
 
 /// The holds that last.
 pub fn holds(db: &Connection) -> Result<Vec<HoldView>> {

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Result, Row, ToSql, params};
 
 use crate::clock::Timestamp;
 use crate::event::view::{SuppressionChange, SuppressionStory, SuppressionView, shown};
+use crate::store::sqlite::hashed_suppressions::Hashes;
 
 /// The numbers that must not be messaged, in their order, after a number and an account.
 pub fn suppressions(db: &Connection, after: (&str, &str), limit: usize) -> Result<Vec<SuppressionView>> {
@@ -28,7 +29,10 @@ fn view(row: &Row<'_>) -> Result<SuppressionView> {
 pub fn suppression_story(db: &Connection, number: &str) -> Result<SuppressionStory> {
     let mut select =
         db.prepare("SELECT number, account, reason, at FROM suppressions WHERE number = ?1 ORDER BY account")?;
-    let suppressions = select.query_map([number], view)?.collect::<Result<_>>()?;
+    let mut suppressions: Vec<SuppressionView> = select.query_map([number], view)?.collect::<Result<_>>()?;
+    if let Some(hashes) = Hashes::of(db)? {
+        suppressions.extend(hashes.views(db, number)?);
+    }
     Ok(SuppressionStory { number: number.to_owned(), suppressions, history: changes(db, "number = ?1", number)? })
 }
 
