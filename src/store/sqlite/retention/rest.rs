@@ -12,15 +12,22 @@ use crate::store::sweep::{Removed, SweepRequest};
 /// How long notifications are kept: nobody is notified of what is older than a few hours.
 const NOTIFICATIONS: Duration = Duration::from_secs(86_400);
 
-/// Removes what is past its time, as much of each kind as a step may.
+/// Removes what is past its time, as much of each kind as a step may. The newest notification and the newest hold stay, so that
+/// no number is given twice: the alerter passes over numbers that it knows.
 pub fn rest(db: &Connection, request: &SweepRequest, removed: &mut Removed) -> Result<Walk> {
     let notifications = db
-        .prepare_cached("DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE at < ?1 LIMIT ?2)")?
+        .prepare_cached(
+            "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE at < ?1
+             AND id < (SELECT max(id) FROM notifications) LIMIT ?2)",
+        )?
         .execute(params![request.now.before(NOTIFICATIONS).0, limit(request)])?;
     let holds = match request.sends_before {
         None => 0,
         Some(before) => db
-            .prepare_cached("DELETE FROM holds WHERE id IN (SELECT id FROM holds WHERE ended_at <= ?1 LIMIT ?2)")?
+            .prepare_cached(
+                "DELETE FROM holds WHERE id IN (SELECT id FROM holds WHERE ended_at <= ?1
+                 AND id < (SELECT max(id) FROM holds) LIMIT ?2)",
+            )?
             .execute(params![before.0, limit(request)])?,
     };
     let cancellations = cancellations(db, request)?;
