@@ -22,6 +22,7 @@ use serri_relay::config::unit::Rate;
 use serri_relay::deliver::{self, Account, Deliverer, Lookups, Policy, Settings};
 use serri_relay::event::{Confirm, Kept, OnUncertain, UncertainPolicy};
 use serri_relay::outbound::Fetch;
+use serri_relay::retention::{Periods, Retention};
 use serri_relay::route::wakes::Wakes;
 use serri_relay::route::{Detour, Routes};
 use serri_relay::secret::Secret;
@@ -49,6 +50,10 @@ const REST: Duration = Duration::from_secs(20 * 86_400);
 
 /// How many calls an event may cost, however long things go wrong: some hours of repetitions and probes.
 const CALLS: usize = 60;
+
+/// For how long things are kept: longer than a simulation lasts, but for the keys of repetitions.
+const PERIODS: Periods =
+    Periods { events: Some(Duration::from_secs(90 * 86_400)), sends: Some(Duration::from_secs(365 * 86_400)) };
 
 /// The routes: compiled once for all seeds.
 static ROUTES: LazyLock<Arc<Routes>> = LazyLock::new(|| {
@@ -118,6 +123,8 @@ pub struct Simulation {
     due: Arc<Wakes>,
     model: Arc<Model>,
     script: Script,
+    /// One in ten has retention at work: a pass each hour, however long it lasts.
+    has_retention: bool,
 }
 
 impl Simulation {
@@ -140,7 +147,17 @@ impl Simulation {
         let due = Arc::new(Wakes::new(&ROUTES));
         // half of the worlds share transactions, as the writer thread does
         let store = if seed % 4 < 2 { MemoryStore::new() } else { MemoryStore::committed_by_hand() };
-        Self { runtime, clock, store: Arc::new(store.unwrap()), serri, senders, due, model, script }
+        Self {
+            runtime,
+            clock,
+            store: Arc::new(store.unwrap()),
+            serri,
+            senders,
+            due,
+            model,
+            script,
+            has_retention: seed.is_multiple_of(10),
+        }
     }
 
     fn run(&self) {
@@ -237,6 +254,10 @@ impl Simulation {
         let (deliverer, lookups) = deliverer(far, settings, "20/s", wake);
         let mut relay = JoinSet::new();
         relay.spawn(deliver::run(deliverer, lookups, CancellationToken::new()));
+        if self.has_retention {
+            let (store, clock) = (Arc::clone(&self.store) as Arc<dyn Store>, self.clock.clone());
+            relay.spawn(Retention { store, clock, periods: PERIODS }.run(CancellationToken::new()));
+        }
         relay
     }
 
