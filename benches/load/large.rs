@@ -70,7 +70,7 @@ fn measure(name: &str, relay: &str, dir: &Path, prepare: Option<fn(&Path)>) {
     let _ = fs::remove_dir_all(&home);
 }
 
-fn await_ready() {
+pub fn await_ready() {
     while !get(RELAY, "/readyz").contains("ready") {}
 }
 
@@ -83,7 +83,7 @@ fn drain_rate() -> f64 {
     (count() - before) / watch.elapsed().as_secs_f64()
 }
 
-fn fill(path: &Path, statements: &str) {
+pub fn fill(path: &Path, statements: &str) {
     let db = Connection::open(path).expect("the store");
     db.execute_batch(&format!(
         "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; BEGIN; {statements} COMMIT; PRAGMA journal_mode = WAL;"
@@ -112,7 +112,7 @@ fn ready(path: &Path, campaign: &str) {
     fill(
         path,
         &format!(
-            "INSERT INTO events SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', X'7B226964223A317D', NULL FROM {series};
+            "INSERT INTO events (seq, route, source, id, type, received_at, envelope, body, fault) SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', X'7B226964223A317D', NULL FROM {series};
              {SENDS} SELECT value, value, 'r', 'default', {campaign}, '+9197' || printf('%08d', value),
                '{{\"campaignName\":\"order_confirmation\",\"destination\":\"+9197' || printf('%08d', value) || '\",\"userName\":\"Asha\"}}',
                0, 1767085200000, 0, 1767085200000, 1767085200000, NULL, NULL FROM {series};",
@@ -126,7 +126,7 @@ fn history(path: &Path) {
     fill(
         path,
         &format!(
-            "INSERT INTO events SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', X'7B226964223A317D', NULL FROM {series};
+            "INSERT INTO events (seq, route, source, id, type, received_at, envelope, body, fault) SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', X'7B226964223A317D', NULL FROM {series};
              INSERT INTO seen SELECT randomblob(16), 4102444800000, value FROM {series};
              {SENDS} SELECT value, value, 'r', 'default', 'order_confirmation', '+9197' || printf('%08d', value), '{{}}', 10, 0, 1, 1767085200000, 1767085200000, NULL, 'm' FROM {series};
              INSERT INTO attempts SELECT value, 1, 1767085200000, 5, 200, 'sent', '', '{{}}' FROM {series};",
@@ -136,7 +136,7 @@ fn history(path: &Path) {
 }
 
 /// The numbers from 1, without an extension of SQLite.
-fn series(count: u64) -> String {
+pub fn series(count: u64) -> String {
     format!(
         "(WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < {count}) SELECT value FROM n)"
     )

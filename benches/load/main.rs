@@ -14,6 +14,7 @@
 mod large;
 mod peers;
 mod requests;
+mod retention;
 mod run;
 mod slow;
 
@@ -29,6 +30,7 @@ fn main() {
         }
         ["bare", address, sink] => peers::serve(address, peers::bare(sink), peers::Threads::All),
         ["slow", relay, rest @ ..] => slow::run(relay, rest),
+        ["retention", relay, rest @ ..] => retention::run(relay, rest),
         ["large", relay] => large::run(relay),
         ["run", relay, rest @ ..] => run::run(relay, rest),
         _ => eprintln!("run scripts/bench"),

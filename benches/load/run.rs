@@ -24,6 +24,13 @@ pub struct Round {
     peak_mb: f64,
 }
 
+impl Round {
+    /// How long 99 of 100 requests took at most.
+    pub fn p99_ms(&self) -> f64 {
+        self.p99_ms
+    }
+}
+
 /// A process that ends with its owner.
 pub struct Peer(pub Child);
 
@@ -181,15 +188,23 @@ pub fn start(command: &mut Command, address: &str) -> Peer {
 }
 
 pub fn start_relay(binary: &str, dir: &Path) -> Peer {
-    let config = dir.join("config");
-    fs::create_dir_all(config.join("routes")).expect("a directory");
-    fs::write(config.join("relay.yaml"), settings(dir)).expect("settings");
-    fs::write(config.join("routes/bench.yaml"), ROUTE.replace("SECRET", requests::SECRET)).expect("route");
-    let log = fs::File::create(dir.join("log")).expect("a log");
-    start(Command::new(binary).arg("--config").arg(&config).arg("serve").stderr(log), RELAY)
+    start_relay_with(binary, dir, &[])
 }
 
-fn settings(dir: &Path) -> String {
+/// The same with settings as environment variables.
+pub fn start_relay_with(binary: &str, dir: &Path, settings: &[(&str, &str)]) -> Peer {
+    let config = dir.join("config");
+    fs::create_dir_all(config.join("routes")).expect("a directory");
+    fs::write(config.join("relay.yaml"), settings_of(dir)).expect("settings");
+    fs::write(config.join("routes/bench.yaml"), ROUTE.replace("SECRET", requests::SECRET)).expect("route");
+    let log = fs::File::create(dir.join("log")).expect("a log");
+    start(
+        Command::new(binary).arg("--config").arg(&config).arg("serve").envs(settings.iter().copied()).stderr(log),
+        RELAY,
+    )
+}
+
+fn settings_of(dir: &Path) -> String {
     format!(
         "server: {{ listen: '{RELAY}' }}\nadmin: {{ listen: '{ADMIN}' }}\nstore: {{ url: 'sqlite:{}/relay.db' }}\naccounts:\n  default: {{ endpoint: 'http://{SINK}/campaign/t1/api/v2', api_key: bench, rate: unlimited }}\n",
         dir.display()
