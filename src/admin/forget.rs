@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::desk::{Answer, Desk, half_done, problem, unusable};
 use super::input::Body;
 use crate::event::erasure::{ERASE_STEP, Erased, ErasureStep, Person, SearchCursor};
+use crate::store::Upkeep;
 
 /// How often it is tried to empty the log while people read, and how long it is waited in between: in all somewhat longer
 /// than anybody may read.
@@ -52,8 +53,12 @@ pub async fn forget(State(desk): State<Arc<Desk>>, Body(asked): Body<Asked>) -> 
         return Ok(Json(json!({ "number": number, "erased": false, "counts": counts })));
     }
     let counts = erase(&desk, &person).await?;
+    let rewritten = desk.operate.upkeep(Upkeep::Rewrite).await.map_err(unusable)?;
     let log_emptied = empty_log(&desk).await?;
-    Ok(Json(json!({ "number": number, "erased": true, "counts": counts, "log_emptied": log_emptied })))
+    let done = json!({
+        "number": number, "erased": true, "counts": counts, "file_rewritten": rewritten, "log_emptied": log_emptied
+    });
+    Ok(Json(done))
 }
 
 /// What would go.
@@ -112,7 +117,7 @@ async fn erase_all(desk: &Desk, person: &Person, erased: &mut Erased) -> Answer<
 /// The log still holds what was written before. It cannot be emptied while anybody reads an older state.
 async fn empty_log(desk: &Desk) -> Answer<bool> {
     for _ in 0..TRIES {
-        if desk.operate.empty_log().await.map_err(unusable)? {
+        if desk.operate.upkeep(Upkeep::EmptyLog).await.map_err(unusable)? {
             return Ok(true);
         }
         tokio::time::sleep(PAUSE).await;

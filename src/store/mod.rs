@@ -232,6 +232,17 @@ pub struct LookupClaims {
     pub next_due: Option<Timestamp>,
 }
 
+/// What takes what was erased out of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upkeep {
+    /// The database file is written anew, if it is small enough for that to take some tenths of a second: in a page that was
+    /// reorganized there may be a copy of what stood there before.
+    Rewrite,
+    /// What the log holds is brought into the database file, and the log emptied. While somebody reads an older state that
+    /// has to wait; then it is done as soon as possible.
+    EmptyLog,
+}
+
 /// What takes events in. What it reports is on disk.
 pub trait Intake: Send + Sync + 'static {
     /// Keeps events with their sends, all or none; those seen before are left alone.
@@ -324,9 +335,8 @@ pub trait Operate: Intake {
     /// Carries out a step of erasing a person. Returns what went.
     fn erase(&self, person: Person, step: ErasureStep, now: Timestamp) -> BoxFuture<'_, Result<Erased, StoreError>>;
 
-    /// Takes what was erased out of the log that is written ahead of the database as well. False if somebody who reads was
-    /// in the way: then it happens as soon as that is possible.
-    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>>;
+    /// Takes what was erased out of the store's files as well. False if that was not possible.
+    fn upkeep(&self, what: Upkeep) -> BoxFuture<'_, Result<bool, StoreError>>;
 }
 
 /// What people ask for. Each reading is short: a list that is not full may go on, from where its page says.

@@ -15,7 +15,7 @@ use serri_relay::event::{Content, Kept, Made, NewEvent, NewSend, Start, Why, Wis
 use serri_relay::listen::Reach;
 use serri_relay::route::wakes::Wakes;
 use serri_relay::secret::Secret;
-use serri_relay::store::{Archive, Engine, Intake, Operate, StoreError, open};
+use serri_relay::store::{Archive, Engine, Intake, Operate, StoreError, Upkeep, open};
 use serri_relay::telemetry::Metrics;
 use tokio::sync::Notify;
 
@@ -76,8 +76,8 @@ impl Operate for Stepped {
         })
     }
 
-    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
-        self.store.empty_log()
+    fn upkeep(&self, what: Upkeep) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.store.upkeep(what)
     }
 }
 

@@ -72,9 +72,19 @@ fn show(json: &Value, is_done: bool) {
     }
     if !is_done {
         say("nothing was changed: add --yes to do it; it cannot be undone");
-    } else if json.get("log_emptied") == Some(&Value::Bool(false)) {
-        say(
+    }
+    for (key, what) in [
+        (
+            "file_rewritten",
+            "the store's file is too large to be written anew while the relay runs: single copies of what was erased may be left in its pages, see docs/PRIVACY.md",
+        ),
+        (
+            "log_emptied",
             "somebody is reading the store: its log still holds what was erased, and is emptied as soon as they are done",
-        );
+        ),
+    ] {
+        if json.get(key) == Some(&Value::Bool(false)) {
+            say(what);
+        }
     }
 }

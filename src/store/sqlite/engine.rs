@@ -10,14 +10,14 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::health::{self, Health};
-use super::inbox::{Append, Inbox, Request};
+use super::inbox::{Append, Chore, Inbox, Request};
 use super::location::Location;
 use super::lock::FileLock;
 use super::requests::{self, Ask};
 use super::turnstile::Turnstile;
 use super::writer::{Shared, Writer};
 use crate::clock::Stopwatch;
-use crate::store::{Engine, OpenError, StoreError};
+use crate::store::{Engine, OpenError, StoreError, Upkeep};
 
 /// The store of one relay: a handle to the thread that writes.
 pub struct SqliteStore {
@@ -121,9 +121,9 @@ impl Ask for SqliteStore {
         self.inbox.request(request);
     }
 
-    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
+    fn chore(&self, what: Upkeep) -> BoxFuture<'_, Result<bool, StoreError>> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.empty_log(reply);
+        self.inbox.chore(Chore { what, reply });
         Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
     }
 

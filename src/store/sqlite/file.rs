@@ -30,8 +30,8 @@ const CHECK: Duration = Duration::from_secs(1);
 /// `PRAGMA auto_vacuum` of files that never become smaller, as earlier releases made them.
 const NO_VACUUM: i64 = 0;
 
-/// Up to which size, in bytes, such a file is written anew when it is opened: that takes some tenths of a second.
-const REWRITTEN: i64 = 64 * 1_024 * 1_024;
+/// Up to which size, in bytes, a file is written anew where that helps: it takes some tenths of a second.
+pub const REWRITTEN: i64 = 64 * 1_024 * 1_024;
 
 /// Opens the file, sets it up and brings it to the newest schema.
 pub fn open(location: &Location, missing: Missing) -> Result<Connection, Problem> {

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::job::{Job, Reply};
 use crate::event::{Kept, NewEvent};
-use crate::store::{ClaimRequest, Claims};
+use crate::store::{ClaimRequest, Claims, Upkeep};
 
 /// Events to be kept.
 pub struct Append {
@@ -20,13 +20,19 @@ pub enum Request {
     Job(Box<dyn Job>),
 }
 
+/// Something that is done with the files, and not inside a transaction; with the way back for whether it was done.
+pub struct Chore {
+    pub what: Upkeep,
+    pub reply: Reply<bool>,
+}
+
 /// What one transaction takes on.
 #[derive(Default)]
 pub struct Batch {
     pub appends: Vec<Append>,
     pub requests: Vec<Request>,
-    /// Who wants the log to be emptied once the rest is done, and to know whether it was.
-    pub empty_log: Vec<Reply<bool>>,
+    /// What is done with the files once the rest is.
+    pub chores: Vec<Chore>,
 }
 
 /// The two queues.
@@ -40,7 +46,7 @@ pub struct Inbox {
 struct Queues {
     appends: VecDeque<Append>,
     requests: VecDeque<Request>,
-    empty_log: Vec<Reply<bool>>,
+    chores: Vec<Chore>,
     /// The thread waits for work and was not woken yet. To wake costs a system call, whether anybody waits or not.
     waits: bool,
     closed: bool,
@@ -65,11 +71,11 @@ impl Inbox {
         }
     }
 
-    /// Asks for the log to be emptied.
-    pub fn empty_log(&self, reply: Reply<bool>) {
+    /// Adds a chore.
+    pub fn chore(&self, chore: Chore) {
         let mut queues = self.lock();
         if !queues.closed {
-            queues.empty_log.push(reply);
+            queues.chores.push(chore);
             self.wake(queues);
         }
     }
@@ -88,7 +94,7 @@ impl Inbox {
         let left = (
             std::mem::take(&mut queues.appends),
             std::mem::take(&mut queues.requests),
-            std::mem::take(&mut queues.empty_log),
+            std::mem::take(&mut queues.chores),
         );
         drop(queues);
         drop(left);
@@ -97,7 +103,7 @@ impl Inbox {
     /// Waits for work and takes it: all requests, and appends of at most `events` events. `None` once closed and empty.
     pub fn take(&self, events: usize) -> Option<Batch> {
         let mut queues = self.lock();
-        while queues.requests.is_empty() && queues.appends.is_empty() && queues.empty_log.is_empty() {
+        while queues.requests.is_empty() && queues.appends.is_empty() && queues.chores.is_empty() {
             if queues.closed {
                 return None;
             }
@@ -108,7 +114,7 @@ impl Inbox {
         let mut batch = Batch {
             appends: Vec::new(),
             requests: queues.requests.drain(..).collect(),
-            empty_log: std::mem::take(&mut queues.empty_log),
+            chores: std::mem::take(&mut queues.chores),
         };
         let mut taken = 0;
         while taken < events

@@ -11,7 +11,7 @@ use super::inbox::{Append, Batch, Request};
 use super::requests::{self, Ask};
 use super::schema::{Problem, migrate};
 use super::transaction;
-use crate::store::StoreError;
+use crate::store::{StoreError, Upkeep};
 
 /// A store in memory.
 pub struct MemoryStore {
@@ -140,8 +140,8 @@ impl Ask for MemoryStore {
         self.ask(Batch { requests: vec![request], ..Batch::default() });
     }
 
-    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
-        // it has none
+    fn chore(&self, _: Upkeep) -> BoxFuture<'_, Result<bool, StoreError>> {
+        // it has no files
         Box::pin(async { Ok(true) })
     }
 

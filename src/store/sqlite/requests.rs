@@ -22,7 +22,7 @@ use crate::event::{
 use crate::store::sweep::{SweepRequest, Swept};
 use crate::store::{
     ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Report, Reported, Store, StoreError,
-    TestMode,
+    TestMode, Upkeep,
 };
 
 /// Takes what is asked to whoever holds the connection.
@@ -33,9 +33,8 @@ pub trait Ask: Send + Sync + 'static {
     /// Anything else.
     fn request(&self, request: Request);
 
-    /// Brings what the log holds into the database file and empties the log. False if somebody who reads was in the way:
-    /// then it is emptied as soon as that is possible.
-    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>>;
+    /// Does something with the files; false if it is not done.
+    fn chore(&self, what: Upkeep) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Whether it can be written to, for whoever asks.
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>>;
@@ -282,7 +281,7 @@ impl<S: Ask> Operate for S {
         ask(self, |reply| Request::Job(job(reply, move |db| erasure::erase(db, &person, &step, now))))
     }
 
-    fn empty_log(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Ask::empty_log(self)
+    fn upkeep(&self, what: Upkeep) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.chore(what)
     }
 }

@@ -132,8 +132,8 @@ pub fn refuse(batch: Batch, error: &StoreError) {
     for append in batch.appends {
         drop(append.reply.send(Err(error.clone())));
     }
-    for reply in batch.empty_log {
-        drop(reply.send(Err(error.clone())));
+    for chore in batch.chores {
+        drop(chore.reply.send(Err(error.clone())));
     }
     for request in batch.requests {
         match request {

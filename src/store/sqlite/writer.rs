@@ -10,9 +10,9 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::errors::{is_damage, is_passing, unavailable};
-use super::file::open;
+use super::file::{REWRITTEN, open};
 use super::health::Health;
-use super::inbox::{Batch, Inbox};
+use super::inbox::{Batch, Chore, Inbox};
 use super::location::{Location, Mark, Missing};
 use super::lock::FileLock;
 use super::schema::Problem;
@@ -20,7 +20,7 @@ use super::transaction::{refuse, transact};
 use super::turnstile::{Length, Turnstile};
 use super::watch::{self, Loss, Standing, Watch};
 use crate::clock::Stopwatch;
-use crate::store::StoreError;
+use crate::store::{StoreError, Upkeep};
 
 /// How many events share a transaction at most.
 const BATCH: usize = 512;
@@ -130,12 +130,15 @@ impl Writer {
         if results.is_anything_kept() {
             self.health.works();
         }
-        let empty_log = std::mem::take(&mut batch.empty_log);
+        let chores = std::mem::take(&mut batch.chores);
         results.give(batch);
-        self.log_is_unwanted |= !empty_log.is_empty();
+        self.log_is_unwanted |= chores.iter().any(|chore| chore.what == Upkeep::EmptyLog);
+        let wants_rewriting = chores.iter().any(|chore| chore.what == Upkeep::Rewrite);
+        let is_rewritten = wants_rewriting && self.open.as_ref().is_some_and(|open| rewrite(&open.db));
         self.tend_log();
-        for reply in empty_log {
-            drop(reply.send(Ok(!self.log_is_unwanted)));
+        for Chore { what, reply } in chores {
+            let is_done = if what == Upkeep::Rewrite { is_rewritten } else { !self.log_is_unwanted };
+            drop(reply.send(Ok(is_done)));
         }
     }
 
@@ -262,6 +265,17 @@ impl Writer {
         }
         self.turnstile.step(if frames >= TOO_LONG { Length::TooLong } else { Length::Fine });
     }
+}
+
+/// Writes a small file anew. Nothing of what was removed from it is left in it then.
+fn rewrite(db: &Connection) -> bool {
+    let ask = |what: &str| db.query_row(&format!("PRAGMA {what}"), [], |row| row.get::<_, i64>(0));
+    let size = ask("page_count").and_then(|pages| Ok(pages.saturating_mul(ask("page_size")?)));
+    let rewritten = size.and_then(|size| {
+        let is_small = size <= REWRITTEN;
+        if is_small { db.execute_batch("VACUUM").map(|()| true) } else { Ok(false) }
+    });
+    rewritten.inspect_err(|error| tracing::warn!(%error, "the store's file could not be written anew")).unwrap_or(false)
 }
 
 impl Open {
