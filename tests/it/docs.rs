@@ -147,6 +147,19 @@ fn the_operators_commands_work_as_they_are_written() {
     }
 }
 
+#[test]
+fn the_commands_of_the_privacy_page_erase_whom_they_name() {
+    let page = std::fs::read_to_string(root().join("docs/PRIVACY.md")).unwrap();
+    let commands = blocks(&page, "sh").concat();
+    let first = "curl -fs http://localhost:8080/webhooks/hello -H 'Authorization: Bearer let-me-in' -H 'Content-Type: application/json' -d '{\"name\":\"asha rao\",\"phone\":\"98123 45670\",\"city\":\"Pune\"}'\nuntil serri-relay sends list --state sent | grep -q welcome_lead; do :; done";
+    let out = typed_beside_a_relay(&format!("{first}\n{commands}\nserri-relay sends list --number '98123 45670'"));
+    let would = "+919812345670: 1 event(s), 1 send(s), 1 attempt(s), 0 lookup(s) would be erased";
+    for shown in [would, "add --yes to do it", "0 lookup(s) erased\n", "under_way"] {
+        assert!(out.contains(shown), "{shown}:\n{out}");
+    }
+    assert!(!out.rsplit("under_way").next().unwrap().contains("welcome_lead"), "nothing of them is left:\n{out}");
+}
+
 /// What commands say that are typed while a relay runs with the shipped configuration.
 fn typed_beside_a_relay(commands: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
