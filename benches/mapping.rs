@@ -16,7 +16,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serri_relay::clock::Timestamp;
 use serri_relay::config::interpolate::Variables;
 use serri_relay::event::{Contact, Envelope, Event};
-use serri_relay::map::{Allowance, Rule, RuleContext, RulePlace, Scope, Wish, WishPlaces};
+use serri_relay::map::{Allowance, Rule, RuleContext, RulePlace, Scope, SendOptionPlaces, SendOptionRules};
 use serri_relay::phone::{Country, normalise};
 use serri_relay::route::check::check;
 use serri_relay::route::example::call_of;
@@ -42,15 +42,15 @@ fn mapping(c: &mut Criterion) {
     let file = &checked.written.routes["shop"];
     let place = RulePlace { file: &file.node, index: 0 };
     let relay = &checked.written.relay;
-    let places = WishPlaces {
+    let places = SendOptionPlaces {
         route: Some(&file.node),
         rule: None,
         relay: &relay.node,
         account: "default",
         country: Some(Country::INDIA),
     };
-    let wish = Wish::compile(&file.value.wishes, places, Arc::default()).expect("no wishes");
-    let rule = Rule::compile(&file.value.sends[0], place, "default", None, wish).expect("a rule");
+    let option_rules = SendOptionRules::compile(&file.value.options, places, Arc::default()).expect("no options");
+    let rule = Rule::compile(&file.value.sends[0], place, "default", None, option_rules).expect("a rule");
     let context = RuleContext { country: Some(Country::INDIA), received_at: Timestamp(0) };
     let scope = scope_of(sample.body);
     let allowance = Allowance { sends: 1_000, bytes: 16 << 20 };

@@ -104,7 +104,7 @@ fn held(path: &Path) {
     ready(path, "iif(value % 1000 = 0, 'order_confirmation', 'paused')");
     fill(
         path,
-        "INSERT INTO holds (account, campaign, reason, by, since, probes, probe_at, told_at) VALUES ('default', 'paused', 'by hand', 'hand', 0, 0, NULL, 4102444800000);",
+        "INSERT INTO holds (account, campaign, reason, by, since, probes, probe_at, notified_at) VALUES ('default', 'paused', 'by hand', 'hand', 0, 0, NULL, 4102444800000);",
     );
 }
 
@@ -127,7 +127,7 @@ fn history(path: &Path) {
         path,
         &format!(
             "INSERT INTO events (seq, route, source, id, type, received_at, envelope, body, fault) SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', 1767085200000, '{{}}', X'7B226964223A317D', NULL FROM {series};
-             INSERT INTO seen SELECT randomblob(16), 4102444800000, value FROM {series};
+             INSERT INTO dedup_keys SELECT randomblob(16), 4102444800000, value FROM {series};
              {SENDS} SELECT value, value, 'r', 'default', 'order_confirmation', '+9197' || printf('%08d', value), '{{}}', 10, 0, 1, 1767085200000, 1767085200000, NULL, 'm' FROM {series};
              INSERT INTO attempts SELECT value, 1, 1767085200000, 5, 200, 'sent', '', '{{}}' FROM {series};",
             series = series(HISTORY)

@@ -130,7 +130,7 @@ pub async fn plan(desk: &Desk, number: i64, wanted: Wanted<'_>) -> Answer<Plan> 
             continue;
         }
         // what went and goes once more is a new send beside the old one
-        let old = same.filter(|old| !(wanted.again && old.state == SendState::Sent && old.gone_at.is_some()));
+        let old = same.filter(|old| !(wanted.again && old.state == SendState::Sent && old.reached_at.is_some()));
         let (event, old) = (Some(EventSeq(number)), old.map(|old| old.id));
         let candidate = Candidate { send: &send, route: &kept.route, event, old };
         let barrier = desk.archive.barrier(candidate, desk.clock.now()).await.map_err(unusable)?;
@@ -263,7 +263,7 @@ impl Plan {
                 self.revivals.push(Revival::Again { id, attempts: old.attempts, state, send });
             }
             SendState::Waiting | SendState::Sending => say(Does::Skip, format!("send {id} is on its way")),
-            SendState::Sent if old.gone_at.is_none() => {
+            SendState::Sent if old.reached_at.is_none() => {
                 say(Does::Send, format!("send {id} reached nobody: a dry run, or a detour"));
                 self.revivals.push(Revival::Again { id, attempts: old.attempts, state: old.state, send });
             }
@@ -274,7 +274,7 @@ impl Plan {
             SendState::Sent => {
                 say(Does::Skip, format!("send {id} went at {}; --again sends it once more", old.changed_at));
             }
-            _ if old.gone_at.is_some() && !again => {
+            _ if old.reached_at.is_some() && !again => {
                 say(Does::Skip, format!("send {id} may have gone; --again sends it once more"));
             }
             state => {

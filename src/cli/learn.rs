@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use super::{Setting, say};
-use crate::config::wishes::CampaignSpec;
+use crate::config::send_options::CampaignSpec;
 use crate::config::{self, Extent};
 use crate::event::plain_account;
 use crate::event::view::LearnedCampaign;

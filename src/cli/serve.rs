@@ -104,7 +104,7 @@ impl Signals {
     }
 }
 
-/// Whether SIGHUP was ignored when the process began. Linux tells; elsewhere it is taken for a wish to stop.
+/// Whether SIGHUP was ignored when the process began. Linux tells; elsewhere it is taken for a request to stop.
 fn is_hangup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

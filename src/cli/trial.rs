@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::event::NewEvent;
 use crate::route::Route;
 use crate::route::complete::kept;
-use crate::route::example::{shown_of, wishes};
+use crate::route::example::{options, shown_of};
 
 /// The arguments of `try`.
 #[derive(Debug, Args)]
@@ -102,7 +102,7 @@ fn tell(number: usize, event: &NewEvent, lookup: Option<Result<String, String>>)
                     .and_then(|payload| serde_json::to_string_pretty(&payload))
                     .unwrap_or_default();
                 pretty.lines().for_each(|line| say(&format!("    {line}")));
-                for (key, value) in wishes(&content.wishes) {
+                for (key, value) in options(&content.options) {
                     say(&format!("    {key}: {}", value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)));
                 }
             }

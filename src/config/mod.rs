@@ -22,7 +22,7 @@ pub mod shape;
 pub mod shipped;
 pub mod source;
 pub mod unit;
-pub mod wishes;
+pub mod send_options;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

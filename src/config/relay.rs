@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::{ApiUrl, HookUrl, ListenAddress, ProxySpec, PublicUrl, StoreUrl};
+use super::send_options::{CampaignSpec, SendOptionsSpec};
 use super::unit::{Period, Rate, Size, Span};
-use super::wishes::{CampaignSpec, WishesSpec};
 use crate::event::{Confirm, OnUncertain, sandboxed};
 use crate::phone::Country;
 use crate::secret::SigningKey;
@@ -149,9 +149,9 @@ pub struct AccountSpec {
     /// What counts as sent: `explicit`, an answer that says that the message was taken; `any`, every success (2xx) that does not say otherwise, for an API that says nothing.
     #[serde(default)]
     pub confirm: Confirm,
-    /// What is wished for all its sends.
+    /// Options for all its sends.
     #[serde(flatten)]
-    pub wishes: WishesSpec,
+    pub options: SendOptionsSpec,
 }
 
 impl AccountSpec {

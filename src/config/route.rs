@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::one_or_many::OneOrMany;
+use super::send_options::SendOptionsSpec;
 use super::source::Manner;
-use super::wishes::WishesSpec;
 
 /// A webhook address, `POST /webhooks/NAME`.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -31,9 +31,9 @@ pub struct RouteFile {
     /// What overrides the source for this route.
     #[serde(flatten)]
     pub manner: Manner,
-    /// What is wished for all its sends.
+    /// Options for all its sends.
     #[serde(flatten)]
-    pub wishes: WishesSpec,
+    pub options: SendOptionsSpec,
     /// What is sent for which event.
     pub sends: Vec<RuleSpec>,
     /// Events and what must come of them; run by `serri-relay check`.
@@ -94,9 +94,9 @@ pub struct RuleSpec {
     /// Cards of carousel templates.
     #[serde(default)]
     pub carousel_cards: Option<Vec<serde_json::Value>>,
-    /// What is wished for its sends.
+    /// Options for its sends.
     #[serde(flatten)]
-    pub wishes: WishesSpec,
+    pub options: SendOptionsSpec,
 }
 
 /// What a rule does with a number instead of sending to it.

@@ -59,7 +59,7 @@ impl Deliverer {
             since: send.since,
             probe: send.probe,
             in_doubt: send.uncertain,
-            uncertain: policy.uncertain.of(&send.terms),
+            uncertain: policy.uncertain.of(&send.guards),
         };
         let fate = policy.fate(tried, &attempt, fastrand::f64());
         let probed = send.probe.map(|probe| Probed { hold: probe.hold, verdict: policy.verdict(probe, &attempt) });
@@ -72,8 +72,8 @@ impl Deliverer {
         let account = self.accounts.get(&send.account).map(|account| account.detour.clone()).unwrap_or_default();
         let route = self.routes.get(&send.route).map(|route| route.detour().clone()).unwrap_or_default();
         Detour {
-            redirect_to: route.redirect_to.or(account.redirect_to).or_else(|| send.terms.redirect_to.clone()),
-            dry_run: send.terms.dry_run || route.dry_run || account.dry_run,
+            redirect_to: route.redirect_to.or(account.redirect_to).or_else(|| send.guards.redirect_to.clone()),
+            dry_run: send.guards.dry_run || route.dry_run || account.dry_run,
         }
     }
 

@@ -165,7 +165,7 @@ impl Run {
         while self.under_way.len() < self.deliverer.settings.concurrency
             && let Some((send, is_fresh)) = self.queue.pop(self.clocks.elapsed())
         {
-            let opening = send.terms.hours.as_ref().and_then(|hours| hours.opening(now));
+            let opening = send.guards.hours.as_ref().and_then(|hours| hours.opening(now));
             if let Some(at) = opening {
                 self.give_back(&send, Some(Start { at, why: Why::Hours }));
             } else if !is_fresh || send.expires_at.is_some_and(|at| at <= now) {
@@ -288,7 +288,7 @@ impl Run {
     /// What was claimed goes, unless it may not at this hour or was put on hold since.
     fn accept(&mut self, sends: Vec<Claimed>, now: Timestamp) {
         for send in sends {
-            let opening = send.terms.hours.as_ref().and_then(|hours| hours.opening(now));
+            let opening = send.guards.hours.as_ref().and_then(|hours| hours.opening(now));
             if let Some(at) = opening {
                 self.unwritten.returned.push(Returned { id: send.id, start: Some(Start { at, why: Why::Hours }) });
             } else if !self.queue.takes(&send) {

@@ -13,7 +13,7 @@ mod send;
 pub mod stats;
 mod unmapped;
 pub mod view;
-mod wishes;
+mod send_options;
 
 use std::time::Duration;
 
@@ -27,8 +27,10 @@ pub use hold::{HoldId, HoldScope, Probe, Probed, Verdict};
 pub use notification::{AccountChange, AccountTurn, HoldChange, HoldTurn, NoticeId, Notification, Reach, Told};
 pub use outcome::{Attempt, Confirm, Outcome, UncertainPolicy, UnknownRefusal};
 pub use send::{Claimed, Content, Fate, NewSend, Returned, SendId, Settlement, State};
+pub use send_options::{
+    BY_HAND, Cancel, Cap, OnUncertain, Once, OverCap, Priority, SendGuards, SendOptions, Start, Suppression, Why,
+};
 pub use unmapped::{Unmapped, UnmappedReason};
-pub use wishes::{BY_HAND, Cancel, Cap, OnUncertain, Once, OverCap, Priority, Start, Suppression, Terms, Why, Wishes};
 
 /// One thing that happened, as a source told it.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OnUncertain, Terms};
+use super::{OnUncertain, SendGuards};
 use crate::clock::Timestamp;
 
 /// What one attempt came to. [`crate::serri`] decides it; nothing else reads the API's answers.
@@ -152,11 +152,11 @@ pub struct UncertainPolicy {
 }
 
 impl UncertainPolicy {
-    /// What holds for a send with these terms.
-    pub fn of(self, terms: &Terms) -> Self {
+    /// What holds for a send with these guards.
+    pub fn of(self, guards: &SendGuards) -> Self {
         Self {
-            on_uncertain: terms.on_uncertain.unwrap_or(self.on_uncertain),
-            tries: terms.uncertain_tries.unwrap_or(self.tries),
+            on_uncertain: guards.on_uncertain.unwrap_or(self.on_uncertain),
+            tries: guards.uncertain_tries.unwrap_or(self.tries),
         }
     }
 

@@ -138,14 +138,14 @@ pub struct Remapped {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::event::{Content, Unmapped, UnmappedReason, Wishes};
+    use crate::event::{Content, SendOptions, Unmapped, UnmappedReason};
 
     fn new(item: u32, to: Option<&str>) -> NewSend {
         let content = |to: &str| Content {
             campaign: "c".into(),
             destination: to.into(),
             payload: "{}".into(),
-            wishes: Wishes::default(),
+            options: SendOptions::default(),
         };
         let content = to.map(content).ok_or_else(|| Unmapped {
             rule: "each".into(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hold::{HoldScope, Probe, Probed};
 use super::outcome::{Attempt, UnknownRefusal};
-use super::{Start, Terms, Unmapped, Wishes};
+use super::{SendGuards, SendOptions, Start, Unmapped};
 use crate::clock::Timestamp;
 
 /// A send as mapping made it.
@@ -44,8 +44,8 @@ pub struct Content {
     pub destination: String,
     /// The body of the API call as a JSON object, without the key.
     pub payload: String,
-    /// What is wished besides.
-    pub wishes: Wishes,
+    /// Its options.
+    pub options: SendOptions,
 }
 
 /// Where a send stands.
@@ -112,8 +112,8 @@ pub struct Claimed {
     pub uncertain: u32,
     /// When it is no longer wanted.
     pub expires_at: Option<Timestamp>,
-    /// What is wished.
-    pub terms: Terms,
+    /// What is looked at when it is about to go.
+    pub guards: SendGuards,
     /// The hold that this send is to try, if its account or campaign is on hold.
     pub probe: Option<Probe>,
 }

@@ -109,8 +109,8 @@ pub struct SendView {
     /// When it last changed.
     pub changed_at: String,
     /// When it last went, or may have gone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gone_at: Option<String>,
+    #[serde(rename = "gone_at", skip_serializing_if = "Option::is_none")]
+    pub reached_at: Option<String>,
     /// What goes first.
     pub priority: Priority,
     /// When it is no longer wanted.

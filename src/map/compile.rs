@@ -5,9 +5,9 @@ use serde_json::Value as Json;
 use super::expression::Expression;
 use super::lint::Broken;
 use super::rule::{LocationRule, Rule, Tree};
+use super::send_options::SendOptionRules;
 use super::template::Template;
 use super::version::version_of;
-use super::wish::Wish;
 use super::{media, text};
 use crate::config::document::Node;
 use crate::config::fault::Fault;
@@ -121,7 +121,7 @@ impl Compiler<'_> {
 }
 
 impl Rule {
-    /// Compiles a rule. `country` is the route's, `account` the one its sends go through, `wish` what is wished for them.
+    /// Compiles a rule. `country` is the route's, `account` the one its sends go through, `option_rules` their options.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Rule {
         place: RulePlace<'_>,
         account: &str,
         country: Option<&String>,
-        wish: Wish,
+        option_rules: SendOptionRules,
     ) -> Result<Self, Vec<Fault>> {
         let mut c = Compiler { place, faults: Vec::new() };
         let mut needed = |key: &str, text: &Option<String>| {
@@ -141,7 +141,7 @@ impl Rule {
             text.clone().unwrap_or_default()
         };
         let (campaign, user_name) = (needed("campaignName", &spec.campaign_name), needed("userName", &spec.user_name));
-        let version = version_of(&(spec, country, wish.written));
+        let version = version_of(&(spec, country, option_rules.written));
         let rule = Self {
             name: spec.name.clone(),
             account: account.to_owned(),
@@ -167,7 +167,7 @@ impl Rule {
             fallbacks: c.map("paramsFallbackValue", spec.params_fallback_value.iter().flatten()),
             buttons: c.trees("buttons", spec.buttons.as_ref()),
             cards: c.trees("carouselCards", spec.carousel_cards.as_ref()),
-            wish,
+            option_rules,
             version,
         };
         let mut faults = c.faults;

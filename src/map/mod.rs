@@ -19,17 +19,17 @@ mod suppress;
 pub mod template;
 pub mod text;
 mod version;
-mod wish;
-mod wish_compile;
+mod send_options;
+mod send_options_compile;
 pub mod zones;
 
 pub use allowance::Allowance;
 pub use compile::RulePlace;
 pub use names::first_name;
 pub use rule::{Rule, RuleContext};
+pub use send_options::SendOptionRules;
+pub use send_options_compile::SendOptionPlaces;
 pub use suppress::SuppressRule;
-pub use wish::Wish;
-pub use wish_compile::WishPlaces;
 
 use minijinja::Value;
 use serde_json::Value as Json;

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::expression::{EvalError, Expression};
+use super::send_options::{SendOptionRules, Subject, Unmet};
 use super::template::{Rendered, Template};
 use super::version::version_of;
-use super::wish::{Subject, Unmet, Wish};
 use super::{Allowance, Scope, media, text};
 use crate::clock::Timestamp;
 use crate::event::{Content, NewSend, Unmapped, UnmappedReason};
@@ -38,7 +38,7 @@ pub struct Rule {
     pub(super) fallbacks: Vec<(String, Template)>,
     pub(super) buttons: Vec<Tree>,
     pub(super) cards: Vec<Tree>,
-    pub(super) wish: Wish,
+    pub(super) option_rules: SendOptionRules,
     pub(super) version: i64,
 }
 
@@ -74,9 +74,9 @@ impl Rule {
         &self.name
     }
 
-    /// What is wished for its sends.
-    pub fn wish(&self) -> &Wish {
-        &self.wish
+    /// The options of its sends.
+    pub fn option_rules(&self) -> &SendOptionRules {
+        &self.option_rules
     }
 
     /// The account its sends go through.
@@ -178,13 +178,14 @@ impl Rule {
             carousel_cards: self.trees("carouselCards", &self.cards, scope)?,
         };
         let subject = Subject { account: &self.account, payload: &payload, country, received_at: context.received_at };
-        let wishes = self.wish.of(subject, scope).map_err(|Unmet { key, reason }| self.unmapped(key, reason))?;
+        let options =
+            self.option_rules.of(subject, scope).map_err(|Unmet { key, reason }| self.unmapped(key, reason))?;
         let written = serde_json::to_string(&payload).map_err(|error| self.failed("payload", &error))?;
         if written.len() > PAYLOAD_LIMIT {
             let reason = UnmappedReason::TooLong { bytes: written.len(), most: PAYLOAD_LIMIT };
             return Err(self.unmapped("payload", reason));
         }
-        Ok(Content { campaign: payload.campaign_name, destination: payload.destination, payload: written, wishes })
+        Ok(Content { campaign: payload.campaign_name, destination: payload.destination, payload: written, options })
     }
 
     fn required(&self, key: &str, template: &Template, scope: &Scope) -> Result<String, Unmapped> {

@@ -7,7 +7,7 @@ use reqwest::Url;
 use crate::alert::Target;
 use crate::config::address::ProxySpec;
 use crate::config::relay::{AccountSpec, Addresses, RelayFile, ServerSpec, StoreSpec};
-use crate::config::wishes::CampaignSpec;
+use crate::config::send_options::CampaignSpec;
 use crate::deliver::{self, Account, Policy, Settings};
 use crate::event::UncertainPolicy;
 use crate::listen::{Connections, SharedBy};

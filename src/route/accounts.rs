@@ -1,4 +1,4 @@
-//! Accounts with all that is wished for their sends, worked out: also of those that no route uses, since sends of theirs may
+//! Accounts with the options of their sends, worked out: also of those that no route uses, since sends of theirs may
 //! still wait in the store.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use super::rules::{Detour, campaigns_of};
 use crate::config::Written;
 use crate::config::fault::Fault;
 use crate::config::relay::AccountSpec;
-use crate::map::{Wish, WishPlaces};
+use crate::map::{SendOptionPlaces, SendOptionRules};
 
 /// An account that was checked.
 #[derive(Debug, Clone)]
@@ -26,16 +26,16 @@ pub type Accounts = BTreeMap<String, CheckedAccount>;
 pub fn check(written: &Written, faults: &mut Vec<Fault>) -> Accounts {
     let mut checked = BTreeMap::new();
     for (name, spec) in &written.relay.value.accounts {
-        let places = WishPlaces {
+        let places = SendOptionPlaces {
             route: None,
             rule: None,
             relay: &written.relay.node,
             account: name,
             country: Some(spec.default_country),
         };
-        match Wish::compile(&spec.wishes, places, Arc::new(campaigns_of(written, name))) {
-            Ok(wish) => {
-                checked.insert(name.clone(), CheckedAccount { spec: spec.clone(), detour: Detour::of(&wish) });
+        match SendOptionRules::compile(&spec.options, places, Arc::new(campaigns_of(written, name))) {
+            Ok(option_rules) => {
+                checked.insert(name.clone(), CheckedAccount { spec: spec.clone(), detour: Detour::of(&option_rules) });
             }
             Err(more) => faults.extend(more),
         }

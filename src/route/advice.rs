@@ -73,7 +73,7 @@ fn lacks_phone(route: &Route, rule: &str, sample: &SampleSpec, manner: &Manner) 
     events.iter().flat_map(|event| &event.made.sends).any(wants)
 }
 
-/// Wishes that only say more about another, with one of the others they may say it about.
+/// Options that only refine others, each with those that it refines.
 const DETAILS: [(&str, &[&str], &str); 4] = [
     ("timezone", &["hours", "at"], "as hours: \"09:00-21:00\""),
     ("closed", &["hours"], "as hours: \"09:00-21:00\""),
@@ -81,8 +81,8 @@ const DETAILS: [(&str, &[&str], &str); 4] = [
     ("reason", &["even_if_suppressed"], "as even_if_suppressed: true"),
 ];
 
-/// Wishes that come to nothing, since what they say more about is nowhere wished for.
-pub fn idle_wishes(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
+/// Options without effect: they refine another option that is set nowhere.
+pub fn idle_options(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
     let name = file.value.account.as_deref().unwrap_or("default");
     let account = written.relay.node.get("accounts").and_then(|accounts| accounts.get(name));
     let rules: Vec<&Node> =

@@ -72,12 +72,12 @@ pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option
             advice::exposure(file, &written, route, &mut faults);
             advice::phone(file, &written, route, &mut faults);
             advice::lookup(file, route, &mut faults);
-            advice::idle_wishes(file, &written, &mut faults);
+            advice::idle_options(file, &written, &mut faults);
             advice::storage(file, &written, &mut faults);
         }
     }
     advice::shared_secrets(&written, &mut faults);
-    // what is wished for an account holds for each of its routes, and two ways of one list may have the same fault
+    // an account's options hold for each of its routes, and two ways of one list may have the same fault
     let faults = once_each(faults);
     if written.relay.reading == Reading::WithStandIns {
         return (None, faults);

@@ -13,7 +13,7 @@ use crate::config::fault::{Fault, unknown};
 use crate::config::route::{ExampleSpec, RouteFile};
 use crate::config::source::{BodyFormat, Manner, SampleSpec};
 use crate::config::{File, Written};
-use crate::event::{Made, NewSend, Priority, Suppression, Wishes};
+use crate::event::{Made, NewSend, Priority, SendOptions, Suppression};
 
 /// When examples happen: a fixed moment, so that `meta.received_at` is the same every time.
 const WHEN: Timestamp = Timestamp(1_767_085_200_000);
@@ -68,18 +68,18 @@ pub fn shown_of(made: &Made) -> Vec<Value> {
 }
 
 /// When and how a send goes, where that is not at once.
-pub fn wishes(wishes: &Wishes) -> serde_json::Map<String, Value> {
+pub fn options(options: &SendOptions) -> serde_json::Map<String, Value> {
     let mut shown = serde_json::Map::new();
     let mut say = |key: &str, value: Option<Value>| shown.extend(value.map(|value| (key.to_owned(), value)));
-    say("priority", (wishes.priority != Priority::Normal).then(|| json!(wishes.priority)));
-    say("not_before", wishes.start.map(|start| json!(start.at.to_string())));
-    say("why", wishes.start.map(|start| json!(start.why)));
-    say("expires_at", wishes.expires_at.map(|at| json!(at.to_string())));
-    let never = wishes.start.zip(wishes.expires_at).is_some_and(|(start, end)| start.at >= end);
+    say("priority", (options.priority != Priority::Normal).then(|| json!(options.priority)));
+    say("not_before", options.start.map(|start| json!(start.at.to_string())));
+    say("why", options.start.map(|start| json!(start.why)));
+    say("expires_at", options.expires_at.map(|at| json!(at.to_string())));
+    let never = options.start.zip(options.expires_at).is_some_and(|(start, end)| start.at >= end);
     say("note", never.then(|| json!("its time is over before it may go: it expires")));
-    say("key", wishes.key.as_ref().map(|key| json!(key)));
-    say("redirect_to", wishes.terms.redirect_to.as_ref().map(|number| json!(number)));
-    say("dry_run", wishes.terms.dry_run.then_some(Value::Bool(true)));
+    say("key", options.key.as_ref().map(|key| json!(key)));
+    say("redirect_to", options.guards.redirect_to.as_ref().map(|number| json!(number)));
+    say("dry_run", options.guards.dry_run.then_some(Value::Bool(true)));
     shown
 }
 
@@ -92,7 +92,7 @@ pub fn shown(send: &NewSend) -> Value {
             if let Ok(Value::Object(payload)) = serde_json::from_str(&content.payload) {
                 shown.extend(payload);
             }
-            shown.extend(wishes(&content.wishes));
+            shown.extend(options(&content.options));
         }
         Err(unmapped) => drop(shown.insert("error".into(), Value::from(unmapped.to_string()))),
     }

@@ -3,7 +3,7 @@
 use super::rules::Rules;
 use crate::config::fault::{Fault, unknown};
 use crate::config::route::RouteFile;
-use crate::config::wishes::{CampaignSpec, MediaKind};
+use crate::config::send_options::{CampaignSpec, MediaKind};
 use crate::config::{File, Written};
 
 /// What is wrong with the list of campaigns.
@@ -42,7 +42,7 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, faults: &
     for (index, spec) in file.value.sends.iter().enumerate() {
         let place = |key: &str| file.node.place_of(&["sends", &index.to_string(), key]).clone();
         let Some(rule) = rules.sends().find(|rule| rule.name() == spec.name) else { continue };
-        if rule.wish().lacks_key() {
+        if rule.option_rules().lacks_key() {
             let fault = Fault::at(&place("at"), "without a `key` a changed appointment makes a second reminder");
             faults.push(fault.hint("what the reminder is about, as key: \"{{ event.appointment_id }}\"").warning());
         }
@@ -72,7 +72,7 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, faults: &
                 faults.push(if may_differ { fault.warning() } else { fault });
             }
         }
-        if rule.wish().has_cap() && campaign.is_none_or(|campaign| campaign.category.is_none()) {
+        if rule.option_rules().has_cap() && campaign.is_none_or(|campaign| campaign.category.is_none()) {
             let fault = Fault::at(
                 &place("campaignName"),
                 format!("the cap does not count campaign `{name}`, which is not marked as marketing"),

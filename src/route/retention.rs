@@ -23,12 +23,12 @@ pub fn check(written: &Written, faults: &mut Vec<Fault>) {
         faults.push(fault.hint("no shorter than store.retention.events"));
     }
     for (name, account) in &relay.accounts {
-        cap(account.wishes.cap, retention.sends, node, &["accounts", name], faults);
+        cap(account.options.cap, retention.sends, node, &["accounts", name], faults);
     }
     for file in written.routes.values() {
-        cap(file.value.wishes.cap, retention.sends, &file.node, &[], faults);
+        cap(file.value.options.cap, retention.sends, &file.node, &[], faults);
         for (index, rule) in file.value.sends.iter().enumerate() {
-            cap(rule.wishes.cap, retention.sends, &file.node, &["sends", &index.to_string()], faults);
+            cap(rule.options.cap, retention.sends, &file.node, &["sends", &index.to_string()], faults);
         }
     }
 }

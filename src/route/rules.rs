@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use crate::config::fault::Fault;
 use crate::config::route::{RouteFile, RuleSpec};
+use crate::config::send_options::{CampaignSpec, SendOptionsSpec};
 use crate::config::source::ContactSpec;
-use crate::config::wishes::{CampaignSpec, WishesSpec};
 use crate::config::{File, Written};
 use crate::event::{Cancel, Made};
 use crate::map::expression::Expression;
-use crate::map::{Allowance, Rule, RuleContext, RulePlace, Scope, SuppressRule, Wish, WishPlaces};
+use crate::map::{Allowance, Rule, RuleContext, RulePlace, Scope, SendOptionPlaces, SendOptionRules, SuppressRule};
 
 /// The rules, compiled.
 #[derive(Debug, Default)]
 pub struct Rules {
     sends: Vec<Rule>,
     suppressions: Vec<SuppressRule>,
-    /// What is wished for the whole route.
-    wish: Option<Wish>,
+    /// The options of the whole route.
+    option_rules: Option<SendOptionRules>,
     detour: Detour,
     /// Where the source's events, or the route's, say whom they are about.
     contact: Option<ContactSpec>,
@@ -36,9 +36,9 @@ pub struct Detour {
 }
 
 impl Detour {
-    /// What is wished.
-    pub fn of(wish: &Wish) -> Self {
-        Self { redirect_to: wish.redirect_to().map(ToOwned::to_owned), dry_run: wish.is_dry_run() }
+    /// As the options say.
+    pub fn of(option_rules: &SendOptionRules) -> Self {
+        Self { redirect_to: option_rules.redirect_to().map(ToOwned::to_owned), dry_run: option_rules.is_dry_run() }
     }
 }
 
@@ -56,17 +56,18 @@ impl Rules {
     pub fn compile(file: &File<RouteFile>, label: &str, written: &Written, faults: &mut Vec<Fault>) -> Self {
         let spec = &file.value;
         let account = spec.account.as_deref().unwrap_or("default");
-        let far = written.relay.value.accounts.get(account).map(|account| account.wishes.clone()).unwrap_or_default();
-        let of_route = spec.wishes.over(&far);
+        let far = written.relay.value.accounts.get(account).map(|account| account.options.clone()).unwrap_or_default();
+        let of_route = spec.options.over(&far);
         let country = written.relay.value.accounts.get(account).map(|account| account.default_country);
-        let places = WishPlaces { route: Some(&file.node), rule: None, relay: &written.relay.node, account, country };
+        let places =
+            SendOptionPlaces { route: Some(&file.node), rule: None, relay: &written.relay.node, account, country };
         let campaigns = Arc::new(campaigns_of(written, account));
         let contact = super::manner_of(spec, written).and_then(|manner| manner.contact);
         let mut rules = Self { account: label.to_owned(), contact, ..Self::default() };
-        match Wish::compile(&of_route, places, Arc::clone(&campaigns)) {
-            Ok(wish) => {
-                rules.detour = Detour::of(&wish);
-                rules.wish = Some(wish);
+        match SendOptionRules::compile(&of_route, places, Arc::clone(&campaigns)) {
+            Ok(option_rules) => {
+                rules.detour = Detour::of(&option_rules);
+                rules.option_rules = Some(option_rules);
             }
             Err(more) => {
                 // the same faults again for each rule would tell nothing new
@@ -82,7 +83,7 @@ impl Rules {
                         .hint("give each its own name: logs and reports tell them apart by it"),
                 );
             }
-            let places = WishPlaces { rule: Some(index), ..places };
+            let places = SendOptionPlaces { rule: Some(index), ..places };
             if let Err(more) = rules.add(spec, (file, places), &of_route, &campaigns) {
                 faults.extend(more);
             }
@@ -93,8 +94,8 @@ impl Rules {
     fn add(
         &mut self,
         spec: &RuleSpec,
-        (file, places): (&File<RouteFile>, WishPlaces<'_>),
-        of_route: &WishesSpec,
+        (file, places): (&File<RouteFile>, SendOptionPlaces<'_>),
+        of_route: &SendOptionsSpec,
         campaigns: &Arc<Vec<CampaignSpec>>,
     ) -> Result<(), Vec<Fault>> {
         let place = RulePlace { file: &file.node, index: places.rule.unwrap_or(0) };
@@ -104,8 +105,8 @@ impl Rules {
             self.suppressions.push(rule);
             return Ok(());
         }
-        let wish = Wish::compile(&spec.wishes.over(of_route), places, Arc::clone(campaigns))?;
-        let rule = Rule::compile(spec, place, &self.account, country, wish)?;
+        let option_rules = SendOptionRules::compile(&spec.options.over(of_route), places, Arc::clone(campaigns))?;
+        let rule = Rule::compile(spec, place, &self.account, country, option_rules)?;
         let rule = rule.within(&(&self.contact, places.country));
         self.sends.push(match &file.value.account {
             Some(account) => rule.within(account),
@@ -141,7 +142,7 @@ impl Rules {
     /// The rules whose waiting sends later events can cancel.
     pub fn watchers(&self, route: &str) -> Vec<Watcher> {
         let watcher = |rule: &Rule| {
-            let on = rule.wish().cancel_on()?;
+            let on = rule.option_rules().cancel_on()?;
             let (account, route, rule) = (rule.account().to_owned(), route.to_owned(), rule.name().to_owned());
             Some(Watcher { account, route, rule, on })
         };
@@ -185,8 +186,8 @@ impl Rules {
         if watchers.peek().is_none() {
             return Vec::new();
         }
-        let wishes = self.sends.iter().map(Rule::wish).chain(&self.wish);
-        let keys: BTreeSet<String> = wishes.filter_map(|wish| wish.key(scope)).collect();
+        let options = self.sends.iter().map(Rule::option_rules).chain(&self.option_rules);
+        let keys: BTreeSet<String> = options.filter_map(|option_rules| option_rules.key(scope)).collect();
         if keys.is_empty() {
             return Vec::new();
         }

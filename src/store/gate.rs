@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::event::{Cap, OverCap, Start, State, Terms, Why, Wishes};
+use crate::event::{Cap, OverCap, SendGuards, SendOptions, Start, State, Why};
 
 /// How soon it is looked at again whether the same, which is being sent, went.
 const ONCE_PAUSE: Duration = Duration::from_millis(500);
@@ -17,16 +17,16 @@ pub struct Candidate<'a> {
     /// When it is no longer wanted.
     pub expires_at: Option<Timestamp>,
     /// Its guards.
-    pub terms: &'a Terms,
+    pub guards: &'a SendGuards,
     /// The cap that counts it, if its campaign is marketing and there is one.
     pub cap: Option<Cap>,
 }
 
 impl<'a> Candidate<'a> {
-    /// A send with these wishes.
-    pub fn of(wishes: &'a Wishes) -> Self {
-        let Wishes { expires_at, terms, marketing, .. } = wishes;
-        Self { expires_at: *expires_at, terms, cap: terms.cap.filter(|_| *marketing) }
+    /// A send with these options.
+    pub fn of(options: &'a SendOptions) -> Self {
+        let SendOptions { expires_at, guards, marketing, .. } = options;
+        Self { expires_at: *expires_at, guards, cap: guards.cap.filter(|_| *marketing) }
     }
 }
 
@@ -195,7 +195,7 @@ fn weigh<F: Facts>(send: Candidate<'_>, facts: &mut F, now: Timestamp) -> Result
         Weighed::Unwanted(ending) => return Ok(Weighed::Unwanted(ending)),
         meant => meant,
     };
-    if !send.terms.even_if_suppressed
+    if !send.guards.even_if_suppressed
         && let Some(reason) = facts.suppression()?
     {
         return Ok(Weighed::Unwanted(Ending::Suppressed(reason)));
@@ -264,12 +264,12 @@ mod tests {
     fn each_fact_decides_alone() {
         let cap = |over| Some(Cap { most: 2, per_s: 60, over });
         let late = Timestamp(9_000);
-        let plain = || (Terms::default(), None, None);
+        let plain = || (SendGuards::default(), None, None);
         let again = Gate::Wait(Start { at: Timestamp(1_500), why: Why::Once });
-        for (facts, (terms, expires_at, cap), expected) in [
+        for (facts, (guards, expires_at, cap), expected) in [
             (Set::default(), plain(), Gate::Open),
-            (Set::default(), (Terms::default(), Some(Timestamp(1_001)), None), Gate::Open),
-            (Set::default(), (Terms::default(), Some(NOW), None), Gate::End(Ending::Expired(NOW))),
+            (Set::default(), (SendGuards::default(), Some(Timestamp(1_001)), None), Gate::Open),
+            (Set::default(), (SendGuards::default(), Some(NOW), None), Gate::End(Ending::Expired(NOW))),
             (Set { cancelled: true, ..Set::default() }, plain(), Gate::End(Ending::Cancelled)),
             (Set { same_moment: Some(Same::Went(7)), ..Set::default() }, plain(), Gate::End(Ending::SameMoment(7))),
             (Set { same_moment: Some(Same::IsGoing), ..Set::default() }, plain(), again.clone()),
@@ -280,7 +280,7 @@ mod tests {
             ),
             (
                 Set { suppression: Some("left".into()), ..Set::default() },
-                (Terms { even_if_suppressed: true, ..Terms::default() }, None, None),
+                (SendGuards { even_if_suppressed: true, ..SendGuards::default() }, None, None),
                 Gate::Open,
             ),
             (Set { same: Some(Same::Went(8)), ..Set::default() }, plain(), Gate::End(Ending::Duplicate(8))),
@@ -290,23 +290,23 @@ mod tests {
             (Set { capped_until: Some(late), ..Set::default() }, plain(), Gate::Open),
             (
                 Set { capped_until: Some(late), ..Set::default() },
-                (Terms::default(), None, cap(OverCap::Wait)),
+                (SendGuards::default(), None, cap(OverCap::Wait)),
                 Gate::Wait(Start { at: late, why: Why::Cap }),
             ),
             (
                 Set { capped_until: Some(late), ..Set::default() },
-                (Terms::default(), None, cap(OverCap::Drop)),
+                (SendGuards::default(), None, cap(OverCap::Drop)),
                 Gate::End(Ending::OverCap(2)),
             ),
         ] {
-            let send = Candidate { expires_at, terms: &terms, cap };
+            let send = Candidate { expires_at, guards: &guards, cap };
             assert_eq!(decided(send, &facts).0, expected);
         }
     }
 
     #[test]
     fn what_a_replay_would_come_to_is_what_the_gate_says_when_its_turn_comes() {
-        let terms = Terms::default();
+        let guards = SendGuards::default();
         let choices = |bits: u32| Set {
             cancelled: bits & 1 != 0,
             same_moment: [None, Some(Same::IsGoing), Some(Same::Went(1))][(bits >> 1) as usize % 3],
@@ -316,7 +316,7 @@ mod tests {
             capped_until: None,
         };
         for (bits, expires_at) in (0..128).flat_map(|bits| [(bits, None), (bits, Some(NOW))]) {
-            let send = Candidate { expires_at, terms: &terms, cap: None };
+            let send = Candidate { expires_at, guards: &guards, cap: None };
             let (gate, unwanted, outdated) = decided(send, &choices(bits));
             let ending = if let Gate::End(ending) = gate { Some(ending) } else { None };
             assert_eq!(ending, unwanted, "{bits}");

@@ -137,7 +137,7 @@ async fn a_restart_loses_nothing_that_is_to_be_told_and_repeats_nothing_that_was
     lift(&world, "default").await;
     eventually("one knows, one refuses", async || ops.by("hook").len() == 2 && ops.by("slack").len() == 2).await;
     eventually("that is written down", async || {
-        world.query("SELECT count(*) FROM notifications WHERE told <> ''") == [["2"]]
+        world.query("SELECT count(*) FROM notifications WHERE notified <> ''") == [["2"]]
     })
     .await;
     ops.refuse.lock().unwrap().clear();
@@ -182,7 +182,7 @@ async fn an_account_that_cannot_be_reached_for_a_while_is_told_once_also_over_a_
     assert!(ops.by("slack")[0].body["text"].as_str().unwrap().contains("cannot be reached"));
     // who was told is known at the next start once it is written down
     eventually("that both know is written down", async || {
-        world.query("SELECT count(*) FROM notifications WHERE told LIKE '% % '") == [["1"]]
+        world.query("SELECT count(*) FROM notifications WHERE notified LIKE '% % '") == [["1"]]
     })
     .await;
     let world = world.restart().await;

@@ -11,7 +11,7 @@ use serri_relay::alert::Notices;
 use serri_relay::clock::{Clock, Timestamp};
 use serri_relay::event::act::{Acted, Action, STEP};
 use serri_relay::event::erasure::{ERASE_STEP, Erased, ErasureStep, Person};
-use serri_relay::event::{Content, Kept, Made, NewEvent, NewSend, Start, Why, Wishes};
+use serri_relay::event::{Content, Kept, Made, NewEvent, NewSend, SendOptions, Start, Why};
 use serri_relay::listen::Reach;
 use serri_relay::route::wakes::Wakes;
 use serri_relay::secret::Secret;
@@ -88,7 +88,7 @@ fn arrival(number: u64) -> NewEvent {
         campaign: "c".into(),
         destination: "+919899999999".into(),
         payload: "{}".into(),
-        wishes: Wishes { start: Some(start), ..Wishes::default() },
+        options: SendOptions { start: Some(start), ..SendOptions::default() },
     };
     let send = NewSend { rule: "welcome".into(), account: "default".into(), item: 0, version: 0, content: Ok(content) };
     let mut fingerprint = [0xff; 16];

@@ -500,7 +500,7 @@ async fn the_time_that_a_token_was_refused_is_not_counted() {
     vendors.fail(1, 503, None, &json!({}));
     post(&world.setup, &world.base, "fb", leads(&["11"])).await;
     world.delivered(1).await;
-    let rows = world.query("SELECT since > received_at, attempts FROM lookups JOIN events ON seq = event");
+    let rows = world.query("SELECT retrying_since > received_at, attempts FROM lookups JOIN events ON seq = event");
     assert_eq!(rows, [["1", "5"]]);
     world.stop().await;
 }

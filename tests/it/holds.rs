@@ -90,7 +90,7 @@ async fn a_hold_uses_nothing_up_survives_a_restart_and_drains_when_it_ends() {
     .await;
     let before = moody.calls().len();
     assert!(before < 40, "{before} calls for a hundred sends");
-    assert_eq!(world.query("SELECT count(*) FROM sends WHERE state IN (0, 2) AND used = 0"), [["100"]]);
+    assert_eq!(world.query("SELECT count(*) FROM sends WHERE state IN (0, 2) AND retries_used = 0"), [["100"]]);
     let log = world.metrics().await;
     assert!(log.contains(r#"serri_relay_holds{account="default",campaign=""} 1"#), "{log}");
 

@@ -51,5 +51,5 @@ mod store;
 mod tls;
 mod vectors;
 mod vendors;
-mod wishes;
+mod send_options;
 mod world;

@@ -241,7 +241,7 @@ async fn a_replay_counts_what_really_goes() {
     let told = replay(&world, "#2", true).await;
     assert_eq!((&told["replayed"], &told["does"]["skip"]), (&json!(0), &json!(1)), "{told}");
     // and not again when the repetition of an id would count as a new event
-    execute(&world.setup.database(), "UPDATE seen SET expires_at = 0");
+    execute(&world.setup.database(), "UPDATE dedup_keys SET expires_at = 0");
     assert_eq!(replay(&world, "#2", true).await["replayed"], 0);
     // the same person had the same: neither a new send nor one that is asked for once more goes
     posted(&world, "e5", "welcome", "9812345671").await;

@@ -8,7 +8,7 @@ use serri_relay::clock::{Clock, Timestamp};
 use serri_relay::config::interpolate::Variables;
 use serri_relay::event::act::Action;
 use serri_relay::event::{
-    Attempt, Cancel, Content, Fate, Kept, Made, NewEvent, NewSend, Once, Outcome, Settlement, Suppression, Wishes,
+    Attempt, Cancel, Content, Fate, Kept, Made, NewEvent, NewSend, Once, Outcome, SendOptions, Settlement, Suppression,
 };
 use serri_relay::retention::{Periods, Retention};
 use serri_relay::route::check::check;
@@ -52,8 +52,8 @@ async fn pass(store: &dyn Store, now: i64, most: usize) -> Removed {
 }
 
 /// An event with sends through an account.
-fn with(id: u8, at: i64, account: &str, sends: &[Wishes]) -> NewEvent {
-    let send = |(item, wishes): (usize, &Wishes)| NewSend {
+fn with(id: u8, at: i64, account: &str, sends: &[SendOptions]) -> NewEvent {
+    let send = |(item, options): (usize, &SendOptions)| NewSend {
         rule: "r".into(),
         account: account.into(),
         item: u32::try_from(item).unwrap(),
@@ -62,7 +62,7 @@ fn with(id: u8, at: i64, account: &str, sends: &[Wishes]) -> NewEvent {
             campaign: "c".into(),
             destination: format!("+91{id:03}{item}"),
             payload: json!({"to": "Asha"}).to_string(),
-            wishes: wishes.clone(),
+            options: options.clone(),
         }),
     };
     let made = Made { sends: sends.iter().enumerate().map(send).collect(), ..Made::default() };
@@ -99,8 +99,8 @@ fn sent() -> Fate {
     Fate::Sent { message_id: Some("m".into()) }
 }
 
-fn plain() -> Vec<Wishes> {
-    vec![Wishes::default()]
+fn plain() -> Vec<SendOptions> {
+    vec![SendOptions::default()]
 }
 
 fn rows(dir: &TempDir, sql: &str) -> Vec<Vec<String>> {
@@ -177,8 +177,9 @@ async fn what_is_past_its_time_goes_and_what_is_needed_stays() {
 #[tokio::test]
 async fn what_a_person_gets_once_is_not_sent_again_although_its_time_is_over() {
     let (dir, store) = store();
-    let once = Wishes { once: Some(Once { key: [7; 16], within: 730 * DAYS }), ..Wishes::default() };
-    let moment = Wishes { key: Some("order 5".into()), moment: Some(Timestamp(700 * DAY)), ..Wishes::default() };
+    let once = SendOptions { once: Some(Once { key: [7; 16], within: 730 * DAYS }), ..SendOptions::default() };
+    let moment =
+        SendOptions { key: Some("order 5".into()), about_at: Some(Timestamp(700 * DAY)), ..SendOptions::default() };
     store.append(vec![with(1, 0, "default", &[once.clone(), moment.clone()])]).await.unwrap();
     deliver(&*store, "default", 0, sent()).await;
     store.append(vec![event(2, 500 * DAY, &[])]).await.unwrap();
@@ -226,7 +227,7 @@ async fn keys_cancellations_holds_and_changes_of_numbers_go_as_well() {
     for _ in 0..24 {
         pass(&*store, 400 * DAY, 2).await;
     }
-    assert_eq!(rows(&dir, "SELECT event FROM seen"), [["3"]], "the keys of the others are over");
+    assert_eq!(rows(&dir, "SELECT event FROM dedup_keys"), [["3"]], "the keys of the others are over");
     assert_eq!(rows(&dir, "SELECT event FROM cancels"), [["2"]]);
     assert_eq!(rows(&dir, "SELECT number FROM suppression_changes"), [["+2"]], "evidence, as long as it is suppressed");
     assert_eq!(rows(&dir, "SELECT ended_at IS NULL FROM holds"), [["1"]], "one that lasts stays");
@@ -273,7 +274,7 @@ async fn thousands_go_in_small_steps_and_a_pass_that_was_broken_off_is_taken_up(
     for _ in 0..23 {
         pass(&*store, 501 * DAY, 500).await;
     }
-    assert_eq!(rows(&dir, "SELECT count(*) FROM seen"), [["1000"]]);
+    assert_eq!(rows(&dir, "SELECT count(*) FROM dedup_keys"), [["1000"]]);
 }
 
 fn size(dir: &TempDir) -> u64 {

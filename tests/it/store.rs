@@ -10,7 +10,7 @@ use serri_relay::event::remap::Remapped;
 use serri_relay::event::view::Filter;
 use serri_relay::event::{
     AccountTurn, Attempt, Claimed, Content, Fate, HoldScope, HoldTurn, Kept, Made, NewEvent, NewSend, Notification,
-    OnUncertain, Outcome, Reach, Returned, SendId, Settlement, Terms, UncertainPolicy, Wishes,
+    OnUncertain, Outcome, Reach, Returned, SendGuards, SendId, SendOptions, Settlement, UncertainPolicy,
 };
 use serri_relay::store::{ClaimRequest, Engine, Lease, OpenError, Recovered, Report, StoreError, TestMode, Want};
 use tempfile::TempDir;
@@ -40,7 +40,7 @@ pub fn event(id: u8, at: i64, to: &[&str]) -> NewEvent {
             campaign: "c".into(),
             destination: (*to).into(),
             payload: format!("{{\"to\":\"{to}\"}}"),
-            wishes: Wishes::default(),
+            options: SendOptions::default(),
         }),
     };
     NewEvent {
@@ -216,25 +216,25 @@ async fn what_was_in_flight_when_the_process_died_is_recovered() {
     );
 }
 
-/// What is not to reach the customer: by its own terms, by its account, by its route.
+/// What is not to reach the customer: by its own options, by its account, by its route.
 #[tokio::test]
 async fn a_test_that_died_in_flight_counts_as_having_reached_nobody() {
-    let dry = Terms { dry_run: true, ..Terms::default() };
-    let to_tester = Terms { redirect_to: Some("+9".into()), ..Terms::default() };
+    let dry = SendGuards { dry_run: true, ..SendGuards::default() };
+    let to_tester = SendGuards { redirect_to: Some("+9".into()), ..SendGuards::default() };
     let kinds = [
         (dry, None, "0", ""),
         (to_tester, None, "0", ""),
-        (Terms::default(), Some((TestMode::Account, "default")), "0", ""),
-        (Terms::default(), Some((TestMode::Route, "hello")), "0", ""),
-        (Terms::default(), Some((TestMode::Account, "other")), "12", "5000"),
-        (Terms::default(), None, "12", "5000"),
+        (SendGuards::default(), Some((TestMode::Account, "default")), "0", ""),
+        (SendGuards::default(), Some((TestMode::Route, "hello")), "0", ""),
+        (SendGuards::default(), Some((TestMode::Account, "other")), "12", "5000"),
+        (SendGuards::default(), None, "12", "5000"),
     ];
-    for (terms, mode, state, gone_at) in kinds {
+    for (guards, mode, state, reached_at) in kinds {
         for died in [true, false] {
             let (dir, store) = store();
             store.keep_test_modes(mode.iter().map(|(mode, name)| (*mode, (*name).to_owned())).collect()).await.unwrap();
             let mut event = event(1, 0, &["+1"]);
-            event.made.sends[0].content.as_mut().unwrap().wishes.terms = terms.clone();
+            event.made.sends[0].content.as_mut().unwrap().options.guards = guards.clone();
             store.append(vec![event]).await.unwrap();
             assert_eq!(claim(&store, 0, 1).await.len(), 1);
             if died {
@@ -244,8 +244,8 @@ async fn a_test_that_died_in_flight_counts_as_having_reached_nobody() {
                 let later = ClaimRequest { uncertain: uncertain(OnUncertain::Hold, 2), ..request(5_000, 0) };
                 store.claim(later).await.unwrap();
             }
-            let found = query(&dir.path().join("relay.db"), "SELECT state, gone_at FROM sends");
-            assert_eq!(found, [[state, gone_at]], "{terms:?} {mode:?} {died}");
+            let found = query(&dir.path().join("relay.db"), "SELECT state, reached_at FROM sends");
+            assert_eq!(found, [[state, reached_at]], "{guards:?} {mode:?} {died}");
         }
     }
 }
@@ -394,7 +394,7 @@ async fn a_send_whose_outcome_cannot_be_written_keeps_no_other_from_being_claime
     // its lease ends
     let much_later = 1_000_000_000;
     assert_eq!(to(&claim(&store, much_later, 1).await), ["+3"]);
-    assert_eq!(query(&path, "SELECT state, gone_at FROM sends WHERE id = 1"), [["12", "1000000000"]]);
+    assert_eq!(query(&path, "SELECT state, reached_at FROM sends WHERE id = 1"), [["12", "1000000000"]]);
     // and so it is at the start
     execute(&path, "UPDATE sends SET state = 2 WHERE id = 1");
     let recovered = store.recover(Timestamp(much_later), uncertain(OnUncertain::Retry, 3)).await.unwrap();

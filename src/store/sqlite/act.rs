@@ -53,7 +53,7 @@ pub fn act(db: &Connection, action: &Action, now: Timestamp) -> Result<Acted> {
         Action::LookUpAgain(event) => {
             acted.changed = db
                 .prepare_cached(
-                    sql!("UPDATE lookups SET state = " ready ", due_at = ?2, since = ?2 WHERE event = ?1 AND state = " failed),
+                    sql!("UPDATE lookups SET state = " ready ", due_at = ?2, retrying_since = ?2 WHERE event = ?1 AND state = " failed),
                 )?
                 .execute(params![event.0, now.0])?;
         }
@@ -96,7 +96,7 @@ fn read_again(db: &Connection, undecoded: EventSeq, events: &[NewEvent], now: Ti
         return Ok(0);
     }
     // the call itself, where its sender gives no ids, counted as seen by the hash of its body: so would its event
-    db.prepare_cached("DELETE FROM seen WHERE fingerprint = ?1 AND event = ?2").and_then(|mut forget| {
+    db.prepare_cached("DELETE FROM dedup_keys WHERE fingerprint = ?1 AND event = ?2").and_then(|mut forget| {
         events.iter().try_for_each(|event| forget.execute(params![event.fingerprint, undecoded.0]).map(drop))
     })?;
     let mut direct = FastPath::default();
@@ -108,7 +108,7 @@ fn read_again(db: &Connection, undecoded: EventSeq, events: &[NewEvent], now: Ti
             continue;
         }
         let seq: i64 = db
-            .prepare_cached("SELECT event FROM seen WHERE fingerprint = ?1")?
+            .prepare_cached("SELECT event FROM dedup_keys WHERE fingerprint = ?1")?
             .query_row([event.fingerprint], |row| row.get(0))?;
         let mut made =
             db.prepare_cached("SELECT id, state FROM sends INDEXED BY sends_of_event WHERE event = ?1 ORDER BY id")?;
@@ -177,12 +177,12 @@ fn again(db: &Connection, id: SendId, send: &NewSend, now: Timestamp) -> Result<
     refusals::forget(db, id.0)?;
     // the account is the one of its route now; what went to the sandbox has reached nobody
     db.prepare_cached(
-        "UPDATE sends SET used = 0, uncertain = 0, since = ?2, reason = NULL, account = ?3,
-                          gone_at = CASE WHEN account <> ?3 AND account LIKE '% (sandbox)' THEN NULL ELSE gone_at END
+        "UPDATE sends SET retries_used = 0, uncertain = 0, retrying_since = ?2, reason = NULL, account = ?3,
+                          reached_at = CASE WHEN account <> ?3 AND account LIKE '% (sandbox)' THEN NULL ELSE reached_at END
          WHERE id = ?1",
     )?
     .execute(params![id.0, now.0, send.account])?;
-    let start = content.wishes.start.filter(|start| start.at > now);
+    let start = content.options.start.filter(|start| start.at > now);
     let turn = Transition {
         state: if start.is_some() { SendState::Delayed } else { SendState::Ready },
         why: start.map(|start| start.why),

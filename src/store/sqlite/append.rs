@@ -10,8 +10,8 @@ use crate::event::{Kept, NewEvent};
 
 /// Keeps events that were not seen yet. Their sends go straight to a deliverer that asks, as far as it has room.
 pub fn append(db: &Connection, events: &[NewEvent], direct: &mut FastPath) -> Result<Vec<Kept>> {
-    let mut seen = db.prepare_cached(
-        "INSERT INTO seen (fingerprint, expires_at, event) VALUES (?1, ?2, ?3)
+    let mut dedup_key = db.prepare_cached(
+        "INSERT INTO dedup_keys (fingerprint, expires_at, event) VALUES (?1, ?2, ?3)
          ON CONFLICT (fingerprint) DO UPDATE SET expires_at = ?2, event = ?3 WHERE expires_at <= ?4",
     )?;
     let mut event_row = db.prepare_cached("INSERT INTO events (seq, route, source, id, type, received_at, envelope, body, fault) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
@@ -22,7 +22,7 @@ pub fn append(db: &Connection, events: &[NewEvent], direct: &mut FastPath) -> Re
     let mut kept = Vec::with_capacity(events.len());
     for event in events {
         let at = event.received_at;
-        if seen.execute(params![event.fingerprint, at.after(event.window).0, next, at.0])? == 0 {
+        if dedup_key.execute(params![event.fingerprint, at.after(event.window).0, next, at.0])? == 0 {
             counts::repeated(db, &event.route, at)?;
             kept.push(Kept::Duplicate);
             continue;

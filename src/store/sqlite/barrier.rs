@@ -16,11 +16,11 @@ pub fn barrier(db: &Connection, candidate: act::Candidate<'_>, now: Timestamp) -
         Ok(content) => content,
         Err(unmapped) => return Ok(Some(unmapped.to_string())),
     };
-    let wishes = &content.wishes;
+    let options = &content.options;
     // events that the sandbox took for the same again are replayed together: one of them goes
     let rivals = Rivals::Waiting;
     let facts = SendFacts::of(db, route, send, content, now);
     let mut facts = SendFacts { id: old, event: event.map(|event| event.0), rivals, ..facts };
-    let ending = gate::unwanted(Candidate::of(wishes), &mut facts, now)?;
+    let ending = gate::unwanted(Candidate::of(options), &mut facts, now)?;
     Ok(ending.map(|ending| ending.to_string()))
 }

@@ -12,7 +12,7 @@ use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
 use super::{leases, ready, recipient_order};
 use crate::clock::Timestamp;
-use crate::event::{Claimed, HoldChange, Once, Probe, SendId, Terms};
+use crate::event::{Claimed, HoldChange, Once, Probe, SendGuards, SendId};
 use crate::store::gate::{Candidate, Gate, gate};
 use crate::store::{ClaimRequest, Claims, Want};
 
@@ -151,9 +151,9 @@ impl Claim<'_> {
     fn look(&mut self, id: i64) -> Result<Option<Claimed>> {
         self.looked += 1;
         let mut select = self.db.prepare_cached(
-            "SELECT id, campaign, destination, payload, coalesce(since, created_at) AS since, attempts, rule,
-                    (SELECT events.id FROM events WHERE seq = event) AS event_id, account, route, used, terms,
-                    priority, expires_at, once, within, marketing, key, moment, event, uncertain
+            "SELECT id, campaign, destination, payload, coalesce(retrying_since, created_at) AS retrying_since, attempts, rule,
+                    (SELECT events.id FROM events WHERE seq = event) AS event_id, account, route, retries_used, guards,
+                    priority, expires_at, once, once_window_ms, marketing, key, about_at, event, uncertain
              FROM sends WHERE id = ?1",
         )?;
         let ready = select.query_row([id], Ready::read)?;
@@ -190,8 +190,8 @@ struct Ready {
 
 impl Ready {
     fn read(row: &Row<'_>) -> Result<Self> {
-        let terms: Option<String> = row.get("terms")?;
-        let (once, within): (Option<[u8; 16]>, Option<i64>) = (row.get("once")?, row.get("within")?);
+        let guards: Option<String> = row.get("guards")?;
+        let (once, within): (Option<[u8; 16]>, Option<i64>) = (row.get("once")?, row.get("once_window_ms")?);
         let window = |millis: i64| Duration::from_millis(u64::try_from(millis).unwrap_or(0));
         Ok(Self {
             send: Claimed {
@@ -199,30 +199,30 @@ impl Ready {
                 campaign: row.get("campaign")?,
                 destination: row.get("destination")?,
                 payload: row.get("payload")?,
-                since: Timestamp(row.get("since")?),
+                since: Timestamp(row.get("retrying_since")?),
                 attempts: row.get("attempts")?,
                 rule: row.get("rule")?,
                 event: row.get::<_, Option<String>>("event_id")?.unwrap_or_default(),
                 account: row.get("account")?,
                 route: row.get("route")?,
-                used: row.get("used")?,
+                used: row.get("retries_used")?,
                 uncertain: row.get("uncertain")?,
                 expires_at: row.get::<_, Option<i64>>("expires_at")?.map(Timestamp),
-                terms: Terms::read(terms.as_deref()),
+                guards: SendGuards::read(guards.as_deref()),
                 probe: None,
             },
             priority: row.get("priority")?,
             once: once.zip(within).map(|(key, within)| Once { key, within: window(within) }),
             is_marketing: row.get::<_, Option<bool>>("marketing")? == Some(true),
             key: row.get("key")?,
-            moment: row.get::<_, Option<i64>>("moment")?.map(Timestamp),
+            moment: row.get::<_, Option<i64>>("about_at")?.map(Timestamp),
             event: row.get("event")?,
         })
     }
 
     fn candidate(&self) -> Candidate<'_> {
-        let Claimed { expires_at, terms, .. } = &self.send;
-        Candidate { expires_at: *expires_at, terms, cap: terms.cap.filter(|_| self.is_marketing) }
+        let Claimed { expires_at, guards, .. } = &self.send;
+        Candidate { expires_at: *expires_at, guards, cap: guards.cap.filter(|_| self.is_marketing) }
     }
 
     fn facts<'a>(&'a self, db: &'a Connection, now: Timestamp) -> SendFacts<'a> {

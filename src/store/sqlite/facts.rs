@@ -36,7 +36,7 @@ pub struct SendFacts<'a> {
 impl<'a> SendFacts<'a> {
     /// A send that is not written down yet, as its rule made it.
     pub fn of(db: &'a Connection, route: &'a str, send: &'a NewSend, content: &'a Content, now: Timestamp) -> Self {
-        let Content { campaign, destination, wishes, .. } = content;
+        let Content { campaign, destination, options, .. } = content;
         Self {
             db,
             id: None,
@@ -46,10 +46,10 @@ impl<'a> SendFacts<'a> {
             account: &send.account,
             campaign,
             destination,
-            priority: wishes.priority as i64,
-            key: wishes.key.as_deref(),
-            moment: wishes.moment,
-            once: wishes.once.as_ref(),
+            priority: options.priority as i64,
+            key: options.key.as_deref(),
+            moment: options.about_at,
+            once: options.once.as_ref(),
             rivals: Rivals::Gone,
             suppressions: Suppressions::Unknown,
             now,

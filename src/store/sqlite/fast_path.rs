@@ -10,7 +10,7 @@ use super::insert::insert_send;
 use super::origin::Origin;
 use super::{cancellation, holds, leases, ready, suppression, timers};
 use crate::clock::Timestamp;
-use crate::event::{Claimed, Content, Made, NewSend, Priority, SendId, Suppression, Wishes};
+use crate::event::{Claimed, Content, Made, NewSend, Priority, SendId, SendOptions, Suppression};
 use crate::store::gate::{self, Candidate, Gate};
 use crate::store::{ClaimRequest, Want};
 
@@ -81,7 +81,7 @@ impl FastPath {
             return insert_send(db, origin, send, None).map(drop);
         };
         let goes = self.room.get_mut(position).is_some_and(|want| want.take(&content.campaign));
-        if !goes || !is_plain(&content.wishes) || !self.is_open_to(db, origin, send, content)? {
+        if !goes || !is_plain(&content.options) || !self.is_open_to(db, origin, send, content)? {
             // what comes later must not overtake it
             self.room.swap_remove(position);
             return insert_send(db, origin, send, None).map(drop);
@@ -101,7 +101,7 @@ impl FastPath {
             used: 0,
             uncertain: 0,
             expires_at: None,
-            terms: content.wishes.terms.clone(),
+            guards: content.options.guards.clone(),
             probe: None,
         });
         Ok(())
@@ -114,20 +114,20 @@ impl FastPath {
             None => suppression::is_anybody_suppressed(db)?,
         };
         self.is_anybody_suppressed.set(Some(anybody));
-        let wishes = &content.wishes;
+        let options = &content.options;
         let suppressions = if anybody { Suppressions::Unknown } else { Suppressions::None };
         let facts = SendFacts::of(db, origin.route, send, content, self.now);
         let mut facts = SendFacts { event: Some(origin.seq), suppressions, ..facts };
-        Ok(gate::gate(Candidate::of(wishes), &mut facts, self.now)? == Gate::Open)
+        Ok(gate::gate(Candidate::of(options), &mut facts, self.now)? == Gate::Open)
     }
 }
 
 /// Whether nothing has to be looked up before it goes.
-fn is_plain(wishes: &Wishes) -> bool {
-    wishes.priority == Priority::Normal
-        && wishes.start.is_none()
-        && wishes.expires_at.is_none()
-        && wishes.key.is_none()
-        && wishes.once.is_none()
-        && !wishes.marketing
+fn is_plain(options: &SendOptions) -> bool {
+    options.priority == Priority::Normal
+        && options.start.is_none()
+        && options.expires_at.is_none()
+        && options.key.is_none()
+        && options.once.is_none()
+        && !options.marketing
 }

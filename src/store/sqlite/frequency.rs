@@ -32,8 +32,8 @@ pub enum Rivals {
 pub fn same_moment(db: &Connection, moment: Moment<'_>, except: Option<SendId>) -> Result<Option<Same>> {
     let Moment { route, rule, key, at, account, rivals } = moment;
     let mut select = db.prepare_cached(
-        sql!("SELECT id, account, gone_at FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND moment = ?4
-         AND (state = " sending " OR gone_at IS NOT NULL OR ?6 AND state IN (" unsent ")) AND id IS NOT ?5"),
+        sql!("SELECT id, account, reached_at FROM sends INDEXED BY sends_about WHERE key = ?1 AND rule = ?2 AND route = ?3 AND about_at = ?4
+         AND (state = " sending " OR reached_at IS NOT NULL OR ?6 AND state IN (" unsent ")) AND id IS NOT ?5"),
     )?;
     let waiting_count = rivals == Rivals::Waiting;
     let mut rows = select.query(params![key, rule, route, at.0, except.map(|id| id.0), waiting_count])?;
@@ -43,7 +43,7 @@ pub fn same_moment(db: &Connection, moment: Moment<'_>, except: Option<SendId>) 
         if went_by != account && is_sandboxed(went_by) {
             continue;
         }
-        if waiting_count || row.get::<_, Option<i64>>("gone_at")?.is_some() {
+        if waiting_count || row.get::<_, Option<i64>>("reached_at")?.is_some() {
             return Ok(Some(Same::Went(row.get("id")?)));
         }
         found = Some(Same::IsGoing);
@@ -55,7 +55,7 @@ pub fn same_moment(db: &Connection, moment: Moment<'_>, except: Option<SendId>) 
 pub fn same_before(db: &Connection, once: &Once, except: Option<SendId>, now: Timestamp) -> Result<Option<Same>> {
     let mut select = db.prepare_cached(
         sql!("SELECT id, state FROM sends INDEXED BY sends_once WHERE once IS NOT NULL AND once = ?1 AND id <> ?2
-         AND (state = " sending " OR gone_at > ?3) ORDER BY gone_at > ?3 DESC LIMIT 1"),
+         AND (state = " sending " OR reached_at > ?3) ORDER BY reached_at > ?3 DESC LIMIT 1"),
     )?;
     let except = except.map_or(0, |id| id.0);
     let read = |row: &Row<'_>| {
@@ -78,8 +78,8 @@ pub struct Recipient<'a> {
 pub fn capped_until(db: &Connection, to: Recipient<'_>, cap: Cap, now: Timestamp) -> Result<Option<Timestamp>> {
     let per = i64::try_from(cap.per_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
     let mut select = db.prepare_cached(
-        "SELECT gone_at FROM sends INDEXED BY sends_capped WHERE marketing = 1 AND gone_at IS NOT NULL
-         AND account = ?1 AND destination = ?2 AND gone_at > ?3 AND id IS NOT ?5 ORDER BY gone_at DESC LIMIT 1 OFFSET ?4",
+        "SELECT reached_at FROM sends INDEXED BY sends_capped WHERE marketing = 1 AND reached_at IS NOT NULL
+         AND account = ?1 AND destination = ?2 AND reached_at > ?3 AND id IS NOT ?5 ORDER BY reached_at DESC LIMIT 1 OFFSET ?4",
     )?;
     let before_that = i64::from(cap.most.max(1) - 1);
     let since = now.0.saturating_sub(per);

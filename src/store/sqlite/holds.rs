@@ -90,7 +90,7 @@ pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>
         return Ok(false);
     }
     let mut insert = db.prepare_cached(
-        "INSERT INTO holds (account, campaign, reason, by, since, probes, probe_at, told_at, refusal) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?5, ?7)
+        "INSERT INTO holds (account, campaign, reason, by, since, probes, probe_at, notified_at, refusal) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?5, ?7)
          ON CONFLICT (account, campaign) WHERE ended_at IS NULL DO NOTHING RETURNING id",
     )?;
     let at = probe_at.map(|at| at.0);
@@ -208,12 +208,12 @@ pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut 
         end_if_empty(db, &hold, now, changes)?;
     }
     let mut select =
-        db.prepare_cached("SELECT id, account, campaign FROM holds WHERE ended_at IS NULL AND told_at <= ?1")?;
+        db.prepare_cached("SELECT id, account, campaign FROM holds WHERE ended_at IS NULL AND notified_at <= ?1")?;
     let due: Vec<(i64, String, String)> =
         select.query_map([before.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_>>()?;
     for (id, account, campaign) in due {
         let waiting = backlog::ready(db, &account, &campaign)?;
-        db.prepare_cached("UPDATE holds SET told_at = ?2 WHERE id = ?1")?.execute([id, now.0])?;
+        db.prepare_cached("UPDATE holds SET notified_at = ?2 WHERE id = ?1")?.execute([id, now.0])?;
         changes.push(notices::note(db, id, HoldTurn::Lasts { waiting: u64::try_from(waiting).unwrap_or(0) }, now)?);
     }
     Ok(())
@@ -225,7 +225,7 @@ pub fn pull_in(db: &Connection, latest: Timestamp, now: Timestamp) -> Result<()>
         .execute([latest.0])?;
     // one that ended at a time that has not come yet would keep a new one from beginning
     db.prepare_cached("UPDATE holds SET ended_at = ?1 WHERE ended_at > ?1")?.execute([now.0])?;
-    db.prepare_cached("UPDATE holds SET told_at = ?1 WHERE ended_at IS NULL AND told_at > ?1")?
+    db.prepare_cached("UPDATE holds SET notified_at = ?1 WHERE ended_at IS NULL AND notified_at > ?1")?
         .execute([now.0])
         .map(drop)
 }

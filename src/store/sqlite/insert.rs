@@ -7,7 +7,7 @@ use super::facts::SendFacts;
 use super::origin::Origin;
 use super::states::SendState;
 use crate::clock::{Timestamp, millis};
-use crate::event::{Content, NewSend, Wishes};
+use crate::event::{Content, NewSend, SendOptions};
 use crate::store::gate::{self, Candidate, Ending};
 
 /// How a send begins.
@@ -38,13 +38,13 @@ pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: O
     };
     let mut row = db.prepare_cached(
         "INSERT INTO sends (event, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at, reason,
-                            route, item, version, priority, why, expires_at, key, moment, once, within, marketing, terms)
+                            route, item, version, priority, why, expires_at, key, about_at, once, once_window_ms, marketing, guards)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
     )?;
-    let nothing = Wishes::default();
-    let (campaign, destination, payload, wishes) = match &send.content {
-        Ok(Content { campaign, destination, payload, wishes }) => {
-            (campaign.as_str(), destination.as_str(), payload.as_str(), wishes)
+    let nothing = SendOptions::default();
+    let (campaign, destination, payload, options) = match &send.content {
+        Ok(Content { campaign, destination, payload, options }) => {
+            (campaign.as_str(), destination.as_str(), payload.as_str(), options)
         }
         Err(_) => ("", "", "", &nothing),
     };
@@ -62,27 +62,27 @@ pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: O
         origin.route,
         send.item,
         send.version,
-        wishes.priority as i64,
+        options.priority as i64,
         begins.why,
-        wishes.expires_at.map(|at| at.0),
-        wishes.key,
-        wishes.moment.map(|at| at.0),
-        wishes.once.as_ref().map(|once| once.key),
-        wishes.once.as_ref().map(|once| millis(once.within)),
-        wishes.marketing.then_some(1),
-        wishes.terms.written()
+        options.expires_at.map(|at| at.0),
+        options.key,
+        options.about_at.map(|at| at.0),
+        options.once.as_ref().map(|once| once.key),
+        options.once.as_ref().map(|once| millis(once.within)),
+        options.marketing.then_some(1),
+        options.guards.written()
     ])?;
     Ok(begins.state)
 }
 
 fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, content: &Content) -> Result<Beginning> {
-    let wishes = &content.wishes;
+    let options = &content.options;
     let facts = SendFacts::of(db, origin.route, send, content, origin.at);
     let mut facts = SendFacts { event: Some(origin.seq), ..facts };
-    let ending = gate::outdated(Candidate::of(wishes), &mut facts, origin.at)?;
+    let ending = gate::outdated(Candidate::of(options), &mut facts, origin.at)?;
     // what comes too late to be sent still takes the place of what waits
-    if wishes.moves
-        && let (Some(key), None | Some(Ending::Expired(_))) = (&wishes.key, &ending)
+    if options.moves
+        && let (Some(key), None | Some(Ending::Expired(_))) = (&options.key, &ending)
     {
         let about = About { route: origin.route, rule: &send.rule, key };
         cancellation::replace(db, origin, &send.account, about)?;
@@ -90,7 +90,7 @@ fn beginning(db: &Connection, origin: Origin<'_>, send: &NewSend, content: &Cont
     if let Some(ending) = ending {
         return Ok(Beginning::ended(SendState::of(ending.state()), origin.at, ending.to_string()));
     }
-    Ok(match wishes.start.filter(|start| start.at > origin.at) {
+    Ok(match options.start.filter(|start| start.at > origin.at) {
         Some(start) => {
             Beginning { state: SendState::Delayed, due: start.at, why: Some(start.why.name()), reason: None }
         }

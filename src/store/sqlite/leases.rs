@@ -6,7 +6,7 @@ use super::recipient_order;
 use super::states::{SendState, sql};
 use super::{notices, savepoint};
 use crate::clock::Timestamp;
-use crate::event::{Terms, UncertainPolicy};
+use crate::event::{SendGuards, UncertainPolicy};
 use crate::store::{ClaimRequest, Lease, Recovered, TestMode};
 
 /// The time by which leases count: milliseconds that the process has run.
@@ -61,7 +61,7 @@ fn lose_apart(db: &Connection, id: i64, now: Timestamp, policy: UncertainPolicy)
     tracing::error!(send = id, %error, "what became of a send cannot be written; it is left uncertain");
     let reason = format!("what became of it cannot be written: {error}");
     let leave = || {
-        db.prepare_cached("UPDATE sends SET state = ?2, changed_at = ?3, gone_at = ?3, reason = ?4 WHERE id = ?1")?
+        db.prepare_cached("UPDATE sends SET state = ?2, changed_at = ?3, reached_at = ?3, reason = ?4 WHERE id = ?1")?
             .execute(params![id, SendState::Uncertain, now.0, reason])
     };
     if let Err(error) = savepoint::apart(db, leave)? {
@@ -74,16 +74,16 @@ fn lose_apart(db: &Connection, id: i64, now: Timestamp, policy: UncertainPolicy)
 /// is repeated.
 fn lose(db: &Connection, id: i64, now: Timestamp, policy: UncertainPolicy) -> Result<bool> {
     let mut select = db.prepare_cached(
-        "SELECT terms, account, uncertain, EXISTS (SELECT 1 FROM test_modes WHERE scope = 'account' AND name = account
+        "SELECT guards, account, uncertain, EXISTS (SELECT 1 FROM test_modes WHERE scope = 'account' AND name = account
                                         OR scope = 'route' AND name = route) FROM sends WHERE id = ?1",
     )?;
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-    let (terms, account, before, is_tested): (Option<String>, String, u32, bool) = select.query_row([id], read)?;
-    let terms = Terms::read(terms.as_deref());
-    if is_tested || terms.dry_run || terms.redirect_to.is_some() {
+    let (guards, account, before, is_tested): (Option<String>, String, u32, bool) = select.query_row([id], read)?;
+    let guards = SendGuards::read(guards.as_deref());
+    if is_tested || guards.dry_run || guards.redirect_to.is_some() {
         return repeat_test(db, id, now).map(|()| true);
     }
-    let is_repeated = policy.of(&terms).may_repeat(before);
+    let is_repeated = policy.of(&guards).may_repeat(before);
     if !is_repeated {
         notices::left_uncertain(db, &account, now)?;
     }
@@ -92,7 +92,7 @@ fn lose(db: &Connection, id: i64, now: Timestamp, policy: UncertainPolicy) -> Re
     db.prepare_cached("INSERT OR IGNORE INTO attempts (send, number, at, took_ms, status, outcome, reason, answer) SELECT id, attempts + 1, ?2, 0, NULL, 'uncertain', ?3, '' FROM sends WHERE id = ?1")?
         .execute(params![id, now.0, reason])?;
     db.prepare_cached(
-        "UPDATE sends SET state = ?2, attempts = attempts + 1, uncertain = uncertain + 1, changed_at = ?3, gone_at = ?3, reason = ?4
+        "UPDATE sends SET state = ?2, attempts = attempts + 1, uncertain = uncertain + 1, changed_at = ?3, reached_at = ?3, reason = ?4
          WHERE id = ?1",
     )?
     .execute(params![id, state, now.0, reason])?;

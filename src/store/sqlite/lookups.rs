@@ -16,7 +16,7 @@ use crate::store::{LookupClaims, LookupRequest};
 /// Writes down that an event needs one.
 pub fn insert(db: &Connection, seq: i64, route: &str, at: Timestamp) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO lookups (event, route, state, due_at, attempts, since, changed_at) VALUES (?1, ?2, ?3, ?4, 0, ?4, ?4)",
+        "INSERT INTO lookups (event, route, state, due_at, attempts, retrying_since, changed_at) VALUES (?1, ?2, ?3, ?4, 0, ?4, ?4)",
     )?
     .execute(params![seq, route, SendState::Ready, at.0])?;
     Ok(())
@@ -63,10 +63,10 @@ enum Due {
 
 fn candidates(db: &Connection, request: &LookupRequest, due: Due, count: usize) -> Result<Vec<Lookup>> {
     let mut select = db.prepare_cached(if due == Due::Again {
-        sql!("SELECT event, attempts, since, id, type, received_at, body, envelope FROM lookups JOIN events ON seq = event
+        sql!("SELECT event, attempts, retrying_since, id, type, received_at, body, envelope FROM lookups JOIN events ON seq = event
          WHERE state = " delayed " AND lookups.route = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3")
     } else {
-        sql!("SELECT event, attempts, since, id, type, received_at, body, envelope FROM lookups JOIN events ON seq = event
+        sql!("SELECT event, attempts, retrying_since, id, type, received_at, body, envelope FROM lookups JOIN events ON seq = event
          WHERE state = " ready " AND lookups.route = ?1 ORDER BY event LIMIT ?3")
     })?;
     let count = i64::try_from(count).unwrap_or(i64::MAX);
@@ -75,7 +75,7 @@ fn candidates(db: &Connection, request: &LookupRequest, due: Due, count: usize) 
             seq: EventSeq(row.get("event")?),
             route: request.route.clone(),
             attempts: row.get("attempts")?,
-            since: Timestamp(row.get("since")?),
+            since: Timestamp(row.get("retrying_since")?),
             event: kept_event(row)?,
         })
     })?;
@@ -85,7 +85,7 @@ fn candidates(db: &Connection, request: &LookupRequest, due: Due, count: usize) 
 /// Writes down attempts; of what was found also the whole event and its sends.
 pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
     let mut update = db.prepare_cached(
-        sql!("UPDATE lookups SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, since = coalesce(?7, since)
+        sql!("UPDATE lookups SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, retrying_since = coalesce(?7, retrying_since)
          WHERE event = ?1 AND state = " sending " AND attempts = ?2 - 1"),
     )?;
     let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO lookup_attempts (event, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
@@ -116,7 +116,7 @@ pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
             let origin = Origin { seq: seq.0, id: &id, route: &route, at: ended };
             FastPath::default().make(db, origin, made)?;
             if let Some(fingerprint) = forget {
-                db.prepare_cached("DELETE FROM seen WHERE fingerprint = ?1")?.execute([fingerprint])?;
+                db.prepare_cached("DELETE FROM dedup_keys WHERE fingerprint = ?1")?.execute([fingerprint])?;
             }
         }
     }

@@ -7,7 +7,7 @@ use super::states::SendState;
 use crate::clock::Timestamp;
 use crate::event::{AccountChange, AccountTurn, HoldChange, HoldId, HoldTurn, NoticeId, Notification, Reach, Told};
 
-const NOTIFICATION: &str = "SELECT n.id, n.hold, h.account AS held_account, h.campaign, h.reason, h.since AS held_since, n.turn, n.count, n.at, n.told, n.account, n.since, n.recent
+const NOTIFICATION: &str = "SELECT n.id, n.hold, h.account AS held_account, h.campaign, h.reason, h.since AS held_since, n.turn, n.count, n.at, n.notified, n.account, n.since, n.recent
     FROM notifications n LEFT JOIN holds h ON h.id = n.hold";
 
 /// The kinds of `account_alerts`.
@@ -32,7 +32,7 @@ pub fn note(db: &Connection, hold: i64, turn: HoldTurn, at: Timestamp) -> Result
 pub fn since(db: &Connection, moment: Timestamp) -> Result<Vec<Told>> {
     let mut select = db.prepare_cached(&format!("{NOTIFICATION} WHERE n.at >= ?1 ORDER BY n.id"))?;
     let rows = select.query_map([moment.0], |row| {
-        let told: String = row.get("told")?;
+        let told: String = row.get("notified")?;
         let notification = match row.get("hold")? {
             Some(hold) => Notification::Hold(read_hold(row, hold)?),
             None => Notification::Account(read_account(row)?),
@@ -44,7 +44,7 @@ pub fn since(db: &Connection, moment: Timestamp) -> Result<Vec<Told>> {
 
 /// Somebody knows.
 pub fn told(db: &Connection, notice: NoticeId, who: &str) -> Result<()> {
-    db.prepare_cached("UPDATE notifications SET told = told || ?2 || ' ' WHERE id = ?1")?
+    db.prepare_cached("UPDATE notifications SET notified = notified || ?2 || ' ' WHERE id = ?1")?
         .execute(params![notice.0, who])
         .map(drop)
 }

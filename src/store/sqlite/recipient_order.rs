@@ -19,8 +19,8 @@ pub struct Line<'a> {
     pub before: i64,
 }
 
-/// Whether somebody is being sent to, or an earlier send of the same kind is still to be tried again. What waits for a
-/// wish of its own (hours, delay, cap) holds nobody up, and what waits in a campaign on hold holds up that campaign alone:
+/// Whether somebody is being sent to, or an earlier send of the same kind is still to be tried again. What waits for an
+/// option of its own (hours, delay, cap) holds nobody up, and what waits in a campaign on hold holds up that campaign alone:
 /// a probe of its hold, or of its account's, must not overtake it.
 pub fn is_taken(db: &Connection, line: Line<'_>, now: Timestamp) -> Result<bool> {
     if db

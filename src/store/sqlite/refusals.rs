@@ -129,7 +129,8 @@ fn begin(
 /// A refused send waits after all, and has used nothing up.
 fn wait(db: &Connection, refused: Refused<'_>, send: i64, state: RefusalState) -> Result<()> {
     remember(db, refused, send, state)?;
-    db.prepare_cached("UPDATE sends SET used = 0, since = ?2 WHERE id = ?1")?.execute(params![send, refused.now.0])?;
+    db.prepare_cached("UPDATE sends SET retries_used = 0, retrying_since = ?2 WHERE id = ?1")?
+        .execute(params![send, refused.now.0])?;
     let reason = format!("{}; others were refused the same way, so it waits with them", refused.refusal.reason);
     transitions::record(
         db,

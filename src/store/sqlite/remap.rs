@@ -11,7 +11,7 @@ use super::transitions::{self, Transition};
 use crate::clock::Timestamp;
 use crate::clock::millis;
 use crate::event::remap::{MadeSend, Origin, Remapped, RuleVersion};
-use crate::event::{Content, HoldChange, NewSend, SendId, Terms, is_sandboxed};
+use crate::event::{Content, HoldChange, NewSend, SendGuards, SendId, is_sandboxed};
 
 /// The version of a rule that was last known by the hash of an earlier release.
 const UNKNOWN: i64 = 0;
@@ -105,7 +105,7 @@ pub fn remap(db: &Connection, remapped: &[Remapped], now: Timestamp) -> Result<(
         let Some(old) = waiting(db, *id)? else { continue };
         match new.as_ref().map(|new| (new, &new.content)) {
             Some((new, Ok(content))) => {
-                rewrite(db, *id, new, &kept_away(content, &old.terms))?;
+                rewrite(db, *id, new, &kept_away(content, &old.guards))?;
                 // what was made for the sandbox must not go to Serri, nor the other way round
                 if is_sandboxed(&new.account) == is_sandboxed(&old.account) {
                     db.prepare_cached("UPDATE sends SET account = ?2 WHERE id = ?1")?
@@ -137,18 +137,18 @@ pub fn fail(db: &Connection, id: SendId, reason: &str, now: Timestamp) -> Result
 struct Waiting {
     account: String,
     campaign: String,
-    terms: Terms,
+    guards: SendGuards,
 }
 
 fn waiting(db: &Connection, id: SendId) -> Result<Option<Waiting>> {
     let mut select =
-        db.prepare_cached(sql!("SELECT account, campaign, terms FROM sends WHERE id = ?1 AND state IN (" unsent ")"))?;
+        db.prepare_cached(sql!("SELECT account, campaign, guards FROM sends WHERE id = ?1 AND state IN (" unsent ")"))?;
     let read = |row: &Row<'_>| {
-        let terms: Option<String> = row.get("terms")?;
+        let guards: Option<String> = row.get("guards")?;
         Ok(Waiting {
             account: row.get("account")?,
             campaign: row.get("campaign")?,
-            terms: Terms::read(terms.as_deref()),
+            guards: SendGuards::read(guards.as_deref()),
         })
     };
     select.query_row([id.0], read).optional()
@@ -163,20 +163,20 @@ fn probe_soon(db: &Connection, Waiting { account, campaign, .. }: &Waiting, now:
 }
 
 /// What was made in a dry run or on a detour must not reach the customer when that is over.
-fn kept_away(content: &Content, terms: &Terms) -> Content {
+fn kept_away(content: &Content, guards: &SendGuards) -> Content {
     let mut content = content.clone();
-    content.wishes.terms.dry_run |= terms.dry_run;
-    let own = content.wishes.terms.redirect_to.take();
-    content.wishes.terms.redirect_to = terms.redirect_to.clone().or(own);
+    content.options.guards.dry_run |= guards.dry_run;
+    let own = content.options.guards.redirect_to.take();
+    content.options.guards.redirect_to = guards.redirect_to.clone().or(own);
     content
 }
 
 /// Writes down what a send is to be now.
 pub fn rewrite(db: &Connection, id: SendId, new: &NewSend, content: &Content) -> Result<()> {
-    let Content { campaign, destination, payload, wishes } = content;
+    let Content { campaign, destination, payload, options } = content;
     db.prepare_cached(
         "UPDATE sends SET campaign = ?2, destination = ?3, payload = ?4, version = ?5, priority = ?6, expires_at = ?7, key = ?8,
-                          moment = ?9, once = ?10, within = ?11, marketing = ?12, terms = ?13, item = ?14
+                          about_at = ?9, once = ?10, once_window_ms = ?11, marketing = ?12, guards = ?13, item = ?14
          WHERE id = ?1",
     )?
     .execute(params![
@@ -185,14 +185,14 @@ pub fn rewrite(db: &Connection, id: SendId, new: &NewSend, content: &Content) ->
         destination,
         payload,
         new.version,
-        wishes.priority as i64,
-        wishes.expires_at.map(|at| at.0),
-        wishes.key,
-        wishes.moment.map(|at| at.0),
-        wishes.once.as_ref().map(|once| once.key),
-        wishes.once.as_ref().map(|once| millis(once.within)),
-        wishes.marketing.then_some(1),
-        wishes.terms.written(),
+        options.priority as i64,
+        options.expires_at.map(|at| at.0),
+        options.key,
+        options.about_at.map(|at| at.0),
+        options.once.as_ref().map(|once| once.key),
+        options.once.as_ref().map(|once| millis(once.within)),
+        options.marketing.then_some(1),
+        options.guards.written(),
         new.item
     ])
     .map(drop)

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_events_and_sends.sql"),
     include_str!("migrations/0002_lookups.sql"),
-    include_str!("migrations/0003_holds_and_wishes.sql"),
+    include_str!("migrations/0003_holds_and_send_options.sql"),
     include_str!("migrations/0004_consent_and_notices.sql"),
     include_str!("migrations/0005_test_modes_and_alerts.sql"),
     include_str!("migrations/0006_answers.sql"),
@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_counts.sql"),
     include_str!("migrations/0010_retention.sql"),
     include_str!("migrations/0011_erasures.sql"),
+    include_str!("migrations/0012_field_names.sql"),
 ];
 
 /// Brings a file to the newest version. An interrupted migration leaves the file as it was.

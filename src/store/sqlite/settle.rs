@@ -108,9 +108,9 @@ fn settle(db: &Connection, settlements: &[Settlement], reported: &mut Reported) 
 fn write(db: &Connection, settlement: &Settlement, ended: Timestamp) -> Result<Option<Lane>> {
     let Settlement { id, number, attempt, reached, .. } = settlement;
     let mut update = db.prepare_cached(
-        sql!("UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7, since = coalesce(?8, since),
-                          why = ?9, used = CASE ?10 WHEN 0 THEN 0 ELSE used + ?10 END,
-                          gone_at = CASE ?11 WHEN 1 THEN ?5 ELSE gone_at END, uncertain = uncertain + ?12
+        sql!("UPDATE sends SET state = ?3, due_at = ?4, attempts = ?2, changed_at = ?5, reason = ?6, message_id = ?7, retrying_since = coalesce(?8, retrying_since),
+                          why = ?9, retries_used = CASE ?10 WHEN 0 THEN 0 ELSE retries_used + ?10 END,
+                          reached_at = CASE ?11 WHEN 1 THEN ?5 ELSE reached_at END, uncertain = uncertain + ?12
          WHERE id = ?1 AND state = " sending " AND attempts = ?2 - 1 RETURNING destination, account, campaign, priority"),
     )?;
     let gone = *reached && attempt.outcome.may_have_gone();

@@ -55,7 +55,7 @@ fn clamp_after_clock_step(db: &Connection, latest: Latest, now: Timestamp) -> Re
     // a delay counts from its event, whatever the clock showed then; the moment of a reminder stays where it is. What came at
     // a time that has not come yet came just now, so that a restart finds nothing to count anew
     db.prepare_cached(sql!("UPDATE sends SET due_at = ?1 + (due_at - created_at), created_at = ?1
-         WHERE state = " delayed " AND why = 'delay' AND moment IS NULL AND created_at > ?1"))?
+         WHERE state = " delayed " AND why = 'delay' AND about_at IS NULL AND created_at > ?1"))?
         .execute([now.0])?;
     holds::pull_in(db, latest.probe, now)?;
     notices::pull_in(db, now)?;
@@ -68,14 +68,17 @@ fn shift_after_clock_step(db: &Connection, Correction { from, until, by_ms }: Co
     let dated = params![from.0, until.0, by_ms];
     db.execute(
         sql!("UPDATE sends SET created_at = created_at + ?3,
-                          due_at = CASE WHEN state = " delayed " AND why = 'delay' AND moment IS NULL THEN due_at + ?3 ELSE due_at END,
-                          expires_at = CASE WHEN moment IS NULL THEN expires_at + ?3 ELSE expires_at END
+                          due_at = CASE WHEN state = " delayed " AND why = 'delay' AND about_at IS NULL THEN due_at + ?3 ELSE due_at END,
+                          expires_at = CASE WHEN about_at IS NULL THEN expires_at + ?3 ELSE expires_at END
          WHERE state IN (" unsent ") AND created_at BETWEEN ?1 AND ?2"),
         dated,
     )?;
-    db.execute("UPDATE sends SET gone_at = gone_at + ?3 WHERE gone_at BETWEEN ?1 AND ?2", dated)?;
-    let of_event = "(SELECT received_at FROM events WHERE seq = seen.event)";
-    db.execute(&format!("UPDATE seen SET expires_at = expires_at + ?3 WHERE {of_event} BETWEEN ?1 AND ?2"), dated)?;
+    db.execute("UPDATE sends SET reached_at = reached_at + ?3 WHERE reached_at BETWEEN ?1 AND ?2", dated)?;
+    let of_event = "(SELECT received_at FROM events WHERE seq = dedup_keys.event)";
+    db.execute(
+        &format!("UPDATE dedup_keys SET expires_at = expires_at + ?3 WHERE {of_event} BETWEEN ?1 AND ?2"),
+        dated,
+    )?;
     db.execute("UPDATE events SET received_at = received_at + ?3 WHERE received_at BETWEEN ?1 AND ?2", dated).map(drop)
 }
 
@@ -91,13 +94,13 @@ fn has_a_future(db: &Connection, now: Timestamp) -> Result<bool> {
 /// What went, or came, at a time that has not come yet did so just now: else nobody would get one more until that time, and
 /// what repeats would count as the same until then.
 fn forget_the_future(db: &Connection, now: Timestamp) -> Result<()> {
-    db.execute("UPDATE sends SET gone_at = ?1 WHERE gone_at > ?1", [now.0])?;
+    db.execute("UPDATE sends SET reached_at = ?1 WHERE reached_at > ?1", [now.0])?;
     db.execute(
         sql!("UPDATE sends SET due_at = ?1 WHERE state = " delayed " AND why = 'cap' AND due_at > ?1"),
         [now.0],
     )?;
-    let of_event = "(SELECT received_at FROM events WHERE seq = seen.event)";
-    let sql = format!("UPDATE seen SET expires_at = ?1 + expires_at - {of_event} WHERE {of_event} > ?1");
+    let of_event = "(SELECT received_at FROM events WHERE seq = dedup_keys.event)";
+    let sql = format!("UPDATE dedup_keys SET expires_at = ?1 + expires_at - {of_event} WHERE {of_event} > ?1");
     db.execute(&sql, [now.0])?;
     db.execute("UPDATE events SET received_at = ?1 WHERE received_at > ?1", [now.0]).map(drop)
 }

@@ -204,7 +204,7 @@ mod tests {
 
     fn write(db: &Connection, times: usize) {
         for _ in 0..times {
-            db.execute_batch("INSERT INTO seen (fingerprint, expires_at, event) VALUES (randomblob(16), 0, 0)")
+            db.execute_batch("INSERT INTO dedup_keys (fingerprint, expires_at, event) VALUES (randomblob(16), 0, 0)")
                 .unwrap();
         }
     }
@@ -246,8 +246,8 @@ mod tests {
                 &moved,
             ),
             ("worked on by a backup", |at| other(at, "PRAGMA wal_checkpoint(TRUNCATE)"), &whole),
-            ("begun anew by another", |at| other(at, "PRAGMA wal_checkpoint(RESTART); DELETE FROM seen"), &whole),
-            ("written to by another", |at| other(at, "INSERT INTO seen VALUES (randomblob(16), 0, 0)"), &whole),
+            ("begun anew by another", |at| other(at, "PRAGMA wal_checkpoint(RESTART); DELETE FROM dedup_keys"), &whole),
+            ("written to by another", |at| other(at, "INSERT INTO dedup_keys VALUES (randomblob(16), 0, 0)"), &whole),
         ];
         for (what, deed, expected) in &cases {
             let dir = tempfile::tempdir().unwrap();
@@ -279,7 +279,7 @@ mod tests {
         assert!(checkpoint(&db).unwrap());
         assert_eq!(watch.check(&db), Standing::Whole);
         let before = location.identity().unwrap().size;
-        for sql in ["DELETE FROM seen", "PRAGMA incremental_vacuum"] {
+        for sql in ["DELETE FROM dedup_keys", "PRAGMA incremental_vacuum"] {
             db.execute_batch(sql).unwrap();
             assert!(checkpoint(&db).unwrap());
             assert_eq!(watch.check(&db), Standing::Whole, "{sql}");

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serri_relay::clock::{Clock, Stopwatch};
 use serri_relay::deliver::{self, Settings};
-use serri_relay::event::{Content, Made, NewEvent, NewSend, Start, Suppression, Why, Wishes};
+use serri_relay::event::{Content, Made, NewEvent, NewSend, SendOptions, Start, Suppression, Why};
 use serri_relay::secret::Secret;
 use serri_relay::serri::{Answer, Caller, Endpoint, Exchange};
 use serri_relay::store::{Intake as _, MemoryStore};
@@ -108,7 +108,7 @@ impl World {
 }
 
 /// Sends to people of these numbers, whose payload is the number.
-fn sends(numbers: impl Iterator<Item = usize>, wishes: &Wishes) -> Made {
+fn sends(numbers: impl Iterator<Item = usize>, options: &SendOptions) -> Made {
     let send = |(item, number): (usize, usize)| {
         let destination = format!("+9198{number:08}");
         let (campaign, payload) = ("c".into(), destination.clone());
@@ -117,7 +117,7 @@ fn sends(numbers: impl Iterator<Item = usize>, wishes: &Wishes) -> Made {
             account: "default".into(),
             item: item.try_into().unwrap(),
             version: 0,
-            content: Ok(Content { campaign, destination, payload, wishes: wishes.clone() }),
+            content: Ok(Content { campaign, destination, payload, options: options.clone() }),
         }
     };
     Made { sends: numbers.enumerate().map(send).collect(), ..Made::default() }
@@ -126,7 +126,7 @@ fn sends(numbers: impl Iterator<Item = usize>, wishes: &Wishes) -> Made {
 #[tokio::test(start_paused = true)]
 async fn what_was_claimed_for_a_server_that_turns_out_to_be_down_is_given_back() {
     let world = World::new(|_, _| (503, ""));
-    world.keep(1, sends(0..100, &Wishes::default())).await;
+    world.keep(1, sends(0..100, &SendOptions::default())).await;
     world.deliver(16, Duration::from_secs(1)).await;
     let calls = world.calls();
     assert!(calls.len() <= 16, "no more than were under way when it opened: {}", calls.len());
@@ -138,8 +138,8 @@ async fn what_was_claimed_for_a_server_that_turns_out_to_be_down_is_given_back()
 async fn a_delivery_that_panics_takes_no_place_for_good_and_counts_as_uncertain() {
     let bad = "+919800000000";
     let world = World::new(move |_, to| if to == bad { panic!("an answer nobody can read") } else { TAKEN });
-    world.keep(1, sends(0..1, &Wishes::default())).await;
-    world.keep(2, sends(1..20, &Wishes::default())).await;
+    world.keep(1, sends(0..1, &SendOptions::default())).await;
+    world.keep(2, sends(1..20, &SendOptions::default())).await;
     // two places for two accounts: one each, which a panic must not take
     world.deliver(1, Duration::from_secs(20)).await;
     let people: BTreeMap<String, usize> = world.calls().into_iter().fold(BTreeMap::new(), |mut people, (_, to)| {
@@ -167,10 +167,10 @@ async fn thousands_that_are_due_and_may_not_go_hold_up_nobody_else() {
     };
     let suppressions = Made { suppressions: (0..12_000).map(suppressed).collect(), ..Made::default() };
     world.keep(1, suppressions).await;
-    let wishes = Wishes { start: later, ..Wishes::default() };
-    world.keep(2, sends(0..12_000, &wishes)).await;
+    let options = SendOptions { start: later, ..SendOptions::default() };
+    world.keep(2, sends(0..12_000, &options)).await;
     let last = Some(Start { at: START.after(Duration::from_millis(60_001)), why: Why::Delay });
-    world.keep(3, sends(50_000..50_001, &Wishes { start: last, ..Wishes::default() })).await;
+    world.keep(3, sends(50_000..50_001, &SendOptions { start: last, ..SendOptions::default() })).await;
     world.deliver(4, Duration::from_secs(120)).await;
     let (at, _) = world.calls().pop().expect("it goes");
     assert!(at < Duration::from_secs(61), "it goes when it is due, not steps later: {at:?}");
@@ -180,7 +180,7 @@ async fn thousands_that_are_due_and_may_not_go_hold_up_nobody_else() {
 async fn for_each_that_is_taken_at_most_two_fail_where_nearly_all_are_refused_in_unknown_words() {
     let refused = (400, r#"{"message":"The tier of this sender is used up"}"#);
     let world = World::new(move |number, _| if number % 20 == 19 { TAKEN } else { refused });
-    world.keep(1, sends(0..200, &Wishes::default())).await;
+    world.keep(1, sends(0..200, &SendOptions::default())).await;
     world.deliver(16, Duration::from_secs(86_400)).await;
     let count = |state: &str| -> usize {
         let rows = world.store.query(&format!("SELECT count(*) FROM sends WHERE state = {state}")).unwrap();

@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::deliver;
-use serri_relay::event::{Content, Made, NewEvent, NewSend, Priority, Wishes};
+use serri_relay::event::{Content, Made, NewEvent, NewSend, Priority, SendOptions};
 use serri_relay::secret::Secret;
 use serri_relay::serri::{Answer, Caller, Endpoint, Exchange};
 use serri_relay::store::{Intake as _, MemoryStore};
@@ -47,14 +47,14 @@ impl Caller for Poor {
 /// A thousand sends; every tenth is urgent, every tenth bulk.
 fn event(number: usize) -> NewEvent {
     let send = |index: usize| {
-        let wishes = Wishes { priority: priority(index), ..Wishes::default() };
+        let options = SendOptions { priority: priority(index), ..SendOptions::default() };
         let (campaign, destination) = (format!("c{}", index % 3), format!("+9198{index:08}"));
         NewSend {
             rule: "r".into(),
             account: "default".into(),
             item: 0,
             version: 0,
-            content: Ok(Content { campaign, destination, payload: index.to_string(), wishes }),
+            content: Ok(Content { campaign, destination, payload: index.to_string(), options }),
         }
     };
     let mut fingerprint = [0; 16];

@@ -90,7 +90,7 @@ pub fn event_story(db: &Connection, name: &str) -> Result<Option<EventStory>> {
 
 /// The number of the event that was last kept by this fingerprint.
 pub fn seen(db: &Connection, fingerprint: [u8; 16]) -> Result<Option<i64>> {
-    db.query_row("SELECT event FROM seen WHERE fingerprint = ?1", [fingerprint], |row| row.get(0)).optional()
+    db.query_row("SELECT event FROM dedup_keys WHERE fingerprint = ?1", [fingerprint], |row| row.get(0)).optional()
 }
 
 /// An event as it was kept, with its route and why it could not be decoded.

@@ -44,7 +44,7 @@ pub fn holds(db: &Connection) -> Result<Vec<HoldView>> {
 /// What was accepted so far, each campaign once.
 pub fn learned(db: &Connection) -> Result<Vec<LearnedCampaign>> {
     let mut select = db.prepare(
-        sql!("SELECT account, campaign, payload, max(id) FROM sends WHERE state = " sent " AND gone_at IS NOT NULL AND erased_at IS NULL GROUP BY account, campaign ORDER BY account, campaign"),
+        sql!("SELECT account, campaign, payload, max(id) FROM sends WHERE state = " sent " AND reached_at IS NOT NULL AND erased_at IS NULL GROUP BY account, campaign ORDER BY account, campaign"),
     )?;
     let rows = select.query_map([], |row| {
         Ok(LearnedCampaign { account: row.get("account")?, name: row.get("campaign")?, payload: row.get("payload")? })

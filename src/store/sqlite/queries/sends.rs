@@ -6,13 +6,13 @@ use super::filled;
 use super::filter::{self, Listing, Numbered, Where};
 use crate::clock::Timestamp;
 use crate::event::view::{Filter, Page, SendStory, SendView, Step, Tally, shown};
-use crate::event::{Priority, SendId, Terms};
+use crate::event::{Priority, SendGuards, SendId};
 use crate::store::sqlite::states::{SendState, sql};
 
 /// A send as lists show it.
 pub const SEND: &str = "SELECT s.id, (SELECT e.id FROM events e WHERE e.seq = s.event) AS event_id, s.event, s.route, s.rule, s.account, s.campaign, s.destination,
     s.state, s.why, s.due_at, s.reason, s.attempts, s.created_at, s.changed_at, s.priority, s.expires_at, s.key, s.message_id,
-    (SELECT min(h.campaign) FROM holds h WHERE h.ended_at IS NULL AND h.account = s.account AND h.campaign IN ('', s.campaign)) AS hold, s.payload, s.gone_at, s.terms, s.item, s.erased_at
+    (SELECT min(h.campaign) FROM holds h WHERE h.ended_at IS NULL AND h.account = s.account AND h.campaign IN ('', s.campaign)) AS hold, s.payload, s.reached_at, s.guards, s.item, s.erased_at
     FROM sends s";
 
 /// Reads a row of [`SEND`].
@@ -47,7 +47,7 @@ pub fn send(row: &Row<'_>) -> Result<SendView> {
         attempts: row.get("attempts")?,
         created_at: at(row.get("created_at")?),
         changed_at: at(row.get("changed_at")?),
-        gone_at: row.get::<_, Option<i64>>("gone_at")?.map(at),
+        reached_at: row.get::<_, Option<i64>>("reached_at")?.map(at),
         priority: match row.get("priority")? {
             0 => Priority::Urgent,
             1 => Priority::Normal,
@@ -55,14 +55,14 @@ pub fn send(row: &Row<'_>) -> Result<SendView> {
         },
         expires_at: row.get::<_, Option<i64>>("expires_at")?.map(at),
         key: row.get("key")?,
-        detour: detour_of(&Terms::read(row.get::<_, Option<String>>("terms")?.as_deref())),
+        detour: detour_of(&SendGuards::read(row.get::<_, Option<String>>("guards")?.as_deref())),
         message_id: row.get("message_id")?,
         erased_at: row.get::<_, Option<i64>>("erased_at")?.map(at),
     })
 }
 
-fn detour_of(terms: &Terms) -> Option<String> {
-    if terms.dry_run { Some("dry_run".into()) } else { terms.redirect_to.clone() }
+fn detour_of(guards: &SendGuards) -> Option<String> {
+    if guards.dry_run { Some("dry_run".into()) } else { guards.redirect_to.clone() }
 }
 
 /// How sends are numbered.

@@ -27,12 +27,12 @@ pub fn walk(db: &Connection, request: &SweepRequest, removed: &mut Removed) -> R
     let until = (from / part + 1).saturating_mul(part);
     let found: Vec<(Vec<u8>, i64)> = db
         .prepare_cached(
-            "SELECT fingerprint, expires_at FROM seen WHERE fingerprint >= ?1 AND fingerprint < ?2 ORDER BY fingerprint LIMIT ?3",
+            "SELECT fingerprint, expires_at FROM dedup_keys WHERE fingerprint >= ?1 AND fingerprint < ?2 ORDER BY fingerprint LIMIT ?3",
         )?
         .query_map(params![first(from), end_of(until), limit(request)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_>>()?;
     let over = request.now.before(GRACE).0;
-    let mut remove = db.prepare_cached("DELETE FROM seen WHERE fingerprint = ?1")?;
+    let mut remove = db.prepare_cached("DELETE FROM dedup_keys WHERE fingerprint = ?1")?;
     for (fingerprint, _) in found.iter().filter(|(_, expires_at)| *expires_at <= over) {
         removed.dedup_keys += super::count(remove.execute([fingerprint])?);
     }

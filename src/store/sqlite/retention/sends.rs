@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::store::sqlite::states::SendState;
 use crate::store::sweep::{Removed, SweepRequest};
 
-const SEND: &str = "SELECT id, event, state, created_at, changed_at, gone_at, within, moment FROM sends";
+const SEND: &str = "SELECT id, event, state, created_at, changed_at, reached_at, once_window_ms, about_at FROM sends";
 
 /// A send, as far as its age is judged by it. All times: wall clock, milliseconds.
 struct Old {
@@ -17,9 +17,9 @@ struct Old {
     state: SendState,
     created_at: i64,
     changed_at: i64,
-    gone_at: Option<i64>,
-    within: Option<i64>,
-    moment: Option<i64>,
+    reached_at: Option<i64>,
+    once_window_ms: Option<i64>,
+    about_at: Option<i64>,
 }
 
 /// What is done about it.
@@ -40,23 +40,23 @@ impl Old {
             state: row.get("state")?,
             created_at: row.get("created_at")?,
             changed_at: row.get("changed_at")?,
-            gone_at: row.get("gone_at")?,
-            within: row.get("within")?,
-            moment: row.get("moment")?,
+            reached_at: row.get("reached_at")?,
+            once_window_ms: row.get("once_window_ms")?,
+            about_at: row.get("about_at")?,
         })
     }
 
     /// Its time is counted from its end, not from when it was made: what a cap counts is kept for that long, and what was
     /// replayed does not vanish at once.
     fn last_changed(&self) -> i64 {
-        self.changed_at.max(self.gone_at.unwrap_or(i64::MIN))
+        self.changed_at.max(self.reached_at.unwrap_or(i64::MIN))
     }
 
     /// Whether another send is measured by it: the same within its window, or one about the same moment.
     fn counts(&self, now: Timestamp) -> bool {
-        let Some(gone_at) = self.gone_at else { return false };
-        self.within.is_some_and(|within| gone_at.saturating_add(within) > now.0)
-            || self.moment.is_some_and(|moment| moment > now.0)
+        let Some(reached_at) = self.reached_at else { return false };
+        self.once_window_ms.is_some_and(|window| reached_at.saturating_add(window) > now.0)
+            || self.about_at.is_some_and(|at| at > now.0)
     }
 
     fn judge(&self, db: &Connection, times: Times) -> Result<Verdict> {
@@ -152,11 +152,11 @@ fn carry_out(db: &Connection, old: &Old, times: Times, removed: &mut Removed) ->
 
 /// Erases what a send held. What `once` and moments are looked up by stays. Returns how many that were.
 fn erase(db: &Connection, old: &Old, now: Timestamp) -> Result<u64> {
-    let is_about_a_moment = old.moment.is_some_and(|moment| moment > now.0);
+    let is_about_a_moment = old.about_at.is_some_and(|at| at > now.0);
     let erased = db
         .prepare_cached(
-            "UPDATE sends SET payload = '', destination = '', reason = NULL, message_id = NULL, terms = NULL, marketing = NULL,
-                              key = CASE WHEN ?3 THEN key END, moment = CASE WHEN ?3 THEN moment END, erased_at = ?2
+            "UPDATE sends SET payload = '', destination = '', reason = NULL, message_id = NULL, guards = NULL, marketing = NULL,
+                              key = CASE WHEN ?3 THEN key END, about_at = CASE WHEN ?3 THEN about_at END, erased_at = ?2
              WHERE id = ?1 AND erased_at IS NULL",
         )?
         .execute(params![old.id, now.0, is_about_a_moment])?;

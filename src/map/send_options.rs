@@ -1,4 +1,4 @@
-//! What is wished for a rule's sends: compiled with the rule, and worked out for each send.
+//! The options of a rule's sends: compiled with the rule, and worked out for each send.
 //!
 //! Pure like the rest: the moment at which the event came is given, and everything counts from that.
 
@@ -12,15 +12,15 @@ use super::expression::{EvalError, Expression};
 use super::template::Template;
 use super::{Scope, zones};
 use crate::clock::Timestamp;
-use crate::config::wishes::{CampaignSpec, Category, MediaKind};
-use crate::event::{Cap, OnUncertain, Once, Priority, Start, Terms, UnmappedReason, Why, Wishes};
+use crate::config::send_options::{CampaignSpec, Category, MediaKind};
+use crate::event::{Cap, OnUncertain, Once, Priority, SendGuards, SendOptions, Start, UnmappedReason, Why};
 use crate::hours::{Closed, Hours, Window, moment_of};
 use crate::phone::{self, Country};
 use crate::serri::payload::Payload;
 
-/// A rule's wishes, ready to be worked out.
+/// A rule's send options, ready to be worked out.
 #[derive(Debug)]
-pub struct Wish {
+pub struct SendOptionRules {
     pub(super) priority: Priority,
     pub(super) delay: Option<Duration>,
     pub(super) key: Option<Template>,
@@ -39,13 +39,13 @@ pub struct Wish {
     pub(super) redirect_to: Option<String>,
     pub(super) dry_run: bool,
     pub(super) even_if_suppressed: bool,
-    /// Equal for wishes that are written alike.
+    /// Equal for options that are written alike.
     pub(super) written: i64,
     /// What is known of the account's campaigns.
     pub(super) campaigns: Arc<Vec<CampaignSpec>>,
 }
 
-/// A send of which the wishes are worked out.
+/// A send of which the options are worked out.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The account it goes through.
@@ -58,7 +58,7 @@ pub struct Subject<'a> {
     pub received_at: Timestamp,
 }
 
-/// Why a wish could not be worked out.
+/// Why an option could not be worked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmet {
     /// Its key.
@@ -77,7 +77,7 @@ impl Unmet {
     }
 }
 
-impl Wish {
+impl SendOptionRules {
     /// Whether it reminds of a moment that nothing can move.
     pub fn lacks_key(&self) -> bool {
         self.at.is_some() && self.key.is_none()
@@ -117,12 +117,12 @@ impl Wish {
         }
     }
 
-    /// The wishes for one send.
+    /// The options for one send.
     ///
     /// # Errors
     ///
     /// What cannot be worked out of the event.
-    pub fn of(&self, subject: Subject<'_>, scope: &Scope) -> Result<Wishes, Unmet> {
+    pub fn of(&self, subject: Subject<'_>, scope: &Scope) -> Result<SendOptions, Unmet> {
         let declared = self.declared(&subject.payload.campaign_name);
         declared.map_or(Ok(()), |campaign| fits(campaign, subject.payload))?;
         let about_something = self.at.is_some() || self.cancel_on.is_some();
@@ -149,16 +149,16 @@ impl Wish {
         };
         let expires_at = self.expires.map(|span| from.after(span)).into_iter().chain(moment).min();
         let marketing = declared.is_some_and(|campaign| campaign.category == Some(Category::Marketing));
-        Ok(Wishes {
+        Ok(SendOptions {
             priority: self.priority,
             start,
             expires_at,
             moves: key.is_some() && (moment.is_some() || self.delay.is_some()),
             key,
-            moment,
+            about_at: moment,
             once: self.once(subject, scope)?,
             marketing,
-            terms: Terms {
+            guards: SendGuards {
                 hours,
                 cap: self.cap.filter(|_| marketing),
                 even_if_suppressed: self.even_if_suppressed,

@@ -1,4 +1,4 @@
-//! What may be wished for sends: on a rule, a route or an account; the nearest wins.
+//! Send options as they are written: on a rule, a route or an account; the nearest wins.
 
 use std::num::NonZeroU32;
 
@@ -11,7 +11,7 @@ use crate::event::{OnUncertain, OverCap, Priority};
 
 /// Order, pace, hours and consent. Each is optional.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-pub struct WishesSpec {
+pub struct SendOptionsSpec {
     /// What goes first when there is a backlog: `urgent`, `normal` or `bulk`.
     #[serde(default)]
     pub priority: Option<Priority>,
@@ -81,7 +81,7 @@ pub struct OnceSpec {
     pub within: Span,
 }
 
-impl WishesSpec {
+impl SendOptionsSpec {
     /// These, and where one is left out, that of `far`.
     #[must_use]
     pub fn over(&self, far: &Self) -> Self {

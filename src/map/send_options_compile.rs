@@ -1,4 +1,4 @@
-//! From wishes as written to what can be worked out; every fault where it was written: in the rule, the route or the
+//! From options as written to what can be worked out; every fault where it was written: in the rule, the route or the
 //! account.
 
 use std::str::FromStr;
@@ -7,21 +7,21 @@ use std::time::Duration;
 
 use super::expression::Expression;
 use super::lint::Broken;
+use super::send_options::SendOptionRules;
 use super::template::Template;
 use super::version::version_of;
-use super::wish::Wish;
 use crate::config::document::Node;
 use crate::config::fault::{Fault, Place};
 use crate::config::one_or_many::OneOrMany;
+use crate::config::send_options::{CampaignSpec, SendOptionsSpec};
 use crate::config::unit::PerSecond;
-use crate::config::wishes::{CampaignSpec, WishesSpec};
 use crate::event::Cap;
 use crate::hours::{Hours, Unreadable, is_zone, moment_of};
 use crate::phone::{self, Country};
 
-/// Where wishes may stand, the nearest first: a rule (if it is one's), a route, an account.
+/// Where options may stand, the nearest first: a rule (if it is one's), a route, an account.
 #[derive(Debug, Clone, Copy)]
-pub struct WishPlaces<'a> {
+pub struct SendOptionPlaces<'a> {
     /// The route's file, if they are a route's or a rule's.
     pub route: Option<&'a Node>,
     /// The rule's position in it.
@@ -34,7 +34,7 @@ pub struct WishPlaces<'a> {
     pub country: Option<Country>,
 }
 
-impl WishPlaces<'_> {
+impl SendOptionPlaces<'_> {
     fn of(&self, key: &str) -> Place {
         let of_route = self.route.and_then(|route| {
             let rule = self.rule.and_then(|index| route.get("sends")?.entry(index));
@@ -48,7 +48,7 @@ impl WishPlaces<'_> {
 }
 
 struct Compiler<'a> {
-    places: WishPlaces<'a>,
+    places: SendOptionPlaces<'a>,
     faults: Vec<Fault>,
 }
 
@@ -87,7 +87,7 @@ impl Compiler<'_> {
     }
 
     /// What does not go together.
-    fn check(&mut self, spec: &WishesSpec) {
+    fn check(&mut self, spec: &SendOptionsSpec) {
         if spec.at.is_some() && spec.delay.is_some() {
             self.fault(
                 "delay",
@@ -124,16 +124,17 @@ impl Compiler<'_> {
 
 impl Compiler<'_> {
     /// What only shows when it is put together.
-    fn check_compiled(&mut self, wish: &Wish) {
-        let hours = Hours { windows: wish.windows.clone(), closed: wish.closed.clone(), zones: Vec::new() };
-        if !wish.windows.is_empty() && self.faults.is_empty() && !hours.ever_open() {
+    fn check_compiled(&mut self, option_rules: &SendOptionRules) {
+        let hours =
+            Hours { windows: option_rules.windows.clone(), closed: option_rules.closed.clone(), zones: Vec::new() };
+        if !option_rules.windows.is_empty() && self.faults.is_empty() && !hours.ever_open() {
             self.fault(
                 "closed",
                 "with these days closed the hours never open",
                 "leave a day on which somebody may be messaged",
             );
         }
-        if let Some(Template::Fixed(text)) = &wish.at
+        if let Some(Template::Fixed(text)) = &option_rules.at
             && moment_of(text, "UTC").is_err()
         {
             self.fault(
@@ -142,14 +143,14 @@ impl Compiler<'_> {
                 &format!("as \"{{{{ {} }}}}\"", text.trim()),
             );
         }
-        if let Some((Some(Template::Fixed(text)), _)) = &wish.once {
+        if let Some((Some(Template::Fixed(text)), _)) = &option_rules.once {
             self.fault(
                 "once",
                 format!("everybody would be the same person: `{text}`"),
                 &format!("as per: \"{{{{ {} }}}}\"", text.trim()),
             );
         }
-        if let Some(Template::Fixed(text)) = &wish.key {
+        if let Some(Template::Fixed(text)) = &option_rules.key {
             self.fault(
                 "key",
                 format!("every event would be about the same: `{text}`"),
@@ -159,15 +160,15 @@ impl Compiler<'_> {
     }
 }
 
-impl Wish {
-    /// Compiles wishes.
+impl SendOptionRules {
+    /// Compiles options.
     ///
     /// # Errors
     ///
     /// Every fault, each at its place.
     pub fn compile(
-        spec: &WishesSpec,
-        places: WishPlaces<'_>,
+        spec: &SendOptionsSpec,
+        places: SendOptionPlaces<'_>,
         campaigns: Arc<Vec<CampaignSpec>>,
     ) -> Result<Self, Vec<Fault>> {
         let mut c = Compiler { places, faults: Vec::new() };
@@ -191,7 +192,7 @@ impl Wish {
             per_s: every.as_secs(),
             over: spec.over_cap.unwrap_or_default(),
         };
-        let wish = Self {
+        let option_rules = Self {
             priority: spec.priority.unwrap_or_default(),
             delay: spec.delay.map(|span| span.0),
             key: c.template("key", spec.key.as_ref()),
@@ -212,7 +213,7 @@ impl Wish {
             written: version_of(spec),
             campaigns,
         };
-        c.check_compiled(&wish);
-        if c.faults.is_empty() { Ok(wish) } else { Err(c.faults) }
+        c.check_compiled(&option_rules);
+        if c.faults.is_empty() { Ok(option_rules) } else { Err(c.faults) }
     }
 }

@@ -1,4 +1,4 @@
-//! What is wished for sends: on a rule, a route or an account, the nearest wins.
+//! Send options: on a rule, a route or an account, the nearest wins.
 
 use serde_json::{Value, json};
 use serri_relay::config::fault::Severity;
@@ -7,10 +7,10 @@ use serri_relay::route::check::check;
 
 use crate::world::{ROUTE, Setup, World, eventually};
 
-/// A rule with wishes, for events of one type.
-fn rule(name: &str, wishes: &str) -> String {
+/// A rule with options, for events of one type.
+fn rule(name: &str, options: &str) -> String {
     format!(
-        "  - name: {name}\n    when: meta.type == '{name}'\n    campaignName: {name}\n    destination: \"{{{{ contact.phone }}}}\"\n    userName: there\n{wishes}"
+        "  - name: {name}\n    when: meta.type == '{name}'\n    campaignName: {name}\n    destination: \"{{{{ contact.phone }}}}\"\n    userName: there\n{options}"
     )
 }
 
@@ -134,7 +134,7 @@ async fn a_person_gets_no_more_marketing_than_the_cap() {
     }
     let all: Vec<String> = ["a", "b", "c", "bill", "d"].iter().flat_map(|campaign| states(&world, campaign)).collect();
     assert_eq!(all, ["10", "10", "1 cap", "10", "15"]);
-    let wait = "SELECT c.due_at - a.gone_at FROM sends a, sends c WHERE a.campaign = 'a' AND c.campaign = 'c'";
+    let wait = "SELECT c.due_at - a.reached_at FROM sends a, sends c WHERE a.campaign = 'a' AND c.campaign = 'c'";
     assert_eq!(world.query(wait), [["86400000"]]);
     let (_, shown) = world.admin("GET", "/sends?campaign=c", None).await;
     assert_eq!((&shown["sends"][0]["state"], &shown["sends"][0]["why"]), (&json!("waiting"), &json!("cap")));
@@ -265,7 +265,7 @@ async fn a_campaigns_own_rate_is_kept_within_the_accounts() {
 }
 
 #[test]
-fn wishes_that_cannot_be_are_told_where_they_stand() {
+fn send_options_that_cannot_be_are_reported_where_they_are_written() {
     let wrong = "    delay: 30m\n    at: \"{{ event.start }}\"\n    hours: nine to five\n    timezone: Mars/Phobos\n    even_if_suppressed: true\n    cancel_on: meta.type = 'order'\n";
     let setup = Setup::new()
         .route("shop", &route("", &[rule("cart", wrong)]))
@@ -322,7 +322,7 @@ fn with_several_accounts_a_campaign_says_which_one_it_belongs_to() {
 }
 
 #[test]
-fn wishes_that_come_to_nothing_are_told() {
+fn send_options_without_effect_are_reported() {
     let hours = rule("a", "    hours: \"09:00-21:00\"\n");
     let idle = rule("b", "    over_cap: drop\n    reason: they asked\n");
     let setup =

@@ -1,4 +1,4 @@
-//! What is wished for a send besides its content: when, in which order, how often, and whether at all.
+//! The options of a send: when, in which order, how often, and whether at all.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -23,9 +23,9 @@ pub enum Priority {
     Bulk,
 }
 
-/// The wishes for one send.
+/// The options for one send.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub struct SendOptions {
     /// What goes first.
     pub priority: Priority,
     /// When it is to begin, if not at once.
@@ -37,13 +37,13 @@ pub struct Wishes {
     /// Whether it takes the place of a waiting send of the same rule and key.
     pub moves: bool,
     /// The moment it is about, where it is about one: a second send for the same moment is a duplicate.
-    pub moment: Option<Timestamp>,
+    pub about_at: Option<Timestamp>,
     /// Not again within a while.
     pub once: Option<Once>,
     /// Whether its campaign is marked as marketing.
     pub marketing: bool,
     /// What is looked at when it is about to be sent.
-    pub terms: Terms,
+    pub guards: SendGuards,
 }
 
 /// When a send begins, and why not at once.
@@ -99,7 +99,7 @@ pub struct Once {
 /// What is looked at each time a send is about to go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Terms {
+pub struct SendGuards {
     /// When people may be messaged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hours: Option<Hours>,
@@ -123,13 +123,13 @@ pub struct Terms {
     pub uncertain_tries: Option<NonZeroU32>,
 }
 
-impl Terms {
+impl SendGuards {
     /// As they are kept; `None` if there are none.
     pub fn written(&self) -> Option<String> {
         if *self == Self::default() { None } else { serde_json::to_string(self).ok() }
     }
 
-    /// What [`Terms::written`] wrote.
+    /// What [`SendGuards::written`] wrote.
     pub fn read(written: Option<&str>) -> Self {
         written.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
