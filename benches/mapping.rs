@@ -20,7 +20,7 @@ use serri_relay::map::{Allowance, Rule, RuleContext, RulePlace, Scope, SendOptio
 use serri_relay::phone::{Country, normalise};
 use serri_relay::route::check::check;
 use serri_relay::route::example::call_of;
-use serri_relay::route::manner_of;
+use serri_relay::route::profile_spec_of;
 
 const ROUTE: &str = include_str!("route.yaml");
 
@@ -35,8 +35,8 @@ fn mapping(c: &mut Criterion) {
     let sample = &checked.written.sources["shopify"].value.samples["order"];
     let mut sample = sample.clone();
     sample.body["note"] = serde_json::Value::from("Please ring the bell twice. ".repeat(19));
-    let manner = manner_of(&checked.written.routes["shop"].value, &checked.written).expect("a source");
-    let call = call_of(&sample, &manner);
+    let profile_spec = profile_spec_of(&checked.written.routes["shop"].value, &checked.written).expect("a source");
+    let call = call_of(&sample, &profile_spec);
     println!("body: {} bytes", call.body.len());
     let authentic = route.authentication.assume(call);
     let file = &checked.written.routes["shop"];

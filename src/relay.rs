@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::admin::{Access, Desk};
-use crate::alert::{Alerter, Means, Notices};
+use crate::alert::{Alerter, Means, Notifications};
 use crate::bulkhead::{Bulkhead, heartbeat};
 use crate::clock::Clock;
 use crate::config::address::ListenAddress;
@@ -29,7 +29,7 @@ use crate::outbound::{ClientError, Outbound};
 use crate::receive::{BodyMemory, Receiver, StoreMemory};
 use crate::retention::Retention;
 use crate::route::check::Checked;
-use crate::route::wakes::Wakes;
+use crate::route::notifiers::LookupNotifiers;
 use crate::secret::Secret;
 use crate::serri::sandbox::{self, Sandbox};
 use crate::serri::{Caller, Client};
@@ -115,15 +115,15 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let wake = Arc::new(Notify::new());
     let routes = Arc::new(checked.routes);
-    let due = Arc::new(Wakes::new(&routes));
+    let due = Arc::new(LookupNotifiers::new(&routes));
     let deliveries = Bulkhead::new("deliveries").map_err(StartError::Threads)?;
     // also cancelled when a part ends by itself, which is not the caller's business
     let stop = stop.child_token();
     let mut parts = Parts::default();
     // what proven calls still need, also when their senders hung up
     let calls_taken = TaskTracker::new();
-    let (notices, told) = Notices::new(Arc::clone(&metrics));
-    tell_of_holds(&*store, &notices).await;
+    let (notifications, inbox) = Notifications::new(Arc::clone(&metrics));
+    tell_of_holds(&*store, &notifications).await;
     parts.spawn("retention", retention(&store, &clock, &settings).run(stop.clone()));
     let sandbox = start_sandbox(&settings, &clock, &mut parts, &stop).await?;
     let receiver = Arc::new(Receiver {
@@ -162,8 +162,8 @@ pub async fn serve(
             store: Arc::clone(&store) as Arc<dyn Store>,
             clock: clock.clone(),
         },
-        inbox: told,
-        notices: Arc::clone(&notices),
+        inbox,
+        notifications: Arc::clone(&notifications),
     };
     let deliverer = Deliverer {
         store: Arc::clone(&store) as Arc<dyn Store>,
@@ -174,14 +174,14 @@ pub async fn serve(
         clock: clock.clone(),
         wake: Arc::clone(&wake),
         metrics: Arc::clone(&metrics),
-        notices: Arc::clone(&notices),
+        notifications: Arc::clone(&notifications),
     };
     let desk = Desk {
         archive: Arc::clone(&store) as Arc<dyn Archive>,
         operate: Arc::clone(&store) as Arc<dyn Operate>,
         routes: Arc::clone(&routes),
         accounts: countries(&settings),
-        notices,
+        notifications,
         clock,
         wake,
         due,
@@ -287,9 +287,9 @@ async fn start_sandbox(
 }
 
 /// What has been on hold since an earlier process is said once more, and counted.
-async fn tell_of_holds(store: &dyn Archive, notices: &Notices) {
+async fn tell_of_holds(store: &dyn Archive, notifications: &Notifications) {
     for hold in store.holds().await.unwrap_or_default() {
-        notices.lasts(&hold.account, hold.campaign.as_deref());
+        notifications.lasts(&hold.account, hold.campaign.as_deref());
         let HoldView { account, campaign, reason, since, waiting, .. } = &hold;
         tracing::warn!(account, campaign = campaign.as_deref(), reason, since, waiting, "hold lasts");
     }

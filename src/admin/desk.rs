@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use http::StatusCode;
 use tokio::sync::Notify;
 
-use crate::alert::Notices;
+use crate::alert::Notifications;
 use crate::clock::{Clock, Stopwatch};
 use crate::event::act::{Acted, Action};
 use crate::event::plain_account;
@@ -16,7 +16,7 @@ use crate::event::view::{Filter, Page};
 use crate::phone::{self, Country};
 use crate::receive::Problem;
 use crate::route::Routes;
-use crate::route::wakes::Wakes;
+use crate::route::notifiers::LookupNotifiers;
 use crate::serri::sandbox::Sandbox;
 use crate::store::{Archive, Operate, StoreError};
 
@@ -31,13 +31,13 @@ pub struct Desk {
     /// The accounts as sends name them, with the country of their numbers.
     pub accounts: BTreeMap<String, Country>,
     /// Where turns of holds are told.
-    pub notices: Arc<Notices>,
+    pub notifications: Arc<Notifications>,
     /// The time.
     pub clock: Clock,
     /// Told when there is something to send.
     pub wake: Arc<Notify>,
     /// Told when there is something to look up.
-    pub due: Arc<Wakes>,
+    pub due: Arc<LookupNotifiers>,
     /// What stands in for Serri, if anything does.
     pub sandbox: Option<Sandbox>,
 }
@@ -83,7 +83,7 @@ impl Desk {
     /// Carries out what a person decided, and tells whoever has to know.
     pub async fn act(&self, action: Action) -> Answer<Acted> {
         let acted = self.operate.act(action, self.clock.now()).await.map_err(unusable)?;
-        self.notices.tell(acted.holds.clone());
+        self.notifications.tell(acted.holds.clone());
         self.wake.notify_one();
         Ok(acted)
     }

@@ -264,7 +264,7 @@ impl Plan {
             }
             SendState::Waiting | SendState::Sending => say(Does::Skip, format!("send {id} is on its way")),
             SendState::Sent if old.reached_at.is_none() => {
-                say(Does::Send, format!("send {id} reached nobody: a dry run, or a detour"));
+                say(Does::Send, format!("send {id} reached nobody: a dry run, or redirected to a tester"));
                 self.revivals.push(Revival::Again { id, attempts: old.attempts, state: old.state, send });
             }
             SendState::Sent if again => {

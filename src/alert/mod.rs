@@ -3,9 +3,9 @@
 //!
 //! The store keeps what is to be told and to whom it was: a restart loses none, and repeats none that was taken.
 
-mod notice;
+mod format;
 mod target;
-mod teller;
+mod notifier;
 mod watch;
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::outbound::Outbound;
 use crate::serri::Caller;
 use crate::store::Store;
 use crate::telemetry::{HoldLabels, HoldTurnLabels, Metrics};
-use teller::Teller;
+use notifier::Notifier;
 use watch::{Outbox, Watch};
 
 pub use target::Target;
@@ -31,7 +31,7 @@ const KEPT: Duration = Duration::from_secs(2 * 3_600);
 
 /// Where turns of holds are told.
 #[derive(Debug)]
-pub struct Notices {
+pub struct Notifications {
     metrics: Arc<Metrics>,
     outbox: mpsc::UnboundedSender<Message>,
 }
@@ -60,7 +60,7 @@ pub struct Alerter {
     /// What happens.
     pub inbox: mpsc::UnboundedReceiver<Message>,
     /// Where reminders are told.
-    pub notices: Arc<Notices>,
+    pub notifications: Arc<Notifications>,
 }
 
 /// What telling needs.
@@ -75,7 +75,7 @@ pub struct Means {
     pub clock: Clock,
 }
 
-impl Notices {
+impl Notifications {
     /// Where turns are told, and where those who tell others take them from.
     pub fn new(metrics: Arc<Metrics>) -> (Arc<Self>, mpsc::UnboundedReceiver<Message>) {
         let (outbox, inbox) = mpsc::unbounded_channel();
@@ -194,16 +194,16 @@ fn log_account(change: &AccountChange) {
 impl Alerter {
     /// Tells until told to stop. What was not told then is told after the next start.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { targets, remind, unreachable_after, means, inbox, notices } = self;
+        let Self { targets, remind, unreachable_after, means, inbox, notifications } = self;
         let (outboxes, tellers): (Vec<_>, Vec<_>) = targets
             .into_iter()
             .map(|target| {
                 let (outbox, inbox) = mpsc::unbounded_channel();
-                let teller = Teller::new(target, inbox);
-                (Outbox { to: teller.name.clone(), outbox }, teller.run(&means))
+                let notifier = Notifier::new(target, inbox);
+                (Outbox { to: notifier.name.clone(), outbox }, notifier.run(&means))
             })
             .unzip();
-        let watch = Watch::new((&means, &notices), (remind, unreachable_after), &outboxes);
+        let watch = Watch::new((&means, &notifications), (remind, unreachable_after), &outboxes);
         tokio::select! {
             biased;
             () = stop.cancelled() => {}

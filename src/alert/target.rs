@@ -9,7 +9,7 @@ use reqwest::{Method, Request, Url};
 use serde_json::json;
 
 use super::Means;
-use super::notice::{Notice, signature};
+use super::format::{Formatted, signature};
 use crate::event::{AccountChange, AccountTurn, Notification, Outcome, plain_account};
 use crate::secret::{Secret, SigningKey};
 use crate::serri::{Endpoint, payload};
@@ -70,10 +70,10 @@ impl Target {
     ///
     /// Why they did not take it.
     pub async fn tell(&self, notification: &Notification, means: &Means) -> Result<(), String> {
-        let notice = Notice(notification);
+        let formatted = Formatted(notification);
         match self {
             Self::Webhook { url, key } => {
-                let (id, body) = (notice.id(), notice.json());
+                let (id, body) = (formatted.id(), formatted.json());
                 let at = means.clock.now().as_seconds().to_string();
                 let signed = key.as_ref().map(|key| signature(key, &id, &at, &body));
                 let mut request = post(url, body);
@@ -86,7 +86,7 @@ impl Target {
                 }
                 means.post(request).await
             }
-            Self::Slack(url) => means.post(post(url, json!({ "text": notice.text() }).to_string())).await,
+            Self::Slack(url) => means.post(post(url, json!({ "text": formatted.text() }).to_string())).await,
             Self::Campaign { account, .. }
                 if is_silent(notification) && plain_account(notification.account()) == account =>
             {
@@ -94,7 +94,7 @@ impl Target {
                 Ok(())
             }
             Self::Campaign { endpoint, key, campaign, to, .. } => {
-                let payload = payload::notice(campaign, to, &notice.text());
+                let payload = payload::notice(campaign, to, &formatted.text());
                 let exchange = means.caller.call(endpoint, key, &payload).await;
                 match exchange.outcome {
                     Outcome::Sent { .. } => Ok(()),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{KEPT, Means, Message, Notices};
+use super::{KEPT, Means, Message, Notifications};
 use crate::clock::{Stopwatch, Timestamp};
-use crate::event::{NoticeId, Notification, Reach, Told};
+use crate::event::{Notification, NotificationId, NotificationStatus, Reach};
 
 /// How often it is looked whether somebody is to be reminded, and whether a hold is over.
 const LOOK: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ struct Outage {
 /// The state of the watch.
 pub struct Watch<'a> {
     means: &'a Means,
-    notices: &'a Notices,
+    notifications: &'a Notifications,
     remind: Duration,
     unreachable_after: Duration,
     outboxes: &'a [Outbox],
@@ -55,13 +55,13 @@ pub struct Watch<'a> {
 impl<'a> Watch<'a> {
     /// Reminds, and notifies of outages, after these spans.
     pub fn new(
-        (means, notices): (&'a Means, &'a Notices),
+        (means, notifications): (&'a Means, &'a Notifications),
         (remind, unreachable_after): (Duration, Duration),
         outboxes: &'a [Outbox],
     ) -> Self {
         let (outages, known, ended) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         let looked = Stopwatch::start();
-        Self { means, notices, remind, unreachable_after, outboxes, outages, known, ended, looked }
+        Self { means, notifications, remind, unreachable_after, outboxes, outages, known, ended, looked }
     }
 
     /// Watches for as long as there is an inbox.
@@ -96,14 +96,17 @@ impl<'a> Watch<'a> {
 
     /// What an earlier process could not deliver any more. Returns the last that is known; `None` if the store cannot be
     /// used.
-    async fn tell_what_was_left(&mut self) -> Option<NoticeId> {
+    async fn tell_what_was_left(&mut self) -> Option<NotificationId> {
         let store = &self.means.store;
         self.known = store.unreachable().await.ok()?.into_iter().collect();
-        let left = store.notices(self.means.clock.now().before(KEPT)).await.ok()?;
-        for Told { notification, to } in &left {
-            self.outboxes.iter().filter(|outbox| !to.contains(&outbox.to)).for_each(|outbox| outbox.put(notification));
+        let left = store.notifications(self.means.clock.now().before(KEPT)).await.ok()?;
+        for NotificationStatus { notification, targets } in &left {
+            self.outboxes
+                .iter()
+                .filter(|outbox| !targets.contains(&outbox.to))
+                .for_each(|outbox| outbox.put(notification));
         }
-        Some(left.last().map_or(NoticeId(0), |last| last.notification.id()))
+        Some(left.last().map_or(NotificationId(0), |last| last.notification.id()))
     }
 
     async fn remind(&mut self) {
@@ -111,7 +114,7 @@ impl<'a> Watch<'a> {
         let now = self.means.clock.now();
         // a store that cannot be used is told elsewhere
         if let Ok(due) = self.means.store.remind(now, now.before(self.remind)).await {
-            due.into_iter().for_each(|notification| self.notices.notify(notification));
+            due.into_iter().for_each(|notification| self.notifications.notify(notification));
         }
     }
 
@@ -170,7 +173,7 @@ impl<'a> Watch<'a> {
             Reach::Reachable => self.known.remove(&account),
         };
         if let Some(change) = changed {
-            self.notices.notify(Notification::Account(change));
+            self.notifications.notify(Notification::Account(change));
         }
         true
     }

@@ -6,10 +6,10 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::call::Call;
-use crate::config::source::{Manner, SampleSpec};
+use crate::config::source::{SampleSpec, SourceProfileSpec};
 use crate::config::{File, Written, route::RouteFile};
 use crate::route::example::call_of;
-use crate::route::{Route, check::Checked, manner_of};
+use crate::route::{Route, check::Checked, profile_spec_of};
 
 /// What both commands take.
 #[derive(Debug, Args)]
@@ -34,9 +34,9 @@ impl Input {
             let known: Vec<&str> = checked.routes.keys().map(String::as_str).collect();
             bail!("there is no route `{}`; there are: {}", self.route, known.join(", "));
         };
-        let manner = manner_of(&file.value, &checked.written).unwrap_or_default();
+        let profile_spec = profile_spec_of(&file.value, &checked.written).unwrap_or_default();
         let sample = self.sample(file, &checked.written)?;
-        let call = call_of(&sample, &manner_for(&sample, manner));
+        let call = call_of(&sample, &manner_for(&sample, profile_spec));
         Ok((route, call, sample.lookup))
     }
 
@@ -77,7 +77,7 @@ impl Input {
 }
 
 /// A given content type decides how a text is taken.
-fn manner_for(sample: &SampleSpec, manner: Manner) -> Manner {
+fn manner_for(sample: &SampleSpec, profile_spec: SourceProfileSpec) -> SourceProfileSpec {
     let typed = sample.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"));
-    if typed { Manner { body: manner.body.or(None), ..manner } } else { manner }
+    if typed { SourceProfileSpec { body: profile_spec.body.or(None), ..profile_spec } } else { profile_spec }
 }

@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         if setting.dir == Path::new("config") { String::new() } else { format!(" --config {}", setting.dir.display()) };
     say(&format!("wrote {}\n\nnext:", path.display()));
     say("  edit it: the campaign's name, and what stands in its template");
-    let signs_url = source.value.manner.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::signs_url);
+    let signs_url = source.value.profile_spec.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::signs_url);
     if signs_url && written.relay.value.server.public_url().is_none() {
         say("  set server.public_url in relay.yaml: this source signs the URL, and nothing starts without it");
     }
@@ -88,23 +88,23 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
         "# yaml-language-server: $schema=../schema/route.json\n# POST /webhooks/{route}: {}\nsource: {name}\n",
         source.title
     );
-    if source.manner.auth.is_none() {
+    if source.profile_spec.auth.is_none() {
         text.push_str("auth: bearer   # Authorization: Bearer <secret>; other ways: docs/ROUTES.md\n");
     }
-    if !source.manner.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::brings_its_key) {
+    if !source.profile_spec.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::brings_its_key) {
         let _ = writeln!(
             text,
             "secret: ${{{variable}:-{}}}   # {}: set {variable}. The value here is random, for trying out",
             secret(source),
             source
-                .manner
+                .profile_spec
                 .auth
                 .as_ref()
                 .and_then(|auth| auth.as_slice().first())
                 .map_or_else(|| "what it shows".to_owned(), way)
         );
     }
-    if source.manner.handshake.as_ref().is_some_and(HandshakeSpec::wants_a_token) {
+    if source.profile_spec.handshake.as_ref().is_some_and(HandshakeSpec::wants_a_token) {
         let variable = format!("{}_VERIFY_TOKEN", route.to_uppercase().replace('-', "_"));
         let _ = writeln!(
             text,
@@ -136,7 +136,9 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
 
 /// What a route has to add so that the relay can read what the source's events leave out.
 fn enrich(route: &str, source: &SourceFile) -> String {
-    let Some(spec) = source.manner.enrich.as_ref().filter(|spec| !spec.needs.is_empty()) else { return String::new() };
+    let Some(spec) = source.profile_spec.enrich.as_ref().filter(|spec| !spec.needs.is_empty()) else {
+        return String::new();
+    };
     // where the usual event has all, the call is an offer
     let lead = if source.usual_sample().is_some_and(|name| source.samples.get(name).is_some_and(|s| s.lookup.is_none()))
     {
@@ -156,7 +158,7 @@ fn enrich(route: &str, source: &SourceFile) -> String {
 
 /// A secret nobody guesses, in the form the source's scheme needs.
 fn secret(source: &SourceFile) -> String {
-    let standard = source.manner.auth.as_ref().is_some_and(|auth| {
+    let standard = source.profile_spec.auth.as_ref().is_some_and(|auth| {
         auth.as_slice().iter().any(|way| matches!(way, AuthSpec::Keyword(AuthKeyword::StandardWebhooks)))
     });
     if standard {

@@ -55,10 +55,10 @@ fn list<'a>(sources: impl Iterator<Item = &'a File<SourceFile>> + Clone) -> Stri
     for group in groups {
         let _ = writeln!(text, "{}", group.map_or("Your own", Group::title));
         for source in sources.clone().filter(|source| source.value.group == group) {
-            let first = source.value.manner.auth.as_ref().and_then(|auth| auth.as_slice().first());
+            let first = source.value.profile_spec.auth.as_ref().and_then(|auth| auth.as_slice().first());
             let proof = first.map_or_else(|| "as the route says".to_owned(), way);
-            let found = source.value.manner.contact.as_ref().is_some_and(|contact| contact.phone.is_some());
-            let phone = match (found, &source.value.manner.enrich) {
+            let found = source.value.profile_spec.contact.as_ref().is_some_and(|contact| contact.phone.is_some());
+            let phone = match (found, &source.value.profile_spec.enrich) {
                 (_, Some(_)) => "  (no phone in every event: the relay can read it)",
                 (true, None) => "",
                 (false, None) => "  (carries no phone)",
@@ -113,7 +113,7 @@ fn host(base: Option<&str>) -> &str {
 
 /// The URL that the sender is given, with `SECRET` where the route's secret stands in it.
 pub fn address(base: Option<&str>, route: &str, source: &SourceFile) -> String {
-    let first = source.manner.auth.as_ref().and_then(|auth| auth.as_slice().first());
+    let first = source.profile_spec.auth.as_ref().and_then(|auth| auth.as_slice().first());
     let secret = match first {
         Some(AuthSpec::Keyword(AuthKeyword::Path)) => "/SECRET".to_owned(),
         Some(AuthSpec::Form(AuthForm::Query(query))) => format!("?{}=SECRET", query.name),
@@ -141,34 +141,34 @@ fn in_order(source: &SourceFile) -> Vec<(&String, &SampleSpec)> {
 /// What stands above the rules of a route.
 fn head(name: &str, source: &SourceFile) -> String {
     let mut text = format!("source: {name}\n");
-    if source.manner.auth.is_none() {
+    if source.profile_spec.auth.is_none() {
         text.push_str("auth: bearer   # or another way: docs/ROUTES.md\n");
     }
-    if !source.manner.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::brings_its_key) {
+    if !source.profile_spec.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::brings_its_key) {
         text.push_str("secret: ${MY_SECRET}\n");
     }
-    if source.manner.handshake.as_ref().is_some_and(HandshakeSpec::wants_a_token) {
+    if source.profile_spec.handshake.as_ref().is_some_and(HandshakeSpec::wants_a_token) {
         text.push_str("verify_token: ${MY_VERIFY_TOKEN}\n");
     }
-    for key in source.manner.enrich.iter().flat_map(|enrich| enrich.needs.keys()) {
+    for key in source.profile_spec.enrich.iter().flat_map(|enrich| enrich.needs.keys()) {
         let _ = writeln!(text, "enrich: {{ {key}: \"${{MY_READ_{}}}\" }}", key.to_uppercase());
     }
     text
 }
 
 fn facts(source: &SourceFile, url: &str) -> String {
-    let manner = &source.manner;
-    let event = manner.event.clone().unwrap_or_default();
+    let profile_spec = &source.profile_spec;
+    let event = profile_spec.event.clone().unwrap_or_default();
     let code = |text: &str| format!("`{}`", text.replace('|', "\\|"));
     let mut lines = vec![("URL", code(url)), ("Proof", proof(source))];
-    lines.push(("Body", format!("{:?}", manner.body.unwrap_or_default()).to_lowercase()));
+    lines.push(("Body", format!("{:?}", profile_spec.body.unwrap_or_default()).to_lowercase()));
     if let Some(each) = &event.each {
         lines.push(("Events of a call", format!("each entry of {}", code(each))));
     }
     let none = "none: equal bodies within ten minutes count as one event";
     lines.push(("Event id", event.id.as_deref().map_or_else(|| none.to_owned(), code)));
     lines.push(("Event type", event.kind.as_deref().map_or_else(|| "none".to_owned(), code)));
-    let contact = manner.contact.clone().unwrap_or_default();
+    let contact = profile_spec.contact.clone().unwrap_or_default();
     for (title, places) in [
         ("Phone", &contact.phone),
         ("Name", &contact.name),
@@ -181,7 +181,7 @@ fn facts(source: &SourceFile, url: &str) -> String {
             lines.push((title, places.as_slice().iter().map(|place| code(place)).collect::<Vec<_>>().join(", ")));
         }
     }
-    if let Some(enrich) = &manner.enrich {
+    if let Some(enrich) = &profile_spec.enrich {
         lines.push(("Read call", read_call(enrich)));
         lines.extend(
             enrich
@@ -190,13 +190,13 @@ fn facts(source: &SourceFile, url: &str) -> String {
                 .map(|(key, what)| (if key == "base" { "It needs `base`" } else { "It needs `token`" }, what.clone())),
         );
     }
-    let answer = manner.answer.clone().unwrap_or_default();
+    let answer = profile_spec.answer.clone().unwrap_or_default();
     let body = answer.body.as_deref().map_or_else(|| "a report as JSON".to_owned(), |body| code(body.trim()));
     lines.push(("Answer", format!("{}, {body}; overloaded: {}", answer.status.unwrap_or(200), overload(source))));
-    if let Some(HandshakeSpec::Several(forms)) = &manner.handshake {
+    if let Some(HandshakeSpec::Several(forms)) = &profile_spec.handshake {
         lines.push(("Handshake", forms.iter().map(handshake).collect::<Vec<_>>().join("; ")));
     }
-    if let Some(redacted) = &manner.redact {
+    if let Some(redacted) = &profile_spec.redact {
         lines.push(("Never kept", redacted.iter().map(|path| code(path)).collect::<Vec<_>>().join(", ")));
     }
     if let Some(facts) = &source.facts {
@@ -226,7 +226,7 @@ fn read_call(spec: &EnrichSpec) -> String {
 }
 
 fn overload(source: &SourceFile) -> String {
-    match source.manner.overload.map_or((503, RetryAfterUnit::S), OverloadSpec::parts) {
+    match source.profile_spec.overload.map_or((503, RetryAfterUnit::S), OverloadSpec::parts) {
         (status, RetryAfterUnit::S) => status.to_string(),
         (status, RetryAfterUnit::Ms) => format!("{status}, Retry-After in milliseconds"),
     }
@@ -280,7 +280,7 @@ fn handshake(form: &HandshakeForm) -> String {
 
 /// How a source proves itself, in some words.
 fn proof(source: &SourceFile) -> String {
-    let Some(auth) = &source.manner.auth else {
+    let Some(auth) = &source.profile_spec.auth else {
         return "no default: the route says (auth: bearer, header, query, path, hmac ...)".into();
     };
     auth.as_slice().iter().map(way).collect::<Vec<_>>().join(", or ")

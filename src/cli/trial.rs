@@ -61,7 +61,7 @@ fn read(path: &Path) -> anyhow::Result<Value> {
 
 /// The URL of the lookup that an event still needs, or why there is none.
 fn lookup(route: &Route, event: &NewEvent) -> Option<Result<String, String>> {
-    let enrichment = route.knowledge.enrichment.as_ref().filter(|_| event.lookup)?;
+    let enrichment = route.profile.enrichment.as_ref().filter(|_| event.lookup)?;
     let url = route.lookup_url(&kept(event));
     Some(url.map(|url| url.map(|url| enrichment.shown(&url)).unwrap_or_default()))
 }

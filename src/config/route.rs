@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::one_or_many::OneOrMany;
 use super::send_options::SendOptionsSpec;
-use super::source::Manner;
+use super::source::SourceProfileSpec;
 
 /// A webhook address, `POST /webhooks/NAME`.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -30,7 +30,7 @@ pub struct RouteFile {
     pub default_country: Option<String>,
     /// What overrides the source for this route.
     #[serde(flatten)]
-    pub manner: Manner,
+    pub profile_spec: SourceProfileSpec,
     /// Options for all its sends.
     #[serde(flatten)]
     pub options: SendOptionsSpec,

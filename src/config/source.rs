@@ -1,6 +1,6 @@
 //! A source as written: how one kind of sender signs, packs and names its events.
 //!
-//! `config/sources/NAME.yaml` is a [`SourceFile`]; a route may override any key of its [`Manner`].
+//! `config/sources/NAME.yaml` is a [`SourceFile`]; a route may override any key of its [`SourceProfileSpec`].
 
 use std::collections::BTreeMap;
 
@@ -36,12 +36,12 @@ pub struct SourceFile {
     /// Why its events bring no phone number (or some of them do not), and the way round it.
     #[serde(default)]
     pub no_phone: Option<String>,
-    /// Where this knowledge comes from.
+    /// Where this profile comes from.
     #[serde(default)]
     pub facts: Option<FactsSpec>,
     /// How it signs, packs and names its events.
     #[serde(flatten)]
-    pub manner: Manner,
+    pub profile_spec: SourceProfileSpec,
     /// Calls as this sender makes them, by name.
     #[serde(default)]
     pub samples: BTreeMap<String, SampleSpec>,
@@ -97,7 +97,7 @@ impl Group {
     }
 }
 
-/// Where the knowledge of a source comes from.
+/// Where the profile of a source comes from.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 pub struct FactsSpec {
     /// The documents and code it was taken from.
@@ -126,7 +126,7 @@ pub enum Confidence {
 
 /// How a sender signs, packs and names its events. A route may override each of these for itself.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-pub struct Manner {
+pub struct SourceProfileSpec {
     /// How the body is packed.
     #[serde(default)]
     pub body: Option<BodyFormat>,

@@ -9,7 +9,7 @@ use super::Deliverer;
 use super::schedule::Tried;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::event::{Attempt, Claimed, Outcome, Probed, Settlement};
-use crate::route::Detour;
+use crate::route::TestMode;
 use crate::serri::{Exchange, payload};
 
 /// An attempt that ended.
@@ -47,7 +47,7 @@ impl Deliverer {
         let Exchange { status, answer, outcome } = self.call(send).await;
         let attempt = Attempt { at, took: watch.elapsed(), status, answer, outcome };
         let settlement = self.settlement(send, attempt);
-        self.report_attempt(send, settlement.number, &settlement.attempt, &settlement.fate);
+        self.report_attempt(send, settlement.number, &settlement.attempt, &settlement.next_step);
         settlement
     }
 
@@ -61,17 +61,17 @@ impl Deliverer {
             in_doubt: send.uncertain,
             uncertain: policy.uncertain.of(&send.guards),
         };
-        let fate = policy.fate(tried, &attempt, fastrand::f64());
+        let next_step = policy.next_step(tried, &attempt, fastrand::f64());
         let probed = send.probe.map(|probe| Probed { hold: probe.hold, verdict: policy.verdict(probe, &attempt) });
-        let reached = self.way(send) == Detour::default();
-        Settlement { id: send.id, number: send.attempts + 1, attempt, fate, probed, reached }
+        let reached = self.way(send) == TestMode::default();
+        Settlement { id: send.id, number: send.attempts + 1, attempt, next_step, probed, reached }
     }
 
     /// Where a send goes: as its rule said when it was made, or as its route or account says now.
-    fn way(&self, send: &Claimed) -> Detour {
-        let account = self.accounts.get(&send.account).map(|account| account.detour.clone()).unwrap_or_default();
-        let route = self.routes.get(&send.route).map(|route| route.detour().clone()).unwrap_or_default();
-        Detour {
+    fn way(&self, send: &Claimed) -> TestMode {
+        let account = self.accounts.get(&send.account).map(|account| account.test_mode.clone()).unwrap_or_default();
+        let route = self.routes.get(&send.route).map(|route| route.test_mode().clone()).unwrap_or_default();
+        TestMode {
             redirect_to: route.redirect_to.or(account.redirect_to).or_else(|| send.guards.redirect_to.clone()),
             dry_run: send.guards.dry_run || route.dry_run || account.dry_run,
         }
@@ -82,12 +82,12 @@ impl Deliverer {
             return Exchange::without_account(&send.account);
         };
         match self.way(send) {
-            Detour { dry_run: true, .. } => Exchange::dry_run(),
-            Detour { redirect_to: Some(number), .. } => {
+            TestMode { dry_run: true, .. } => Exchange::dry_run(),
+            TestMode { redirect_to: Some(number), .. } => {
                 let payload = payload::redirected(&send.payload, &number);
                 self.caller.call(&account.endpoint, &account.key, &payload).await
             }
-            Detour { .. } => self.caller.call(&account.endpoint, &account.key, &send.payload).await,
+            TestMode { .. } => self.caller.call(&account.endpoint, &account.key, &send.payload).await,
         }
     }
 }

@@ -94,7 +94,7 @@ impl Breaker {
     }
 
     /// A clock that was set back must not keep it open for as long as it was ahead.
-    pub fn forgive(&mut self, now: Timestamp) {
+    pub fn clamp_to(&mut self, now: Timestamp) {
         if let Some(open) = &mut self.open {
             open.until = open.until.min(now.after(self.longest));
             open.since = open.since.min(now);

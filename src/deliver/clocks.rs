@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::NET;
+use super::POLL_INTERVAL;
 use crate::clock::{Clock, Stopwatch, Timestamp};
 use crate::store::{Correction, Lease};
 
@@ -85,7 +85,7 @@ impl Clocks {
         self.looked = elapsed;
         self.pause = Duration::ZERO;
         // a loop that waits longer than this is none of a relay; its calls must not lose their leases to a stop, either
-        self.ran = self.ran.saturating_add(passed.min(expected).min(NET.saturating_add(JUMP)));
+        self.ran = self.ran.saturating_add(passed.min(expected).min(POLL_INTERVAL.saturating_add(JUMP)));
         let now = self.wall.now();
         let ahead_ms = now.before(elapsed).0;
         let by_ms = ahead_ms.saturating_sub(self.ahead_ms);

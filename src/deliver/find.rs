@@ -11,8 +11,8 @@ use serde_json::Value as Json;
 use super::answers::{Answers, Question};
 use super::schedule::{Policy, Tried};
 use crate::clock::{Clock, Stopwatch, Timestamp};
-use crate::event::lookup::{Lookup, LookupFate, LookupSettlement};
-use crate::event::{Attempt, Fate, OnUncertain, Outcome, UncertainPolicy, UnknownRefusal};
+use crate::event::lookup::{Lookup, LookupNextStep, LookupSettlement};
+use crate::event::{Attempt, NextStep, OnUncertain, Outcome, UncertainPolicy, UnknownRefusal};
 use crate::outbound::{Fetch, kept};
 use crate::route::Route;
 use crate::source::enrich::missing;
@@ -84,20 +84,20 @@ impl Finder {
     /// What follows from an attempt.
     fn settlement(&self, lookup: &Lookup, (at, took): (Timestamp, Duration), exchange: Exchange) -> LookupSettlement {
         let Exchange { status, answer, found } = exchange;
-        let (outcome, fate) = match found {
+        let (outcome, next_step) = match found {
             Ok(found) => ("found", self.route.complete(&lookup.event, found)),
             Err(outcome) => {
                 let name = outcome.name();
                 (name, self.next(lookup, &Attempt { at, took, status, answer: String::new(), outcome }))
             }
         };
-        LookupSettlement { seq: lookup.seq, number: lookup.attempts + 1, at, took, status, outcome, answer, fate }
+        LookupSettlement { seq: lookup.seq, number: lookup.attempts + 1, at, took, status, outcome, answer, next_step }
     }
 
     /// Makes the call, unless one that was made since the event came has its answer.
     async fn look_up(&self, lookup: &Lookup) -> Exchange {
         let route = &self.route;
-        let Some(enrichment) = &route.knowledge.enrichment else { return Exchange::without_call(Ok(None)) };
+        let Some(enrichment) = &route.profile.enrichment else { return Exchange::without_call(Ok(None)) };
         if let Some(answer) = enrichment.stand_in_answer() {
             tracing::warn!(
                 route = route.name,
@@ -130,32 +130,32 @@ impl Finder {
     }
 
     /// What follows from an attempt in which nothing was found.
-    fn next(&self, lookup: &Lookup, attempt: &Attempt) -> LookupFate {
+    fn next(&self, lookup: &Lookup, attempt: &Attempt) -> LookupNextStep {
         let policy = self.policy;
         // a call that only reads may be made again
         let uncertain = UncertainPolicy { on_uncertain: OnUncertain::Retry, tries: NonZeroU32::MAX };
         let tried = Tried { used: lookup.attempts, since: lookup.since, probe: None, in_doubt: 0, uncertain };
-        match policy.fate(tried, attempt, fastrand::f64()) {
-            Fate::Retry { due, reason, since } => LookupFate::Retry { due, reason, since },
-            Fate::Stopped { reason, .. } => {
+        match policy.next_step(tried, attempt, fastrand::f64()) {
+            NextStep::Retry { due, reason, since } => LookupNextStep::Retry { due, reason, since },
+            NextStep::Blocked { reason, .. } => {
                 let ended = attempt.at.after(attempt.took);
                 let due = policy.patience(lookup.attempts, ended, fastrand::f64());
-                LookupFate::Retry { due, reason, since: Some(ended) }
+                LookupNextStep::Retry { due, reason, since: Some(ended) }
             }
-            Fate::Failed { reason } | Fate::Held { reason, .. } => LookupFate::Failed { reason },
-            Fate::Doubtful(UnknownRefusal { reason, .. }) => LookupFate::Failed { reason },
-            Fate::Sent { .. } => LookupFate::Failed { reason: "nothing was found".into() },
+            NextStep::Failed { reason } | NextStep::NeedsDecision { reason, .. } => LookupNextStep::Failed { reason },
+            NextStep::Doubtful(UnknownRefusal { reason, .. }) => LookupNextStep::Failed { reason },
+            NextStep::Sent { .. } => LookupNextStep::Failed { reason: "nothing was found".into() },
         }
     }
 
     fn report(&self, lookup: &Lookup, settlement: &LookupSettlement, hint: Option<&str>) {
-        let LookupSettlement { number: attempt, outcome, status, took, fate, .. } = settlement;
+        let LookupSettlement { number: attempt, outcome, status, took, next_step, .. } = settlement;
         let labels = LookupLabels { route: (&lookup.route).into(), outcome };
         self.metrics.lookups.get_or_create(&labels).inc();
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (route, event) = (&*lookup.route, &*lookup.event.id);
-        match fate {
-            LookupFate::Found { made, .. } => {
+        match next_step {
+            LookupNextStep::Found { made, .. } => {
                 let count = made.sends.len();
                 match made.sends.iter().find_map(|send| send.content.as_ref().err()) {
                     None => {
@@ -176,10 +176,10 @@ impl Finder {
                     }
                 }
             }
-            LookupFate::Retry { due, reason, .. } => {
+            LookupNextStep::Retry { due, reason, .. } => {
                 tracing::warn!(route, event, attempt, outcome, status, took_ms, reason, hint, next = %due, "lookup attempted");
             }
-            LookupFate::Failed { reason } => {
+            LookupNextStep::Failed { reason } => {
                 let next = "failed";
                 tracing::error!(route, event, attempt, outcome, status, took_ms, reason, next, "lookup attempted");
             }

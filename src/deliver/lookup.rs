@@ -16,12 +16,12 @@ use super::answers::Answers;
 use super::clocks::Clocks;
 use super::find::Finder;
 use super::pace::Pace;
-use super::{NET, STORE_PAUSE, Settings};
+use super::{POLL_INTERVAL, STORE_PAUSE, Settings};
 use crate::clock::{Clock, Timestamp};
 use crate::config::unit::Rate;
-use crate::event::lookup::{LookupFate, LookupSettlement};
+use crate::event::lookup::{LookupNextStep, LookupSettlement};
 use crate::outbound::Fetch;
-use crate::route::wakes::Wakes;
+use crate::route::notifiers::LookupNotifiers;
 use crate::route::{Route, Routes};
 use crate::store::{LookupRequest, Store, StoreError};
 use crate::telemetry::Metrics;
@@ -42,7 +42,7 @@ pub struct Lookups {
     /// The time.
     pub clock: Clock,
     /// Told when an event of a route was stored that needs one.
-    pub due: Arc<Wakes>,
+    pub due: Arc<LookupNotifiers>,
     /// To be told when sends were stored.
     pub wake: Arc<Notify>,
     /// What is counted.
@@ -64,7 +64,7 @@ impl Lookups {
         let mut loops = JoinSet::new();
         for (name, route) in lookups.routes.iter() {
             // one that no longer looks anything up still has to finish what it was asked for before
-            if route.knowledge.enrichment.is_some() || waiting.contains_key(name) {
+            if route.profile.enrichment.is_some() || waiting.contains_key(name) {
                 loops.spawn(Run::new(Arc::clone(&lookups), route).run(stop.clone()));
             }
         }
@@ -100,7 +100,7 @@ struct Run {
     under_way: JoinSet<LookupSettlement>,
     settled: Vec<LookupSettlement>,
     /// Something may be ready that was not claimed.
-    hungry: bool,
+    may_have_ready: bool,
     /// Whether those that were tried before come first, the next time.
     retries_first: bool,
     next_due: Option<Timestamp>,
@@ -110,7 +110,7 @@ struct Run {
 
 impl Run {
     fn new(lookups: Arc<Lookups>, route: &Arc<Route>) -> Self {
-        let rate = route.knowledge.enrichment.as_ref().map_or(Rate(None), |call| call.rate);
+        let rate = route.profile.enrichment.as_ref().map_or(Rate(None), |call| call.rate);
         let finder = Finder {
             route: Arc::clone(route),
             outbound: Arc::clone(&lookups.outbound),
@@ -127,7 +127,7 @@ impl Run {
             pace: Pace::new(rate),
             under_way: JoinSet::new(),
             settled: Vec::new(),
-            hungry: true,
+            may_have_ready: true,
             retries_first: false,
             next_due: None,
             pause_until: None,
@@ -150,7 +150,7 @@ impl Run {
             tokio::select! {
                 biased;
                 Some(done) = self.under_way.join_next() => self.collect(done),
-                () = woken => self.hungry = true,
+                () = woken => self.may_have_ready = true,
                 () = tokio::time::sleep(pause) => self.look_again(),
                 () = stop.cancelled() => {}
             }
@@ -176,7 +176,7 @@ impl Run {
             }
             next = self.under_way.try_join_next();
         }
-        self.hungry = true;
+        self.may_have_ready = true;
     }
 
     async fn settle(&mut self) {
@@ -195,10 +195,10 @@ impl Run {
             }
         }
         for settlement in settlements.iter() {
-            match &settlement.fate {
-                LookupFate::Retry { due, .. } => self.next_due = self.next_due.into_iter().chain([*due]).min(),
-                LookupFate::Found { .. } => self.lookups.wake.notify_one(),
-                LookupFate::Failed { .. } => {}
+            match &settlement.next_step {
+                LookupNextStep::Retry { due, .. } => self.next_due = self.next_due.into_iter().chain([*due]).min(),
+                LookupNextStep::Found { .. } => self.lookups.wake.notify_one(),
+                LookupNextStep::Failed { .. } => {}
             }
         }
     }
@@ -207,7 +207,7 @@ impl Run {
     async fn claim(&mut self) {
         let now = self.lookups.clock.now();
         let count = self.pace.available(now).min(self.room());
-        if !self.hungry || self.is_paused() || count == 0 {
+        if !self.may_have_ready || self.is_paused() || count == 0 {
             return;
         }
         let lease = self.clocks.lease(self.lookups.settings.lease());
@@ -221,7 +221,7 @@ impl Run {
         self.next_due = claims.next_due;
         self.retries_first = !self.retries_first;
         self.pace.take(claims.lookups.len(), now);
-        self.hungry = claims.lookups.len() == count;
+        self.may_have_ready = claims.lookups.len() == count;
         for lookup in claims.lookups {
             self.under_way.spawn(Arc::clone(&self.finder).find(lookup));
         }
@@ -238,21 +238,21 @@ impl Run {
     /// How long there is nothing to do but wait for calls to end.
     fn pause(&self) -> Duration {
         let now = self.lookups.clock.now();
-        let mut at = now.after(self.lookups.settings.net);
+        let mut at = now.after(self.lookups.settings.poll_interval);
         if let Some(until) = self.pause_until.filter(|until| *until > now) {
             return until.since(now);
         }
         if self.room() > 0 {
-            // hungry and nothing claimed: the rate forbids it for a moment
+            // something may be ready and nothing is claimed: the rate forbids it for a moment
             let next = self.pace.next(now);
             at = self.next_due.map_or(at, |due| at.min(due.max(next)));
-            at = if self.hungry { at.min(next) } else { at };
+            at = if self.may_have_ready { at.min(next) } else { at };
         }
         at.since(now).max(Duration::from_millis(1))
     }
 
     fn look_again(&mut self) {
-        self.pace.forgive(self.lookups.clock.now(), NET);
-        self.hungry = true;
+        self.pace.clamp_to(self.lookups.clock.now(), POLL_INTERVAL);
+        self.may_have_ready = true;
     }
 }

@@ -27,13 +27,13 @@ use futures_util::future::FutureExt as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::alert::Notices;
+use crate::alert::Notifications;
 use crate::clock::Clock;
 use crate::config::unit::Rate;
-use crate::route::{Detour, Routes};
+use crate::route::{Routes, TestMode};
 use crate::secret::Secret;
 use crate::serri::{Caller, Endpoint};
-use crate::store::{Store, TestMode};
+use crate::store::{Store, TestScope};
 use crate::telemetry::Metrics;
 use run::Run;
 
@@ -41,7 +41,7 @@ pub use lookup::Lookups;
 pub use schedule::Policy;
 
 /// How often the store is asked although nothing said that something is due: a net, not the way.
-pub const NET: Duration = Duration::from_secs(5);
+pub const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How much longer than a call a lease lasts: an outcome may have to wait for the store.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ pub struct Account {
     /// Those of campaigns that have one of their own.
     pub campaign_rates: BTreeMap<String, Rate>,
     /// Where its sends go instead of to customers.
-    pub detour: Detour,
+    pub test_mode: TestMode,
 }
 
 /// How sends are delivered.
@@ -73,8 +73,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// When failed sends are tried again.
     pub policy: Policy,
-    /// How often the store is asked although nothing said that something is due; as a rule [`NET`].
-    pub net: Duration,
+    /// How often the store is asked although nothing said that something is due; as a rule [`POLL_INTERVAL`].
+    pub poll_interval: Duration,
 }
 
 impl Settings {
@@ -103,7 +103,7 @@ pub struct Deliverer {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Where turns of holds are told.
-    pub notices: Arc<Notices>,
+    pub notifications: Arc<Notifications>,
 }
 
 /// Looks up and delivers until told to stop; then finishes what is under way and writes it down. If one of the two panics,
@@ -136,13 +136,13 @@ impl Deliverer {
     }
 
     /// What goes to nobody, or to a tester, whatever its rule says.
-    fn test_modes(&self) -> Vec<(TestMode, String)> {
-        let is_tested = |detour: &Detour| *detour != Detour::default();
-        let accounts = self.accounts.iter().filter(|(_, account)| is_tested(&account.detour));
-        let routes = self.routes.iter().filter(|(_, route)| is_tested(route.detour()));
+    fn test_modes(&self) -> Vec<(TestScope, String)> {
+        let is_tested = |test_mode: &TestMode| *test_mode != TestMode::default();
+        let accounts = self.accounts.iter().filter(|(_, account)| is_tested(&account.test_mode));
+        let routes = self.routes.iter().filter(|(_, route)| is_tested(route.test_mode()));
         accounts
-            .map(|(name, _)| (TestMode::Account, name.clone()))
-            .chain(routes.map(|(name, _)| (TestMode::Route, name.clone())))
+            .map(|(name, _)| (TestScope::Account, name.clone()))
+            .chain(routes.map(|(name, _)| (TestScope::Route, name.clone())))
             .collect()
     }
 
@@ -153,7 +153,7 @@ impl Deliverer {
                 let recovered = self.store.recover(self.clock.now(), self.settings.policy.uncertain).await?;
                 report::recovered(recovered);
                 if recovered.held > 0 {
-                    self.notices.look();
+                    self.notifications.look();
                 }
                 self.store.keep_test_modes(self.test_modes()).await?;
                 self.remap().await

@@ -135,7 +135,7 @@ impl Pace {
     }
 
     /// A clock that was set back must not hold sends up for as long as it was ahead.
-    pub fn forgive(&mut self, now: Timestamp, longest: Duration) {
+    pub fn clamp_to(&mut self, now: Timestamp, longest: Duration) {
         let latest = now.0.saturating_mul(1_000).saturating_add(self.burst());
         self.full_at_us = self.full_at_us.min(latest);
         self.not_before = self.not_before.min(now.after(longest));
@@ -211,7 +211,7 @@ mod tests {
         fn a_clock_set_back_costs_no_more_than_the_burst(ahead in 0_i64..10_000_000) {
             let mut pace = Pace::new("20/s".parse().expect("rate"));
             pace.take(50, Timestamp(ahead));
-            pace.forgive(Timestamp(0), Duration::from_secs(600));
+            pace.clamp_to(Timestamp(0), Duration::from_secs(600));
             prop_assert!(pace.next(Timestamp(0)).0 <= 100);
         }
     }

@@ -37,7 +37,7 @@ impl Deliverer {
             );
         }
         let changes = self.store.keep_versions(rules, self.clock.now()).await?;
-        self.notices.tell(changes);
+        self.notifications.tell(changes);
         Ok(())
     }
 

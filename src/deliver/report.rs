@@ -2,13 +2,13 @@
 
 use super::Deliverer;
 use super::breaker::Turn;
-use crate::event::{Attempt, Claimed, Fate, HoldScope, Reach};
+use crate::event::{Attempt, Claimed, HoldScope, NextStep, Reach};
 use crate::mask;
 use crate::store::{Recovered, Reported};
 use crate::telemetry::{AttemptLabels, HoldTurnLabels, Label, UnknownLabels};
 
 impl Deliverer {
-    pub(super) fn report_attempt(&self, send: &Claimed, number: u32, attempt: &Attempt, fate: &Fate) {
+    pub(super) fn report_attempt(&self, send: &Claimed, number: u32, attempt: &Attempt, next_step: &NextStep) {
         let outcome = attempt.outcome.name();
         self.metrics.attempts.get_or_create(&AttemptLabels { account: (&send.account).into(), outcome }).inc();
         self.metrics.attempt_seconds.observe(attempt.took.as_secs_f64());
@@ -27,27 +27,27 @@ impl Deliverer {
                 )
             };
         }
-        match fate {
-            Fate::Sent { message_id } => {
+        match next_step {
+            NextStep::Sent { message_id } => {
                 attempted!(info, message_id = message_id.as_deref());
             }
-            Fate::Retry { due, .. } => {
+            NextStep::Retry { due, .. } => {
                 attempted!(warn, reason, next = %due);
             }
-            Fate::Stopped { scope, .. } => {
+            NextStep::Blocked { scope, .. } => {
                 let next = match scope {
                     HoldScope::Account => "waits until the account works again",
                     HoldScope::Campaign => "waits until the campaign works again",
                 };
                 attempted!(warn, reason, next);
             }
-            Fate::Doubtful(_) => {
+            NextStep::Doubtful(_) => {
                 self.count_unknown(reason);
                 let next = "failed, unless others are refused the same way: then it waits with them";
                 attempted!(error, reason, unknown_answer = true, next);
             }
-            Fate::Failed { .. } | Fate::Held { .. } => {
-                let next = if fate.needs_decision() { "held for a person to decide" } else { "failed" };
+            NextStep::Failed { .. } | NextStep::NeedsDecision { .. } => {
+                let next = if next_step.needs_decision() { "held for a person to decide" } else { "failed" };
                 attempted!(error, reason, next);
             }
         }
@@ -66,7 +66,7 @@ impl Deliverer {
 
     /// A breaker is a hold of this process alone: it has a line and a count. Only if it lasts is anybody notified of it.
     pub(super) fn report_breaker(&self, account: &str, turn: Turn) {
-        self.notices.reach(
+        self.notifications.reach(
             account,
             match turn {
                 Turn::Opened => Reach::Unreachable { since: self.clock.now() },
@@ -97,9 +97,9 @@ impl Deliverer {
 impl Deliverer {
     /// What followed from what was written down.
     pub(super) fn report_written(&self, reported: Reported) {
-        self.notices.tell(reported.holds);
+        self.notifications.tell(reported.holds);
         if reported.left_uncertain > 0 {
-            self.notices.look();
+            self.notifications.look();
         }
     }
 }

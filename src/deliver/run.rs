@@ -15,7 +15,7 @@ use super::throttle::{Throttle, Throttles};
 use super::{Deliverer, STORE_PAUSE};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, HoldScope, HoldTurn, Returned, Settlement, Start, Why};
-use crate::store::{ClaimRequest, Claims, Correction, Latest, Report, Reported, StoreError, Want};
+use crate::store::{ClaimRequest, Claims, Correction, Latest, Quota, Report, Reported, StoreError};
 
 /// What was to be written down, and what followed from it.
 type Written = (Arc<Report>, Result<Reported, StoreError>);
@@ -32,7 +32,7 @@ pub struct Run {
     writing: Fuse<BoxFuture<'static, Written>>,
     claiming: Fuse<BoxFuture<'static, Result<Claims, StoreError>>>,
     is_writing: bool,
-    asked: Option<Vec<Want>>,
+    asked: Option<Vec<Quota>>,
     next_due: Option<Timestamp>,
     /// The clock was set back, or was when the relay was down.
     is_set_back: bool,
@@ -85,8 +85,8 @@ impl Run {
                 Some(done) = self.under_way.join_next() => self.collect(done),
                 (report, result) = &mut self.writing => self.writing_ended(report, result),
                 claims = &mut self.claiming => self.claim_ended(claims),
-                () = woken => self.throttles.look_for_all(),
-                () = tokio::time::sleep(pause) => self.throttles.look_for_all(),
+                () = woken => self.throttles.mark_all_ready(),
+                () = tokio::time::sleep(pause) => self.throttles.mark_all_ready(),
                 () = stop.cancelled() => {}
             }
         }
@@ -100,14 +100,14 @@ impl Run {
             let next = "see to the machine's time service, if nobody did it by hand";
             tracing::warn!(now = %now, by_ms, next, "the clock was set back; what waits is looked at anew");
             self.is_set_back = true;
-            self.throttles.forgive(now, self.deliverer.settings.policy.max);
+            self.throttles.clamp_to(now, self.deliverer.settings.policy.max);
         }
         self.correction = jump.correction.or(self.correction);
         if jump.lost_time() {
             self.call_off(Scope::Everything);
         }
         if jump.back_ms.is_some() || jump.lost_time() {
-            self.throttles.look_for_all();
+            self.throttles.mark_all_ready();
             (self.next_due, self.pause_until) = (None, None);
         }
     }
@@ -135,7 +135,7 @@ impl Run {
             // what was claimed before must not go to a server that is down
             self.call_off(Scope::Account(account.to_owned()));
         }
-        if let Some((scope, ..)) = settlement.fate.hold() {
+        if let Some((scope, ..)) = settlement.next_step.hold() {
             self.hold(account.to_owned(), (scope == HoldScope::Campaign).then_some(campaign));
         }
         self.unwritten.settlements.push(settlement);
@@ -201,8 +201,8 @@ impl Run {
                 }
                 self.deliverer.report_written(reported);
                 // somebody may have stood behind one of these, or they come again soon
-                self.throttles.look_for_all();
-                let retries = report.settlements.iter().filter_map(|settlement| settlement.fate.due());
+                self.throttles.mark_all_ready();
+                let retries = report.settlements.iter().filter_map(|settlement| settlement.next_step.due());
                 let parked = report.returned.iter().filter_map(|returned| returned.start.map(|start| start.at));
                 self.next_due = self.next_due.into_iter().chain(retries).chain(parked).min();
                 if self.asked.is_none() && self.unwritten.settlements.is_empty() {
@@ -226,14 +226,14 @@ impl Run {
     /// Asks for as many sends as there is room for and each account's rate allows.
     fn start_claiming(&mut self) {
         let unwritten = self.pause_until.is_some() && !self.unwritten.settlements.is_empty();
-        if self.throttles.is_sated() || self.asked.is_some() || self.is_paused() || unwritten {
+        if self.throttles.nothing_to_claim() || self.asked.is_some() || self.is_paused() || unwritten {
             return;
         }
         let now = self.deliverer.clock.now();
         let settings = self.deliverer.settings;
         let (room, all) = (self.room(), 2 * settings.concurrency);
-        let wants = self.throttles.wants(now, room, all);
-        if wants.is_empty() {
+        let quotas = self.throttles.quotas(now, room, all);
+        if quotas.is_empty() {
             return;
         }
         let lease = self.clocks.lease(settings.lease());
@@ -242,15 +242,15 @@ impl Run {
         let request = ClaimRequest {
             now,
             lease,
-            wants: wants.clone(),
+            quotas: quotas.clone(),
             uncertain: policy.uncertain,
             latest: std::mem::take(&mut self.is_set_back).then_some(latest),
             correction: self.correction,
         };
         let store = Arc::clone(&self.deliverer.store);
-        self.throttles.asked(&wants);
+        self.throttles.asked(&quotas);
         self.queue.claim_begins();
-        self.asked = Some(wants);
+        self.asked = Some(quotas);
         self.claiming = async move { store.claim(request).await }.boxed().fuse();
     }
 
@@ -263,7 +263,7 @@ impl Run {
         let asked = self.asked.take().unwrap_or_default();
         let now = self.deliverer.clock.now();
         let Ok(claims) = claims else {
-            self.throttles.look_for_all();
+            self.throttles.mark_all_ready();
             // whether the store got to know of that is unknown
             self.is_set_back = true;
             self.pause_until = Some(now.after(STORE_PAUSE));
@@ -272,11 +272,11 @@ impl Run {
         self.pause_until = None;
         self.next_due = claims.next_due;
         self.correction = self.correction.filter(|correction| claims.correction != Some(*correction));
-        self.deliverer.notices.tell(claims.holds);
-        for want in &asked {
-            let got = claims.sends.iter().filter(|send| send.account == want.account).count();
-            if got == want.count || claims.more {
-                self.throttles.hunger(&want.account);
+        self.deliverer.notifications.tell(claims.holds);
+        for quota in &asked {
+            let got = claims.sends.iter().filter(|send| send.account == quota.account).count();
+            if got == quota.count || claims.more {
+                self.throttles.mark_ready(&quota.account);
             }
         }
         self.accept(claims.sends, now);
@@ -307,12 +307,15 @@ impl Run {
     /// How long there is nothing to do but wait for others.
     fn pause(&self) -> Duration {
         let now = self.deliverer.clock.now();
-        // hungry and not asking: the rates forbid it for a moment
+        // something may be ready and nobody asks: the rates forbid it for a moment
         let idle = self.asked.is_none() && self.queue.is_empty();
         let next = if idle { self.throttles.next(now) } else { None };
         // what is due already waits for something else than time
         let moments = [self.pause_until, self.next_due, next].into_iter().flatten().filter(|at| *at > now);
-        moments.fold(now.after(self.deliverer.settings.net), Timestamp::min).since(now).max(Duration::from_millis(1))
+        moments
+            .fold(now.after(self.deliverer.settings.poll_interval), Timestamp::min)
+            .since(now)
+            .max(Duration::from_millis(1))
     }
 
     /// Lets calls come to their end, gives back what was not begun, and writes everything down.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::event::{Attempt, Fate, HoldScope, Outcome, Probe, UncertainPolicy, UnknownRefusal, Verdict};
+use crate::event::{Attempt, HoldScope, NextStep, Outcome, Probe, UncertainPolicy, UnknownRefusal, Verdict};
 
 /// How failed sends are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,21 +39,24 @@ pub struct Tried {
 
 impl Policy {
     /// What becomes of a send (or a lookup) after an attempt. `chance` is between 0 and 1.
-    pub fn fate(&self, tried: Tried, attempt: &Attempt, chance: f64) -> Fate {
+    pub fn next_step(&self, tried: Tried, attempt: &Attempt, chance: f64) -> NextStep {
         let ended = attempt.at.after(attempt.took);
         let reason = || attempt.outcome.reason().to_owned();
-        let retry = |asked: Option<Duration>| Fate::Retry {
+        let retry = |asked: Option<Duration>| NextStep::Retry {
             due: ended.after(self.wait(tried.used + 1, asked, chance)),
             reason: reason(),
             since: None,
         };
         let probes = |scope| tried.probe.filter(|probe| probe.scope == scope).map_or(0, |probe| probe.made + 1);
-        let stopped =
-            |scope| Fate::Stopped { scope, reason: reason(), probe_at: ended.after(self.probe_wait(probes(scope))) };
+        let stopped = |scope| NextStep::Blocked {
+            scope,
+            reason: reason(),
+            probe_at: ended.after(self.probe_wait(probes(scope))),
+        };
         match &attempt.outcome {
-            Outcome::Sent { message_id } => Fate::Sent { message_id: message_id.clone() },
-            Outcome::Refused { .. } => Fate::Failed { reason: reason() },
-            Outcome::Unknown { text, .. } => Fate::Doubtful(UnknownRefusal {
+            Outcome::Sent { message_id } => NextStep::Sent { message_id: message_id.clone() },
+            Outcome::Refused { .. } => NextStep::Failed { reason: reason() },
+            Outcome::Unknown { text, .. } => NextStep::Doubtful(UnknownRefusal {
                 reason: reason(),
                 text: text.clone(),
                 probe_at: ended.after(self.probe_wait(0)),
@@ -61,14 +64,14 @@ impl Policy {
             }),
             Outcome::Unconfirmed { .. } => {
                 let probe_at = Some(ended.after(self.probe_wait(probes(HoldScope::Account))));
-                Fate::Held { reason: reason(), probe_at }
+                NextStep::NeedsDecision { reason: reason(), probe_at }
             }
             Outcome::Uncertain { .. } if !tried.uncertain.may_repeat(tried.in_doubt) || self.is_over(tried, ended) => {
-                Fate::Held { reason: reason(), probe_at: None }
+                NextStep::NeedsDecision { reason: reason(), probe_at: None }
             }
             Outcome::Uncertain { .. } => retry(None),
             Outcome::Transient { .. } if self.is_over(tried, ended) => {
-                Fate::Failed { reason: format!("given up after {} attempts: {}", tried.used + 1, reason()) }
+                NextStep::Failed { reason: format!("given up after {} attempts: {}", tried.used + 1, reason()) }
             }
             Outcome::Transient { retry_after, .. } => retry(*retry_after),
             Outcome::Account { .. } | Outcome::WrongEndpoint { .. } => stopped(HoldScope::Account),
@@ -160,8 +163,8 @@ mod tests {
         probe_max: Duration::from_secs(900),
     };
 
-    fn fate(policy: Policy, used: u32, at_s: i64, outcome: Outcome) -> Fate {
-        policy.fate(Tried { uncertain: policy.uncertain, ..tried(used) }, &attempt(at_s, outcome), 1.0)
+    fn next_step(policy: Policy, used: u32, at_s: i64, outcome: Outcome) -> NextStep {
+        policy.next_step(Tried { uncertain: policy.uncertain, ..tried(used) }, &attempt(at_s, outcome), 1.0)
     }
 
     fn tried(used: u32) -> Tried {
@@ -176,9 +179,9 @@ mod tests {
         Outcome::Transient { reason: "503".into(), retry_after: retry_after.map(Duration::from_secs) }
     }
 
-    fn due_s(fate: Fate) -> Option<i64> {
-        match fate {
-            Fate::Retry { due, .. } => Some(due.as_seconds()),
+    fn due_s(next_step: NextStep) -> Option<i64> {
+        match next_step {
+            NextStep::Retry { due, .. } => Some(due.as_seconds()),
             _ => None,
         }
     }
@@ -186,31 +189,31 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest() {
         assert_eq!(
-            [0, 1, 2, 20, 4_000].map(|attempts| due_s(fate(POLICY, attempts, 0, down(None)))),
+            [0, 1, 2, 20, 4_000].map(|attempts| due_s(next_step(POLICY, attempts, 0, down(None)))),
             [Some(2), Some(4), Some(8), Some(600), Some(600)]
         );
     }
 
     #[test]
     fn a_server_is_heard_but_not_for_ever() {
-        assert_eq!(due_s(fate(POLICY, 0, 0, down(Some(30)))), Some(30));
-        assert_eq!(due_s(fate(POLICY, 0, 0, down(Some(999_999)))), Some(600));
-        assert_eq!(due_s(fate(POLICY, 5, 0, down(Some(1)))), Some(64));
+        assert_eq!(due_s(next_step(POLICY, 0, 0, down(Some(30)))), Some(30));
+        assert_eq!(due_s(next_step(POLICY, 0, 0, down(Some(999_999)))), Some(600));
+        assert_eq!(due_s(next_step(POLICY, 5, 0, down(Some(1)))), Some(64));
     }
 
     #[test]
     fn a_send_is_given_up_in_the_end_but_never_for_the_accounts_fault() {
         assert!(
-            matches!(fate(POLICY, 9, 3_600, down(None)), Fate::Failed { reason } if reason == "given up after 10 attempts: 503")
+            matches!(next_step(POLICY, 9, 3_600, down(None)), NextStep::Failed { reason } if reason == "given up after 10 attempts: 503")
         );
         for outcome in [Outcome::Account { reason: "402".into() }, Outcome::Campaign { reason: "400".into() }] {
-            assert!(matches!(fate(POLICY, 9, 1_000_000, outcome), Fate::Stopped { .. }));
+            assert!(matches!(next_step(POLICY, 9, 1_000_000, outcome), NextStep::Blocked { .. }));
         }
     }
 
     #[test]
     fn a_clock_that_jumps_ahead_makes_nobody_give_up() {
-        assert!(matches!(fate(POLICY, 2, 1_000_000_000, down(None)), Fate::Retry { .. }));
+        assert!(matches!(next_step(POLICY, 2, 1_000_000_000, down(None)), NextStep::Retry { .. }));
     }
 
     #[test]
@@ -222,8 +225,8 @@ mod tests {
             other => panic!("{other:?}"),
         });
         assert_eq!(waits, [120, 240, 480, 900, 900, 900]);
-        let first = fate(POLICY, 0, 0, refused);
-        assert!(matches!(first, Fate::Stopped { probe_at: Timestamp(60_000), .. }), "{first:?}");
+        let first = next_step(POLICY, 0, 0, refused);
+        assert!(matches!(first, NextStep::Blocked { probe_at: Timestamp(60_000), .. }), "{first:?}");
         let said = |outcome| POLICY.verdict(probe(3), &attempt(5, outcome));
         assert_eq!(said(Outcome::refused("400: Invalid Number".into())), Verdict::Unclear(Timestamp(5_000)));
         assert_eq!(said(Outcome::Campaign { reason: "400".into() }), Verdict::Unclear(Timestamp(5_000)));
@@ -239,7 +242,7 @@ mod tests {
         let unknown = || Outcome::Uncertain { reason: "no answer in time".into() };
         let fate_of = |in_doubt, on_uncertain, most| {
             let uncertain = UncertainPolicy { on_uncertain, tries: tries(most) };
-            POLICY.fate(Tried { in_doubt, uncertain, ..tried(in_doubt) }, &attempt(0, unknown()), 1.0)
+            POLICY.next_step(Tried { in_doubt, uncertain, ..tried(in_doubt) }, &attempt(0, unknown()), 1.0)
         };
         for (in_doubt, on_uncertain, most, is_repeated) in [
             (0, OnUncertain::Retry, 2, true),
@@ -250,13 +253,17 @@ mod tests {
             (5, OnUncertain::Retry, 6, false),
             (0, OnUncertain::Hold, 6, false),
         ] {
-            let fate = fate_of(in_doubt, on_uncertain, most);
-            assert_eq!(matches!(fate, Fate::Retry { .. }), is_repeated, "{in_doubt} {on_uncertain:?} {most}: {fate:?}");
-            assert_eq!(fate.needs_decision(), !is_repeated, "{in_doubt} {on_uncertain:?} {most}");
+            let next_step = fate_of(in_doubt, on_uncertain, most);
+            assert_eq!(
+                matches!(next_step, NextStep::Retry { .. }),
+                is_repeated,
+                "{in_doubt} {on_uncertain:?} {most}: {next_step:?}"
+            );
+            assert_eq!(next_step.needs_decision(), !is_repeated, "{in_doubt} {on_uncertain:?} {most}");
         }
-        let given_up = fate(POLICY, 9, 3_600, unknown());
+        let given_up = next_step(POLICY, 9, 3_600, unknown());
         assert!(given_up.needs_decision(), "what may have gone has not failed: {given_up:?}");
-        assert!(matches!(fate(POLICY, 0, 0, Outcome::refused("400".into())), Fate::Failed { .. }));
+        assert!(matches!(next_step(POLICY, 0, 0, Outcome::refused("400".into())), NextStep::Failed { .. }));
     }
 
     #[test]
@@ -268,9 +275,12 @@ mod tests {
             Outcome::WrongEndpoint { reason: reason() },
             Outcome::Unconfirmed { reason: reason() },
         ] {
-            let fate = fate(POLICY, 99, 1_000_000, outcome.clone());
-            assert!(matches!(fate.hold(), Some((HoldScope::Account, "200", Timestamp(1_000_060_000)))), "{fate:?}");
-            assert_eq!(fate.needs_decision(), outcome.is_in_doubt(), "only what may have gone is a person's");
+            let next_step = next_step(POLICY, 99, 1_000_000, outcome.clone());
+            assert!(
+                matches!(next_step.hold(), Some((HoldScope::Account, "200", Timestamp(1_000_060_000)))),
+                "{next_step:?}"
+            );
+            assert_eq!(next_step.needs_decision(), outcome.is_in_doubt(), "only what may have gone is a person's");
             let verdict = |scope| POLICY.verdict(probe(scope), &attempt(5, outcome.clone()));
             assert_eq!(verdict(HoldScope::Account), Verdict::Lasts(Timestamp(125_000)), "{outcome:?}");
             assert_eq!(verdict(HoldScope::Campaign), Verdict::Unclear(Timestamp(125_000)), "{outcome:?}");

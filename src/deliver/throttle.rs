@@ -10,7 +10,7 @@ use super::schedule::Policy;
 use crate::clock::Timestamp;
 use crate::config::unit::Rate;
 use crate::event::{Attempt, Outcome};
-use crate::store::Want;
+use crate::store::Quota;
 
 /// Of several accounts one may hold at most this part of the room.
 const MOST_SHARES: usize = 4;
@@ -26,7 +26,7 @@ pub struct Throttle {
     /// How many are claimed and not yet done.
     held: usize,
     /// Something may be ready that was not claimed.
-    hungry: bool,
+    may_have_ready: bool,
 }
 
 impl Throttle {
@@ -38,7 +38,7 @@ impl Throttle {
             breaker: Breaker::new(policy.initial, policy.max),
             longest: policy.max,
             held: 0,
-            hungry: true,
+            may_have_ready: true,
         }
     }
 
@@ -78,47 +78,47 @@ impl Throttles {
     }
 
     /// Whether nothing is to be asked for.
-    pub fn is_sated(&self) -> bool {
-        !self.accounts.values().any(|account| account.hungry)
+    pub fn nothing_to_claim(&self) -> bool {
+        !self.accounts.values().any(|account| account.may_have_ready)
     }
 
     /// Anything may be ready.
-    pub fn look_for_all(&mut self) {
-        self.accounts.values_mut().for_each(|account| account.hungry = true);
+    pub fn mark_all_ready(&mut self) {
+        self.accounts.values_mut().for_each(|account| account.may_have_ready = true);
     }
 
     /// How many of which account, within `room` of `all`: of several accounts none so many that one that hangs could stop
     /// the others.
-    pub fn wants(&mut self, now: Timestamp, mut room: usize, all: usize) -> Vec<Want> {
+    pub fn quotas(&mut self, now: Timestamp, mut room: usize, all: usize) -> Vec<Quota> {
         let most = (all / self.accounts.len().clamp(1, MOST_SHARES)).max(1);
         let from = self.first % self.accounts.len().max(1);
         self.first = from + 1;
-        let mut wants = Vec::new();
+        let mut quotas = Vec::new();
         for (account, throttle) in self.accounts.iter().skip(from).chain(self.accounts.iter().take(from)) {
-            let count = if throttle.hungry { throttle.room(now, most).min(room) } else { 0 };
+            let count = if throttle.may_have_ready { throttle.room(now, most).min(room) } else { 0 };
             if count > 0 {
                 room -= count;
                 let limits =
                     throttle.campaigns.iter().map(|(name, pace)| (name.clone(), pace.available(now))).collect();
-                wants.push(Want { account: account.clone(), count, limits });
+                quotas.push(Quota { account: account.clone(), count, limits });
             }
         }
-        wants
+        quotas
     }
 
     /// These are asked for: until something happens there is no need to ask again.
-    pub fn asked(&mut self, wants: &[Want]) {
-        for want in wants {
-            if let Some(throttle) = self.accounts.get_mut(&want.account) {
-                throttle.hungry = false;
+    pub fn asked(&mut self, quotas: &[Quota]) {
+        for quota in quotas {
+            if let Some(throttle) = self.accounts.get_mut(&quota.account) {
+                throttle.may_have_ready = false;
             }
         }
     }
 
     /// Of an account as many came as were asked for, or there is more to look at.
-    pub fn hunger(&mut self, account: &str) {
+    pub fn mark_ready(&mut self, account: &str) {
         if let Some(throttle) = self.accounts.get_mut(account) {
-            throttle.hungry = true;
+            throttle.may_have_ready = true;
         }
     }
 
@@ -160,7 +160,7 @@ impl Throttles {
     pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
         let of_account = |throttle: &Throttle| {
             let campaigns = throttle.campaigns.values().map(|pace| pace.next(now)).filter(|at| *at > now).min();
-            if throttle.hungry {
+            if throttle.may_have_ready {
                 let pace = throttle.pace.next(now).max(throttle.breaker.next().unwrap_or(now));
                 Some(campaigns.map_or(pace, |campaign| pace.min(campaign.max(pace))))
             } else {
@@ -171,11 +171,11 @@ impl Throttles {
     }
 
     /// A clock that was set back holds nothing up.
-    pub fn forgive(&mut self, now: Timestamp, longest: Duration) {
+    pub fn clamp_to(&mut self, now: Timestamp, longest: Duration) {
         for throttle in self.accounts.values_mut() {
-            throttle.pace.forgive(now, longest);
-            throttle.campaigns.values_mut().for_each(|pace| pace.forgive(now, longest));
-            throttle.breaker.forgive(now);
+            throttle.pace.clamp_to(now, longest);
+            throttle.campaigns.values_mut().for_each(|pace| pace.clamp_to(now, longest));
+            throttle.breaker.clamp_to(now);
         }
     }
 }

@@ -41,7 +41,7 @@ pub struct Lookup {
 
 /// What is to become of a lookup after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LookupFate {
+pub enum LookupNextStep {
     /// It is done: the event is whole, and the rules were applied.
     Found {
         /// The whole event as JSON.
@@ -85,5 +85,5 @@ pub struct LookupSettlement {
     /// The first 2 KiB of an answer in which nothing was found.
     pub answer: String,
     /// What follows.
-    pub fate: LookupFate,
+    pub next_step: LookupNextStep,
 }

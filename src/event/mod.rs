@@ -24,9 +24,11 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 
 pub use hold::{HoldId, HoldScope, Probe, Probed, Verdict};
-pub use notification::{AccountChange, AccountTurn, HoldChange, HoldTurn, NoticeId, Notification, Reach, Told};
+pub use notification::{
+    AccountChange, AccountTurn, HoldChange, HoldTurn, Notification, NotificationId, NotificationStatus, Reach,
+};
 pub use outcome::{Attempt, Confirm, Outcome, UncertainPolicy, UnknownRefusal};
-pub use send::{Claimed, Content, Fate, NewSend, Returned, SendId, Settlement, State};
+pub use send::{Claimed, Content, NewSend, NextStep, Returned, SendId, Settlement, State};
 pub use send_options::{
     BY_HAND, Cancel, Cap, OnUncertain, Once, OverCap, Priority, SendGuards, SendOptions, Start, Suppression, Why,
 };

@@ -17,23 +17,23 @@ pub enum Notification {
 
 /// A notification, and who knows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct NotificationStatus {
     /// What they are notified of.
     pub notification: Notification,
-    /// The names of those who were told.
-    pub to: Vec<String>,
+    /// The names of the targets that were notified.
+    pub targets: Vec<String>,
 }
 
 /// Names a notification inside the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct NoticeId(pub i64);
+pub struct NotificationId(pub i64);
 
 /// A hold began, lasts or ended, and somebody should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HoldChange {
     /// Names it inside the store.
-    pub notice: NoticeId,
+    pub notification: NotificationId,
     /// Which hold.
     pub hold: HoldId,
     /// Whose sends are on hold.
@@ -74,7 +74,7 @@ pub enum HoldTurn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountChange {
     /// Names it inside the store.
-    pub notice: NoticeId,
+    pub notification: NotificationId,
     /// The account.
     pub account: String,
     /// What happened.
@@ -126,10 +126,10 @@ pub enum Reach {
 
 impl Notification {
     /// Names it inside the store.
-    pub fn id(&self) -> NoticeId {
+    pub fn id(&self) -> NotificationId {
         match self {
-            Self::Hold(change) => change.notice,
-            Self::Account(change) => change.notice,
+            Self::Hold(change) => change.notification,
+            Self::Account(change) => change.notification,
         }
     }
 

@@ -120,7 +120,7 @@ pub struct Claimed {
 
 /// What is to become of a send after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum NextStep {
     /// It is done.
     Sent {
         /// Serri's id for it.
@@ -145,7 +145,7 @@ pub enum Fate {
     /// campaign (or account) goes on hold, and it waits for that to end.
     Doubtful(UnknownRefusal),
     /// Its account or campaign is on hold; it waits for that to end.
-    Stopped {
+    Blocked {
         /// How far that reaches.
         scope: HoldScope,
         /// Why.
@@ -154,7 +154,7 @@ pub enum Fate {
         probe_at: Timestamp,
     },
     /// A person has to decide whether it is repeated.
-    Held {
+    NeedsDecision {
         /// What is not known.
         reason: String,
         /// When its account is tried again, where the answer puts the account on hold as well.
@@ -162,12 +162,12 @@ pub enum Fate {
     },
 }
 
-impl Fate {
+impl NextStep {
     /// The hold that begins with it: how far it reaches, why, and when it is tried first.
     pub fn hold(&self) -> Option<(HoldScope, &str, Timestamp)> {
         match self {
-            Self::Stopped { scope, reason, probe_at } => Some((*scope, reason, *probe_at)),
-            Self::Held { reason, probe_at: Some(probe_at) } => Some((HoldScope::Account, reason, *probe_at)),
+            Self::Blocked { scope, reason, probe_at } => Some((*scope, reason, *probe_at)),
+            Self::NeedsDecision { reason, probe_at: Some(probe_at) } => Some((HoldScope::Account, reason, *probe_at)),
             _ => None,
         }
     }
@@ -183,7 +183,7 @@ impl Fate {
 
     /// Whether nothing happens any more until a person decides.
     pub fn needs_decision(&self) -> bool {
-        matches!(self, Self::Held { .. })
+        matches!(self, Self::NeedsDecision { .. })
     }
 }
 
@@ -197,10 +197,10 @@ pub struct Settlement {
     /// What happened.
     pub attempt: Attempt,
     /// What follows.
-    pub fate: Fate,
+    pub next_step: NextStep,
     /// What follows for the hold that it tried, if it tried one.
     pub probed: Option<Probed>,
-    /// Whether the person themselves was, or may have been, messaged: not in a dry run, nor on a detour.
+    /// Whether the person themselves was, or may have been, messaged: not in a dry run, nor in a redirected test.
     pub reached: bool,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 
-use super::memory::Held;
+use super::memory::Reservation;
 use super::problem::ReceiveError;
 use crate::clock::Stopwatch;
 
@@ -54,7 +54,7 @@ impl Read for Packed<'_> {
 }
 
 /// Unpacks a body of at most `limit` bytes.
-pub async fn unpack(packed: &[u8], limit: usize, held: &mut Held) -> Result<Bytes, ReceiveError> {
+pub async fn unpack(packed: &[u8], limit: usize, reserved: &mut Reservation) -> Result<Bytes, ReceiveError> {
     let unreadable = |reason: &str| ReceiveError::Unreadable(format!("it is not gzip that can be read: {reason}"));
     let watch = Stopwatch::start();
     let mut body = Vec::new();
@@ -68,7 +68,7 @@ pub async fn unpack(packed: &[u8], limit: usize, held: &mut Held) -> Result<Byte
             if body.len() + more.len() > limit {
                 return Err(ReceiveError::TooLarge(limit));
             }
-            held.grow_to(packed.len() + body.len() + more.len())?;
+            reserved.grow_to(packed.len() + body.len() + more.len())?;
             body.extend_from_slice(more);
             member.get_mut().unpacked = body.len();
             if watch.elapsed() > PATIENCE {
@@ -103,7 +103,7 @@ mod tests {
 
     async fn unpacked(packed: &[u8], memory: usize) -> Result<Bytes, String> {
         let memory = Arc::new(BodyMemory::new(memory));
-        unpack(packed, 1 << 20, &mut memory.hold()).await.map_err(|error| error.to_string())
+        unpack(packed, 1 << 20, &mut memory.reserve()).await.map_err(|error| error.to_string())
     }
 
     #[tokio::test]

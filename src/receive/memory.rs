@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// What every call may hold without a share of the whole, in bytes: nearly every webhook is smaller, so that large bodies,
+/// What every call may take without a share of the whole, in bytes: nearly every webhook is smaller, so that large bodies,
 /// however many, never keep those out. `server.concurrency` bounds how many there are.
 const SMALL: usize = 16 * 1_024;
 
@@ -16,15 +16,15 @@ pub struct BodyMemory {
     left: AtomicUsize,
 }
 
-/// What one call holds of it.
+/// What one call has reserved of it.
 #[derive(Debug)]
-pub struct Held {
+pub struct Reservation {
     memory: Arc<BodyMemory>,
     /// Of the shared part, in bytes.
     reserved: usize,
 }
 
-/// Others hold all of it.
+/// Others have reserved all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
@@ -34,13 +34,13 @@ impl BodyMemory {
         Self { left: AtomicUsize::new(bytes) }
     }
 
-    /// A call that holds nothing yet.
-    pub fn hold(self: &Arc<Self>) -> Held {
-        Held { memory: Arc::clone(self), reserved: 0 }
+    /// A call that has reserved nothing yet.
+    pub fn reserve(self: &Arc<Self>) -> Reservation {
+        Reservation { memory: Arc::clone(self), reserved: 0 }
     }
 }
 
-impl Held {
+impl Reservation {
     /// Holds so many bytes in all, if it does not yet.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), Full> {
         let more = bytes.saturating_sub(SMALL).saturating_sub(self.reserved);
@@ -54,7 +54,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.memory.left.fetch_add(self.reserved, Ordering::Relaxed);
     }
@@ -79,7 +79,7 @@ impl StoreMemory {
     }
 
     /// Room for so many bytes, if there is some. The first 16 KiB of a call need none.
-    pub fn try_hold(&self, bytes: usize) -> Result<Option<SemaphorePermit<'_>>, Full> {
+    pub fn try_reserve(&self, bytes: usize) -> Result<Option<SemaphorePermit<'_>>, Full> {
         match self.units_of(bytes) {
             0 => Ok(None),
             units => self.left.try_acquire_many(units).map(Some).map_err(|_| Full),
@@ -87,7 +87,7 @@ impl StoreMemory {
     }
 
     /// Room for so many bytes, when it is this call's turn.
-    pub async fn hold(&self, bytes: usize) -> Result<Option<SemaphorePermit<'_>>, Full> {
+    pub async fn reserve(&self, bytes: usize) -> Result<Option<SemaphorePermit<'_>>, Full> {
         match self.units_of(bytes) {
             0 => Ok(None),
             units => self.left.acquire_many(units).await.map(Some).map_err(|_| Full),
@@ -107,20 +107,23 @@ mod tests {
     #[tokio::test]
     async fn what_is_to_be_stored_shares_and_what_is_larger_than_all_goes_alone() {
         let memory = StoreMemory::new(100 * UNIT);
-        let first = memory.try_hold(60 * UNIT + SMALL).expect("room");
-        assert!(memory.try_hold(60 * UNIT + SMALL).is_err() && memory.try_hold(SMALL).is_ok_and(|held| held.is_none()));
-        let mut huge = std::pin::pin!(memory.hold(1_000 * UNIT));
+        let first = memory.try_reserve(60 * UNIT + SMALL).expect("room");
+        assert!(
+            memory.try_reserve(60 * UNIT + SMALL).is_err()
+                && memory.try_reserve(SMALL).is_ok_and(|reserved| reserved.is_none())
+        );
+        let mut huge = std::pin::pin!(memory.reserve(1_000 * UNIT));
         assert!(futures_util::poll!(&mut huge).is_pending());
-        assert!(memory.try_hold(SMALL + 1).is_err(), "nothing overtakes the one that waits");
+        assert!(memory.try_reserve(SMALL + 1).is_err(), "nothing overtakes the one that waits");
         drop(first);
-        assert!(huge.await.is_ok_and(|held| held.is_some()));
+        assert!(huge.await.is_ok_and(|reserved| reserved.is_some()));
         assert_eq!(memory.left.available_permits(), 100);
     }
 
     #[test]
     fn large_bodies_share_and_small_ones_are_always_taken() {
         let memory = Arc::new(BodyMemory::new(100_000));
-        let (mut first, mut second, mut third) = (memory.hold(), memory.hold(), memory.hold());
+        let (mut first, mut second, mut third) = (memory.reserve(), memory.reserve(), memory.reserve());
         assert_eq!(first.grow_to(60_000 + SMALL), Ok(()));
         assert_eq!(second.grow_to(60_000 + SMALL), Err(Full));
         assert_eq!(second.grow_to(40_000 + SMALL), Ok(()));

@@ -28,7 +28,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::decode::DecodeError;
 use crate::event::{Kept, NewEvent};
 use crate::handshake::Reply;
-use crate::route::wakes::Wakes;
+use crate::route::notifiers::LookupNotifiers;
 use crate::route::{Route, Routes};
 use crate::store::Intake;
 use crate::telemetry::Metrics;
@@ -48,7 +48,7 @@ pub struct Receiver {
     /// Told when something was stored.
     pub wake: Arc<Notify>,
     /// Told when an event was stored that needs a lookup.
-    pub lookup: Arc<Wakes>,
+    pub lookup: Arc<LookupNotifiers>,
     /// The time.
     pub clock: Clock,
     /// What is counted.
@@ -142,12 +142,12 @@ impl Receiver {
             }
         };
         let bytes = events.iter().map(NewEvent::memory).sum();
-        let _room = match self.storing.try_hold(bytes) {
+        let _room = match self.storing.try_reserve(bytes) {
             Ok(room) => room,
             Err(Full) => {
                 // what waits for room takes none, nor a turn: the same events are made of the call once more
                 drop((std::mem::take(&mut events), turn));
-                let room = deadline.bound(self.storing.hold(bytes)).await.map_err(|_| ReceiveError::NoRoom)??;
+                let room = deadline.bound(self.storing.reserve(bytes)).await.map_err(|_| ReceiveError::NoRoom)??;
                 turn = self.turn(is_large, &deadline).await?;
                 events = route.read(&authentic, now)?;
                 room
@@ -163,7 +163,7 @@ impl Receiver {
         if shown.iter().any(|shown| shown.lookup) {
             self.lookup.of(&route.name).into_iter().for_each(Notify::notify_one);
         }
-        Ok(respond(&route.knowledge.answer, route, "", &shown, &kept))
+        Ok(respond(&route.profile.answer, route, "", &shown, &kept))
     }
 
     /// A call's turn to be worked on, among the large ones and among all.
@@ -214,10 +214,10 @@ impl Shown {
 }
 
 fn check_method(route: &Route, call: &Call) -> Result<(), ReceiveError> {
-    if route.knowledge.methods.contains(&call.method) {
+    if route.profile.methods.contains(&call.method) {
         return Ok(());
     }
-    let allowed: Vec<&str> = route.knowledge.methods.iter().map(http::Method::as_str).collect();
+    let allowed: Vec<&str> = route.profile.methods.iter().map(http::Method::as_str).collect();
     Err(ReceiveError::Method(allowed.join(", ")))
 }
 

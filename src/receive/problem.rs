@@ -206,5 +206,5 @@ pub fn later(route: Option<&Route>, detail: String) -> Response {
 }
 
 fn overload(route: Option<&Route>) -> (StatusCode, RetryAfterUnit) {
-    route.map_or((StatusCode::SERVICE_UNAVAILABLE, RetryAfterUnit::S), |route| route.knowledge.overload)
+    route.map_or((StatusCode::SERVICE_UNAVAILABLE, RetryAfterUnit::S), |route| route.profile.overload)
 }

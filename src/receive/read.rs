@@ -11,7 +11,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body_util::BodyExt as _;
 
 use super::gzip::unpack;
-use super::memory::{BodyMemory, Full, Held};
+use super::memory::{BodyMemory, Full, Reservation};
 use super::problem::ReceiveError;
 use crate::call::Call;
 use crate::clock::Stopwatch;
@@ -31,8 +31,12 @@ const SHOWN: usize = 40;
 /// How much is allocated for a body at first, whatever its sender announces.
 const FIRST: usize = 16 * 1_024;
 
-/// Reads a request; what it takes in memory is held for as long as the second value is.
-pub async fn call(request: Request, limit: usize, memory: &Arc<BodyMemory>) -> Result<(Call, Held), ReceiveError> {
+/// Reads a request; what it takes in memory is reserved for as long as the second value is.
+pub async fn call(
+    request: Request,
+    limit: usize,
+    memory: &Arc<BodyMemory>,
+) -> Result<(Call, Reservation), ReceiveError> {
     let (parts, body) = request.into_parts();
     check_transfer_encoding(&parts.headers)?;
     let announced = parts
@@ -43,8 +47,8 @@ pub async fn call(request: Request, limit: usize, memory: &Arc<BodyMemory>) -> R
     if announced.is_some_and(|announced| announced > limit.saturating_add(DRAIN)) {
         return Err(ReceiveError::TooLarge(limit));
     }
-    let mut held = memory.hold();
-    let sent = collect(body, (limit, announced.unwrap_or(0)), &mut held).await?;
+    let mut reserved = memory.reserve();
+    let sent = collect(body, (limit, announced.unwrap_or(0)), &mut reserved).await?;
     let (body, packed) = match parts
         .headers
         .get(CONTENT_ENCODING)
@@ -53,11 +57,11 @@ pub async fn call(request: Request, limit: usize, memory: &Arc<BodyMemory>) -> R
         None => (sent, None),
         Some(encoding) if encoding.is_empty() || encoding == "identity" => (sent, None),
         Some(encoding) if encoding == "gzip" || encoding == "x-gzip" => {
-            (unpack(&sent, limit, &mut held).await?, Some(sent))
+            (unpack(&sent, limit, &mut reserved).await?, Some(sent))
         }
         Some(encoding) => return Err(ReceiveError::Encoding(encoding.chars().take(SHOWN).collect())),
     };
-    Ok((Call { method: parts.method, uri: parts.uri, headers: parts.headers, body, packed }, held))
+    Ok((Call { method: parts.method, uri: parts.uri, headers: parts.headers, body, packed }, reserved))
 }
 
 /// A body that is coded in another way than in chunks would be taken for something it is not. Hyper has refused what does
@@ -71,7 +75,11 @@ fn check_transfer_encoding(headers: &HeaderMap) -> Result<(), ReceiveError> {
     }
 }
 
-async fn collect(mut body: Body, (limit, announced): (usize, usize), held: &mut Held) -> Result<Bytes, ReceiveError> {
+async fn collect(
+    mut body: Body,
+    (limit, announced): (usize, usize),
+    reserved: &mut Reservation,
+) -> Result<Bytes, ReceiveError> {
     let mut whole = BytesMut::new();
     let mut pace = Pace { credit: GRACE };
     let (mut refused, mut drained) = (None, 0);
@@ -80,7 +88,7 @@ async fn collect(mut body: Body, (limit, announced): (usize, usize), held: &mut 
         let Ok(data) = frame.into_data() else { continue };
         pace.received(data.len());
         if refused.is_none() {
-            let taken = take(&mut whole, &data, (limit, announced), held);
+            let taken = take(&mut whole, &data, (limit, announced), reserved);
             refused = taken.err();
         }
         if refused.is_some() {
@@ -99,7 +107,7 @@ fn take(
     whole: &mut BytesMut,
     data: &[u8],
     (limit, announced): (usize, usize),
-    held: &mut Held,
+    reserved: &mut Reservation,
 ) -> Result<(), ReceiveError> {
     let size = whole.len() + data.len();
     if size > limit {
@@ -108,7 +116,7 @@ fn take(
     if size > whole.capacity() {
         let doubled = size.max(FIRST).max(whole.capacity() * 2);
         let capacity = if announced >= size { doubled.min(announced) } else { doubled };
-        held.grow_to(capacity)?;
+        reserved.grow_to(capacity)?;
         whole.reserve(capacity - whole.len());
     }
     whole.extend_from_slice(data);
@@ -192,9 +200,9 @@ mod tests {
         let large = || dripping(9, 100_000, Duration::ZERO);
         assert!(read(large(), &memory).await.is_err_and(|error| error.contains("memory")));
         let small = http::Request::post("/").header(CONTENT_LENGTH, "1000000").body(Body::from("{}")).expect("request");
-        let held = call(small, 1 << 20, &memory).await.expect("what is announced takes nothing");
+        let reserved = call(small, 1 << 20, &memory).await.expect("what is announced takes nothing");
         assert_eq!(read(dripping(4, 100_000, Duration::ZERO), &memory).await, Ok(400_000));
-        drop(held);
+        drop(reserved);
         assert_eq!(read(dripping(4, 100_000, Duration::ZERO), &memory).await, Ok(400_000));
     }
 

@@ -83,7 +83,7 @@ pub fn calls(settings: &RelayFile) -> Settings {
         probe_max: delivery.hold_probe.max.0,
     };
     let concurrency = usize::try_from(delivery.concurrency).unwrap_or(usize::MAX);
-    Settings { concurrency, timeout: delivery.timeout.0, policy, net: deliver::NET }
+    Settings { concurrency, timeout: delivery.timeout.0, policy, poll_interval: deliver::POLL_INTERVAL }
 }
 
 /// The accounts as the deliverer has them, by the names that sends are kept under.
@@ -97,7 +97,7 @@ pub fn accounts(checked: &Accounts, campaigns: &[CampaignSpec], sandbox: Option<
             key,
             rate: account.spec.rate,
             campaign_rates: campaigns.filter_map(|campaign| Some((campaign.name.clone(), campaign.rate?))).collect(),
-            detour: account.detour.clone(),
+            test_mode: account.test_mode.clone(),
         };
         (account.spec.label(name), made)
     };

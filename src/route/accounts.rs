@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::rules::{Detour, campaigns_of};
+use super::rules::{TestMode, campaigns_of};
 use crate::config::Written;
 use crate::config::fault::Fault;
 use crate::config::relay::AccountSpec;
@@ -16,7 +16,7 @@ pub struct CheckedAccount {
     /// As written.
     pub spec: AccountSpec,
     /// Where its sends go instead of to customers.
-    pub detour: Detour,
+    pub test_mode: TestMode,
 }
 
 /// The accounts, by name.
@@ -35,7 +35,10 @@ pub fn check(written: &Written, faults: &mut Vec<Fault>) -> Accounts {
         };
         match SendOptionRules::compile(&spec.options, places, Arc::new(campaigns_of(written, name))) {
             Ok(option_rules) => {
-                checked.insert(name.clone(), CheckedAccount { spec: spec.clone(), detour: Detour::of(&option_rules) });
+                checked.insert(
+                    name.clone(),
+                    CheckedAccount { spec: spec.clone(), test_mode: TestMode::of(&option_rules) },
+                );
             }
             Err(more) => faults.extend(more),
         }

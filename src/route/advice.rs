@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::example::call_of;
-use super::{Route, manner_of};
+use super::{Route, profile_spec_of};
 use crate::clock::Timestamp;
 use crate::config::document::{Kind, Node};
 use crate::config::fault::{Fault, Place};
 use crate::config::one_or_many::OneOrMany;
 use crate::config::relay::AccountSpec;
 use crate::config::route::RouteFile;
-use crate::config::source::{Manner, SampleSpec};
+use crate::config::source::{SampleSpec, SourceProfileSpec};
 use crate::config::{File, Written};
 use crate::event::{NewSend, Unmapped, UnmappedReason};
 
@@ -27,8 +27,8 @@ const TEMPORARY: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 /// samples show.
 pub fn phone(file: &File<RouteFile>, written: &Written, route: &Route, faults: &mut Vec<Fault>) {
     let Some(source) = written.sources.get(&file.value.source) else { return };
-    let Some(manner) = manner_of(&file.value, written) else { return };
-    let found = finds_a_phone(&manner);
+    let Some(profile_spec) = profile_spec_of(&file.value, written) else { return };
+    let found = finds_a_phone(&profile_spec);
     if found && source.value.no_phone.is_none() {
         return;
     }
@@ -39,7 +39,7 @@ pub fn phone(file: &File<RouteFile>, written: &Written, route: &Route, faults: &
         }
         let message = if found {
             let sample =
-                source.value.samples.iter().find(|(_, sample)| lacks_phone(route, &rule.name, sample, &manner));
+                source.value.samples.iter().find(|(_, sample)| lacks_phone(route, &rule.name, sample, &profile_spec));
             let Some((sample, _)) = sample else { continue };
             format!(
                 "some events of {title} bring no phone number, as its sample `{sample}`, to which this rule applies"
@@ -54,16 +54,16 @@ pub fn phone(file: &File<RouteFile>, written: &Written, route: &Route, faults: &
 }
 
 /// Whether there is a place for a phone in what arrives, or in what is read for it.
-fn finds_a_phone(manner: &Manner) -> bool {
-    let places = manner.contact.iter().filter_map(|contact| contact.phone.as_ref()).flat_map(OneOrMany::as_slice);
-    let unread = manner.enrich.as_ref().filter(|enrich| !enrich.is_complete());
+fn finds_a_phone(profile_spec: &SourceProfileSpec) -> bool {
+    let places = profile_spec.contact.iter().filter_map(|contact| contact.phone.as_ref()).flat_map(OneOrMany::as_slice);
+    let unread = profile_spec.enrich.as_ref().filter(|enrich| !enrich.is_complete());
     let within = unread.and_then(|enrich| enrich.into.as_ref()).map(|into| format!("event.{into}"));
     places.into_iter().any(|place| within.as_ref().is_none_or(|within| !place.contains(within)))
 }
 
 /// Whether a rule applies to an event of a sample, and fails for want of the phone.
-fn lacks_phone(route: &Route, rule: &str, sample: &SampleSpec, manner: &Manner) -> bool {
-    let authentic = route.authentication.assume(call_of(sample, manner));
+fn lacks_phone(route: &Route, rule: &str, sample: &SampleSpec, profile_spec: &SourceProfileSpec) -> bool {
+    let authentic = route.authentication.assume(call_of(sample, profile_spec));
     let events = route.read(&authentic, Timestamp(0)).unwrap_or_default();
     let wants = |send: &NewSend| {
         send.rule == rule
@@ -106,10 +106,10 @@ pub fn idle_options(file: &File<RouteFile>, written: &Written, faults: &mut Vec<
 
 /// A read call with the placeholder that `new` wrote.
 pub fn lookup(file: &File<RouteFile>, route: &Route, faults: &mut Vec<Fault>) {
-    if let Some(enrich) = file.value.manner.enrich.as_ref().filter(|enrich| enrich.is_placeholder()) {
+    if let Some(enrich) = file.value.profile_spec.enrich.as_ref().filter(|enrich| enrich.is_placeholder()) {
         let key = if enrich.token.is_some() { "token" } else { "base" };
         let place = file.node.place_of(&["enrich", key]);
-        let stands = route.knowledge.enrichment.as_ref().is_some_and(|call| call.stand_in_answer().is_some());
+        let stands = route.profile.enrichment.as_ref().is_some_and(|call| call.stand_in_answer().is_some());
         let then = if stands { "the source's own sample stands for what is read" } else { "events wait for it" };
         let fault = Fault::at(place, format!("`enrich.{key}` is not set yet: until then {then}"));
         let written = place.text().split_once("${").map_or("", |(_, rest)| rest);

@@ -12,7 +12,7 @@ use crate::config::interpolate::Variables;
 use crate::config::relay::{AccountSpec, ServerSpec};
 use crate::config::shape::Reading;
 use crate::config::{self, Extent, Written};
-use crate::source::Knowledge;
+use crate::source::SourceProfile;
 
 /// Where an account's sends go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,7 +60,7 @@ pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option
     let used: BTreeSet<&str> = written.routes.values().map(|route| &*route.value.source).collect();
     for source in written.sources.values().filter(|source| !used.contains(&*source.name)) {
         // one of one's own that no route names yet
-        if let Err(more) = Knowledge::compile(&source.value.manner, &[&source.node]) {
+        if let Err(more) = SourceProfile::compile(&source.value.profile_spec, &[&source.node]) {
             faults.extend(more);
         }
     }

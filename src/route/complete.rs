@@ -4,14 +4,14 @@ use reqwest::Url;
 use serde_json::{Map, Value as Json};
 
 use super::Route;
-use crate::event::lookup::{KeptEvent, LookupFate};
+use crate::event::lookup::{KeptEvent, LookupNextStep};
 use crate::event::{Envelope, Event, Made, NewEvent};
 use crate::map::Scope;
 
 impl Route {
     /// Whether an event has to be looked up before the rules can be applied. Where there are no rules, nothing has to.
     pub(super) fn needs_lookup(&self, scope: &Scope) -> bool {
-        !self.rules.is_empty() && self.knowledge.enrichment.as_ref().is_some_and(|call| call.applies(scope))
+        !self.rules.is_empty() && self.profile.enrichment.as_ref().is_some_and(|call| call.applies(scope))
     }
 
     /// The URL of an event's lookup, without the token; `None` if the route makes none (any more).
@@ -20,16 +20,16 @@ impl Route {
     ///
     /// What the event lacks for it.
     pub fn lookup_url(&self, event: &KeptEvent) -> Result<Option<Url>, String> {
-        let Some(enrichment) = &self.knowledge.enrichment else { return Ok(None) };
+        let Some(enrichment) = &self.profile.enrichment else { return Ok(None) };
         let (_, scope) = read(event);
         enrichment.url(&scope).map(Some)
     }
 
     /// The whole event and its sends, from a kept one and what was found for it.
-    pub fn complete(&self, event: &KeptEvent, found: Option<Json>) -> LookupFate {
+    pub fn complete(&self, event: &KeptEvent, found: Option<Json>) -> LookupNextStep {
         let (body, made) = self.whole(event, found);
         let forget = (!made.is_something()).then(|| self.fingerprint(&event.id));
-        LookupFate::Found { body, made, forget }
+        LookupNextStep::Found { body, made, forget }
     }
 
     /// What the rules make of a kept event as they are now.
@@ -39,11 +39,11 @@ impl Route {
 
     fn whole(&self, event: &KeptEvent, found: Option<Json>) -> (Vec<u8>, Made) {
         let (mut value, _) = read(event);
-        if let (Some(enrichment), Some(found)) = (&self.knowledge.enrichment, found) {
+        if let (Some(enrichment), Some(found)) = (&self.profile.enrichment, found) {
             enrichment.enrich(&mut value, found);
         }
         let scope = Scope::of_value(&value, &Scope::of_envelope(&envelope(event)));
-        let contact = self.knowledge.contact(&scope);
+        let contact = self.profile.contact(&scope);
         let window = self.windows.with_id;
         let whole = Event { id: event.id.clone(), kind: event.kind.clone(), value, contact, window };
         let body = whole.value.to_string().into_bytes();
@@ -64,7 +64,7 @@ impl Route {
                 one => Some(one),
             };
             let answer = answer.ok_or_else(|| format!("there is no answer for event {}", index + 1))?.clone();
-            let found = self.knowledge.enrichment.as_ref().map(|call| call.read(answer)).transpose()?;
+            let found = self.profile.enrichment.as_ref().map(|call| call.read(answer)).transpose()?;
             let kept = kept(event);
             let (body, made) = self.whole(&kept, found);
             (event.body, event.made) = (body.into(), made);

@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::clock::Timestamp;
 use crate::config::fault::{Fault, unknown};
 use crate::config::route::{ExampleSpec, RouteFile};
-use crate::config::source::{BodyFormat, Manner, SampleSpec};
+use crate::config::source::{BodyFormat, SampleSpec, SourceProfileSpec};
 use crate::config::{File, Written};
 use crate::event::{Made, NewSend, Priority, SendOptions, Suppression};
 
@@ -20,7 +20,7 @@ const WHEN: Timestamp = Timestamp(1_767_085_200_000);
 
 /// Runs a route's examples; each that does not come out as it says is a fault.
 pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
-    let Some(manner) = super::manner_of(&file.value, written) else { return };
+    let Some(profile_spec) = super::profile_spec_of(&file.value, written) else { return };
     let samples = written.sources.get(&file.value.source).map(|source| &source.value.samples);
     for (index, example) in file.value.examples.iter().enumerate() {
         let index = index.to_string();
@@ -36,7 +36,7 @@ pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, faults: &mu
             continue;
         }
         let sample = merged(example, sample.and_then(Result::ok));
-        match outcome(route, call_of(&sample, &manner), sample.lookup.as_ref()) {
+        match outcome(route, call_of(&sample, &profile_spec), sample.lookup.as_ref()) {
             Ok((sends, kinds)) => compare(example, (&sends, &kinds), &place, faults),
             Err(reason) => faults.push(Fault::at(&place(&[]), format!("example `{}`: {reason}", example.name))),
         }
@@ -179,8 +179,8 @@ fn merged(example: &ExampleSpec, sample: Option<&SampleSpec>) -> SampleSpec {
 }
 
 /// A sample as the call its sender would make, unsigned.
-pub fn call_of(sample: &SampleSpec, manner: &Manner) -> Call {
-    let (body, content_type) = encode(&sample.body, manner.body.unwrap_or_default());
+pub fn call_of(sample: &SampleSpec, profile_spec: &SourceProfileSpec) -> Call {
+    let (body, content_type) = encode(&sample.body, profile_spec.body.unwrap_or_default());
     let mut headers = HeaderMap::new();
     if let Some(kind) = content_type {
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -193,7 +193,7 @@ pub fn call_of(sample: &SampleSpec, manner: &Manner) -> Call {
     }
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&sample.query).finish();
     let uri = if query.is_empty() { "/".to_owned() } else { format!("/?{query}") };
-    let first = || manner.methods.as_ref().and_then(|methods| methods.first()).copied();
+    let first = || profile_spec.methods.as_ref().and_then(|methods| methods.first()).copied();
     let method = sample.method.or_else(first).map_or(Method::POST, crate::config::method::Method::http);
     Call { method, uri: uri.parse().unwrap_or_else(|_| Uri::from_static("/")), headers, body, packed: None }
 }

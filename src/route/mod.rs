@@ -1,4 +1,4 @@
-//! A route at work: a webhook address with its source's knowledge, its authentication and its rules, compiled.
+//! A route at work: a webhook address with its source's profile, its authentication and its rules, compiled.
 //!
 //! From a proven, decoded call it makes what is stored. Pure, like [`crate::map`]: `try`, `check` and the webhook use
 //! the same.
@@ -13,7 +13,7 @@ mod listed;
 mod retention;
 mod rules;
 mod secrets;
-pub mod wakes;
+pub mod notifiers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,17 +26,17 @@ use crate::clock::Timestamp;
 use crate::config::fault::{Fault, unknown};
 use crate::config::relay::{AccountSpec, CallLimitSpec};
 use crate::config::route::RouteFile;
-use crate::config::source::Manner;
+use crate::config::source::SourceProfileSpec;
 use crate::config::{File, Written};
 use crate::decode::{CallLimit, DecodeError, Decoded, Exceeded, decode, hash};
 use crate::event::{Envelope, Event, Made, NewEvent};
 use crate::handshake::{self, Handshakes};
 use crate::map::{Allowance, RuleContext, Scope};
 use crate::phone::Country;
-use crate::source::{Knowledge, Windows, hash_id, override_manner};
+use crate::source::{SourceProfile, Windows, hash_id, override_manner};
 use rules::Rules;
 
-pub use rules::Detour;
+pub use rules::TestMode;
 
 /// A webhook address, ready to take calls.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub struct Route {
     /// How its calls are proven.
     pub authentication: Authentication,
     /// What its source knows.
-    pub knowledge: Knowledge,
+    pub profile: SourceProfile,
     /// Its calls that are not events.
     pub handshakes: Handshakes,
     rules: Rules,
@@ -76,9 +76,9 @@ pub fn compile(written: &Written, faults: &mut Vec<Fault>) -> Routes {
     routes.into_iter().map(|route| (route.name.clone(), Arc::new(route))).collect()
 }
 
-/// A route's manner: its source's, with its own over it. `None` if there is no such source.
-pub fn manner_of(file: &RouteFile, written: &Written) -> Option<Manner> {
-    written.sources.get(&file.source).map(|source| override_manner(&source.value.manner, &file.manner))
+/// A route's profile: its source's, with its own over it. `None` if there is no such source.
+pub fn profile_spec_of(file: &RouteFile, written: &Written) -> Option<SourceProfileSpec> {
+    written.sources.get(&file.source).map(|source| override_manner(&source.value.profile_spec, &file.profile_spec))
 }
 
 impl Route {
@@ -113,24 +113,24 @@ impl Route {
             }
             return Err(faults);
         };
-        let manner = override_manner(&source.value.manner, &spec.manner);
+        let profile_spec = override_manner(&source.value.profile_spec, &spec.profile_spec);
         let place =
             file.node.get("secret").or_else(|| file.node.get("auth")).map_or(&file.node.place, |node| &node.place);
         let given = Given {
-            auth: manner.auth.as_ref(),
+            auth: profile_spec.auth.as_ref(),
             secret: spec.secret.as_ref(),
-            format: manner.body.unwrap_or_default(),
+            format: profile_spec.body.unwrap_or_default(),
             public_url: relay.server.public_url(),
             place,
         };
         // an `auth` that could not be read was reported already
-        let unread = manner.auth.is_none() && file.node.get("auth").is_some();
+        let unread = profile_spec.auth.is_none() && file.node.get("auth").is_some();
         let authentication =
             if unread { None } else { authenticate::compile(&given).map_err(|more| faults.extend(more)).ok() };
-        let mut knowledge =
-            Knowledge::compile(&manner, &[&file.node, &source.node]).map_err(|more| faults.extend(more)).ok();
+        let mut profile =
+            SourceProfile::compile(&profile_spec, &[&file.node, &source.node]).map_err(|more| faults.extend(more)).ok();
         if account.is_some_and(AccountSpec::uses_sandbox)
-            && let Some(call) = knowledge.as_mut().and_then(|knowledge| knowledge.enrichment.as_mut())
+            && let Some(call) = profile.as_mut().and_then(|profile| profile.enrichment.as_mut())
         {
             call.stand_in(source.value.samples.values().filter_map(|sample| sample.lookup.as_ref()));
         }
@@ -141,9 +141,9 @@ impl Route {
             place: file.node.get("verify_token").map_or(place, |node| &node.place),
         };
         let handshakes =
-            Handshakes::compile(manner.handshake.as_ref(), &given).map_err(|more| faults.extend(more)).ok();
-        let (Some(authentication), Some(knowledge), Some(handshakes), Some(account), true) =
-            (authentication, knowledge, handshakes, account, faults.is_empty())
+            Handshakes::compile(profile_spec.handshake.as_ref(), &given).map_err(|more| faults.extend(more)).ok();
+        let (Some(authentication), Some(profile), Some(handshakes), Some(account), true) =
+            (authentication, profile, handshakes, account, faults.is_empty())
         else {
             return Err(faults);
         };
@@ -151,7 +151,7 @@ impl Route {
             name: file.name.clone(),
             source: spec.source.clone(),
             authentication,
-            knowledge,
+            profile,
             handshakes,
             rules,
             account_country: account.default_country,
@@ -167,13 +167,13 @@ impl Route {
     /// A [`DecodeError`] if the body is not what the source sends; [`Route::undecodable`] keeps it all the same. With
     /// [`DecodeError::Exceeded`] nothing of the call is to be kept.
     pub fn read(&self, authentic: &Authentic, at: Timestamp) -> Result<Vec<NewEvent>, DecodeError> {
-        let Decoded { entries, json, hashing, envelope } = decode(authentic, &self.knowledge.packing, self.limit)?;
+        let Decoded { entries, json, hashing, envelope } = decode(authentic, &self.profile.packing, self.limit)?;
         let shared = Scope::of_envelope(&envelope);
         let envelope = written_envelope(&envelope);
         let (mut events, mut sum) = (Vec::new(), Sum::default());
         for entry in entries {
-            let (event, scope) = self.knowledge.describe(entry.into_value(), &hashing, &shared, self.windows);
-            if self.knowledge.is_test(&scope) {
+            let (event, scope) = self.profile.describe(entry.into_value(), &hashing, &shared, self.windows);
+            if self.profile.is_test(&scope) {
                 continue;
             }
             let body = json.clone().unwrap_or_else(|| event.value.to_string().into());
@@ -221,8 +221,8 @@ impl Route {
     }
 
     /// Whether no call is made for its sends at present, or somebody else gets them.
-    pub fn detour(&self) -> &Detour {
-        self.rules.detour()
+    pub fn test_mode(&self) -> &TestMode {
+        self.rules.test_mode()
     }
 
     /// What is stored of a proven call that could not be decoded: the raw body and the reason.
@@ -231,7 +231,7 @@ impl Route {
         // a secret in a body that cannot be read cannot be taken out of it
         let hidden = authentic.hidden();
         let hides = !hidden.fields.is_empty()
-            || !self.knowledge.packing.redact.is_empty()
+            || !self.profile.packing.redact.is_empty()
             || hidden.secrets.in_bodies.are_in(&authentic.call().body);
         let (body, fault) = if hides {
             (Bytes::new(), format!("{error}; the body is not kept, since it may hold a secret"))

@@ -19,7 +19,7 @@ pub struct Rules {
     suppressions: Vec<SuppressRule>,
     /// The options of the whole route.
     option_rules: Option<SendOptionRules>,
-    detour: Detour,
+    test_mode: TestMode,
     /// Where the source's events, or the route's, say whom they are about.
     contact: Option<ContactSpec>,
     account: String,
@@ -28,14 +28,14 @@ pub struct Rules {
 
 /// Where a route's sends go instead of to customers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Detour {
+pub struct TestMode {
     /// To this number.
     pub redirect_to: Option<String>,
     /// Nowhere.
     pub dry_run: bool,
 }
 
-impl Detour {
+impl TestMode {
     /// As the options say.
     pub fn of(option_rules: &SendOptionRules) -> Self {
         Self { redirect_to: option_rules.redirect_to().map(ToOwned::to_owned), dry_run: option_rules.is_dry_run() }
@@ -62,11 +62,11 @@ impl Rules {
         let places =
             SendOptionPlaces { route: Some(&file.node), rule: None, relay: &written.relay.node, account, country };
         let campaigns = Arc::new(campaigns_of(written, account));
-        let contact = super::manner_of(spec, written).and_then(|manner| manner.contact);
+        let contact = super::profile_spec_of(spec, written).and_then(|profile_spec| profile_spec.contact);
         let mut rules = Self { account: label.to_owned(), contact, ..Self::default() };
         match SendOptionRules::compile(&of_route, places, Arc::clone(&campaigns)) {
             Ok(option_rules) => {
-                rules.detour = Detour::of(&option_rules);
+                rules.test_mode = TestMode::of(&option_rules);
                 rules.option_rules = Some(option_rules);
             }
             Err(more) => {
@@ -135,8 +135,8 @@ impl Rules {
     }
 
     /// Where the route's sends go instead of to customers.
-    pub fn detour(&self) -> &Detour {
-        &self.detour
+    pub fn test_mode(&self) -> &TestMode {
+        &self.test_mode
     }
 
     /// The rules whose waiting sends later events can cancel.

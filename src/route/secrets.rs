@@ -23,7 +23,7 @@ impl Checked {
             texts.extend(file.value.verify_token.as_deref());
         }
         let of_routes = self.routes.values().flat_map(|route| {
-            let enrichment = route.knowledge.enrichment.iter().flat_map(|call| call.secrets().exposed());
+            let enrichment = route.profile.enrichment.iter().flat_map(|call| call.secrets().exposed());
             route.authentication.secrets().exposed().chain(enrichment)
         });
         Secrets::in_bodies(texts.into_iter().chain(of_routes))

@@ -8,7 +8,7 @@ use crate::config::one_or_many::OneOrMany;
 use crate::map::expression::Expression;
 use crate::map::lint::Broken;
 
-/// The parts of a manner compile one by one; all faults are kept, each at its place.
+/// The parts of a profile compile one by one; all faults are kept, each at its place.
 pub struct Compiler<'a> {
     pub files: &'a [&'a Node],
     pub faults: Vec<Fault>,

@@ -17,7 +17,7 @@ use crate::config::document::Node;
 use crate::config::fault::Fault;
 use crate::config::handshake::{AnswerSpec, HandshakeForm, HandshakeSpec};
 use crate::config::one_or_many::OneOrMany;
-use crate::config::source::{ContactSpec, EventSpec, Manner, OverloadSpec, RetryAfterUnit};
+use crate::config::source::{ContactSpec, EventSpec, OverloadSpec, RetryAfterUnit, SourceProfileSpec};
 use crate::decode::{Hashing, Packing, hash};
 use crate::event::{Contact, Event};
 use crate::handshake;
@@ -26,9 +26,9 @@ use crate::map::{Scope, first_name, text};
 use compiler::Compiler;
 use enrich::Enrichment;
 
-/// A source's knowledge, compiled; a route's own keys have overridden the source's.
+/// A source's profile, compiled; a route's own keys have overridden the source's.
 #[derive(Debug)]
-pub struct Knowledge {
+pub struct SourceProfile {
     /// How events are packed.
     pub packing: Packing,
     /// The methods it calls with.
@@ -64,8 +64,8 @@ struct ContactRules {
     country: Vec<Expression>,
 }
 
-/// A source's manner with a route's own over it: key by key, in `event` and `contact` too.
-pub fn override_manner(source: &Manner, route: &Manner) -> Manner {
+/// A source's profile with a route's own over it: key by key, in `event` and `contact` too.
+pub fn override_manner(source: &SourceProfileSpec, route: &SourceProfileSpec) -> SourceProfileSpec {
     let pick = |own: &Option<OneOrMany<String>>, base: &Option<OneOrMany<String>>| own.clone().or_else(|| base.clone());
     let event = match (&route.event, &source.event) {
         (Some(own), Some(base)) => Some(EventSpec {
@@ -86,7 +86,7 @@ pub fn override_manner(source: &Manner, route: &Manner) -> Manner {
         }),
         (own, base) => own.clone().or_else(|| base.clone()),
     };
-    Manner {
+    SourceProfileSpec {
         body: route.body.or(source.body),
         json_field: route.json_field.clone().or_else(|| source.json_field.clone()),
         methods: route.methods.clone().or_else(|| source.methods.clone()),
@@ -108,30 +108,30 @@ pub fn override_manner(source: &Manner, route: &Manner) -> Manner {
     }
 }
 
-impl Knowledge {
-    /// Compiles a manner. `files` are the documents it was written in, the nearest first, to show faults in.
+impl SourceProfile {
+    /// Compiles a profile. `files` are the documents it was written in, the nearest first, to show faults in.
     ///
     /// # Errors
     ///
     /// Every fault, each at its place.
-    pub fn compile(manner: &Manner, files: &[&Node]) -> Result<Self, Vec<Fault>> {
+    pub fn compile(profile_spec: &SourceProfileSpec, files: &[&Node]) -> Result<Self, Vec<Fault>> {
         let mut c = Compiler { files, faults: Vec::new() };
-        let event = manner.event.clone().unwrap_or_default();
-        let contact = manner.contact.clone().unwrap_or_default();
-        let knowledge = Self {
+        let event = profile_spec.event.clone().unwrap_or_default();
+        let contact = profile_spec.contact.clone().unwrap_or_default();
+        let profile = Self {
             packing: Packing {
-                format: manner.body.unwrap_or_default(),
-                json_field: manner.json_field.clone(),
+                format: profile_spec.body.unwrap_or_default(),
+                json_field: profile_spec.json_field.clone(),
                 each: event.each.as_deref().map(steps),
-                redact: manner.redact.iter().flatten().map(|path| steps(path)).collect(),
+                redact: profile_spec.redact.iter().flatten().map(|path| steps(path)).collect(),
             },
-            methods: manner.methods.as_ref().map_or_else(
+            methods: profile_spec.methods.as_ref().map_or_else(
                 || vec![http::Method::POST],
                 |methods| methods.iter().map(|method| method.http()).collect(),
             ),
-            answer: c.answer(&manner.answer.clone().unwrap_or_default()).unwrap_or_else(Answer::report),
-            overload: c.overload(manner.overload),
-            enrichment: c.enrichment(manner.enrich.as_ref()),
+            answer: c.answer(&profile_spec.answer.clone().unwrap_or_default()).unwrap_or_else(Answer::report),
+            overload: c.overload(profile_spec.overload),
+            enrichment: c.enrichment(profile_spec.enrich.as_ref()),
             id: c.one(&["event", "id"], event.id.as_ref()),
             kind: c.one(&["event", "type"], event.kind.as_ref()),
             contact: ContactRules {
@@ -142,9 +142,9 @@ impl Knowledge {
                 email: c.several(&["contact", "email"], contact.email.as_ref()),
                 country: c.several(&["contact", "country"], contact.country.as_ref()),
             },
-            tests: c.ignored(manner.handshake.as_ref()),
+            tests: c.ignored(profile_spec.handshake.as_ref()),
         };
-        if c.faults.is_empty() { Ok(knowledge) } else { Err(c.faults) }
+        if c.faults.is_empty() { Ok(profile) } else { Err(c.faults) }
     }
 
     /// Tells what an event is and whom it is about. Its hash serves as id where the source gives none.

@@ -26,8 +26,8 @@ use crate::event::view::{
     Tally,
 };
 use crate::event::{
-    AccountChange, Claimed, HoldChange, Kept, NewEvent, NoticeId, Notification, Reach, Returned, SendId, Settlement,
-    Told, UncertainPolicy,
+    AccountChange, Claimed, HoldChange, Kept, NewEvent, Notification, NotificationId, NotificationStatus, Reach,
+    Returned, SendId, Settlement, UncertainPolicy,
 };
 
 use sweep::{SweepRequest, Swept};
@@ -81,7 +81,7 @@ pub struct ClaimRequest {
     /// For how long the claimed sends are the caller's.
     pub lease: Lease,
     /// How many of which account.
-    pub wants: Vec<Want>,
+    pub quotas: Vec<Quota>,
     /// What happens to sends whose lease ran out.
     pub uncertain: UncertainPolicy,
     /// Up to when anything may have to wait, where the clock was set back since the last claim.
@@ -92,7 +92,7 @@ pub struct ClaimRequest {
 
 /// How many sends of an account are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Want {
+pub struct Quota {
     /// The account.
     pub account: String,
     /// How many in all.
@@ -101,16 +101,16 @@ pub struct Want {
     pub limits: Vec<(String, usize)>,
 }
 
-impl Want {
+impl Quota {
     /// How many of a campaign.
-    fn room_of(&self, campaign: &str) -> usize {
+    fn capacity_of(&self, campaign: &str) -> usize {
         let limit = self.limits.iter().find(|(name, _)| name == campaign);
         limit.map_or(self.count, |(_, limit)| self.count.min(*limit))
     }
 
     /// Uses up one; false if there is no room for it.
     fn take(&mut self, campaign: &str) -> bool {
-        if self.room_of(campaign) == 0 {
+        if self.capacity_of(campaign) == 0 {
             return false;
         }
         self.count -= 1;
@@ -190,7 +190,7 @@ pub struct Reported {
 
 /// What goes to nobody, or to a tester, as it is configured now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TestMode {
+pub enum TestScope {
     /// Everything of an account.
     Account,
     /// Everything of a route.
@@ -300,13 +300,13 @@ pub trait Store: Intake {
     ) -> BoxFuture<'_, Result<Vec<HoldChange>, StoreError>>;
 
     /// Remembers which accounts (by name) and routes are in test mode in this process.
-    fn keep_test_modes(&self, modes: Vec<(TestMode, String)>) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn keep_test_modes(&self, modes: Vec<(TestScope, String)>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// What people are notified of since then, and who has received it; what is older is forgotten.
-    fn notices(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Told>, StoreError>>;
+    fn notifications(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<NotificationStatus>, StoreError>>;
 
     /// Somebody was told, or cannot be.
-    fn told(&self, notice: NoticeId, who: String) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn mark_notified(&self, notification: NotificationId, target: String) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// What people were last notified of before then and should be reminded of, and what they were not notified of yet.
     /// They count as notified now. Holds that nothing waits for end.

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use serri_relay::clock::Timestamp;
-use serri_relay::event::{Attempt, Claimed, Fate, Outcome, Probed, Settlement, UnknownRefusal, Verdict};
+use serri_relay::event::{Attempt, Claimed, NextStep, Outcome, Probed, Settlement, UnknownRefusal, Verdict};
 use serri_relay::store::Report;
 
 use crate::database::query;
@@ -371,18 +371,18 @@ async fn who_waits_goes_afresh_when_a_person_lifts_the_hold() {
 /// What follows from a call that began then: taken, or refused in the same words as ever.
 fn settlement(send: &Claimed, at: i64, taken: Taken) -> Settlement {
     let (reason, text, later) = ("400: no".to_owned(), "#: no".to_owned(), Timestamp(at + 10));
-    let (outcome, fate, verdict) = match taken {
-        Taken::Yes => (Outcome::Sent { message_id: None }, Fate::Sent { message_id: None }, Verdict::Passed),
+    let (outcome, next_step, verdict) = match taken {
+        Taken::Yes => (Outcome::Sent { message_id: None }, NextStep::Sent { message_id: None }, Verdict::Passed),
         Taken::No => (
             Outcome::Unknown { reason: reason.clone(), text: text.clone() },
-            Fate::Doubtful(UnknownRefusal { reason, text, probe_at: later, not_before: Timestamp(at - 1_000) }),
+            NextStep::Doubtful(UnknownRefusal { reason, text, probe_at: later, not_before: Timestamp(at - 1_000) }),
             Verdict::Unknown { lasts: later, unclear: Timestamp(at) },
         ),
     };
     let attempt =
         Attempt { at: Timestamp(at), took: Duration::ZERO, status: Some(400), answer: String::new(), outcome };
     let probed = send.probe.map(|probe| Probed { hold: probe.hold, verdict });
-    Settlement { id: send.id, number: send.attempts + 1, attempt, fate, probed, reached: true }
+    Settlement { id: send.id, number: send.attempts + 1, attempt, next_step, probed, reached: true }
 }
 
 enum Taken {

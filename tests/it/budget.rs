@@ -42,9 +42,9 @@ fn read_with(setup: Setup, route: &str, body: Value) -> Result<Vec<NewEvent>, De
     let checked = setup.checked();
     let route = &checked.routes["r"];
     let file = &checked.written.routes["r"];
-    let manner = serri_relay::route::manner_of(&file.value, &checked.written).unwrap();
+    let profile_spec = serri_relay::route::profile_spec_of(&file.value, &checked.written).unwrap();
     let sample = serri_relay::config::source::SampleSpec { body, ..Default::default() };
-    route.read(&route.authentication.assume(call_of(&sample, &manner)), Timestamp(0))
+    route.read(&route.authentication.assume(call_of(&sample, &profile_spec)), Timestamp(0))
 }
 
 fn reasons(made: &Made) -> Vec<String> {

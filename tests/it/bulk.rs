@@ -7,13 +7,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use serri_relay::admin::{self, Access, Desk};
-use serri_relay::alert::Notices;
+use serri_relay::alert::Notifications;
 use serri_relay::clock::{Clock, Timestamp};
 use serri_relay::event::act::{Acted, Action, STEP};
 use serri_relay::event::erasure::{ERASE_STEP, Erased, ErasureStep, Person};
 use serri_relay::event::{Content, Kept, Made, NewEvent, NewSend, SendOptions, Start, Why};
 use serri_relay::listen::Reach;
-use serri_relay::route::wakes::Wakes;
+use serri_relay::route::notifiers::LookupNotifiers;
 use serri_relay::secret::Secret;
 use serri_relay::store::{Archive, Engine, Intake, Operate, StoreError, Upkeep, open};
 use serri_relay::telemetry::Metrics;
@@ -139,10 +139,10 @@ impl Bulk {
         let desk = Desk {
             archive: store as Arc<dyn Archive>,
             operate: Arc::clone(&stepped) as Arc<dyn Operate>,
-            due: Arc::new(Wakes::new(&routes)),
+            due: Arc::new(LookupNotifiers::new(&routes)),
             routes,
             accounts: [("default".to_owned(), serri_relay::phone::Country::INDIA)].into(),
-            notices: Notices::new(Arc::clone(&metrics)).0,
+            notifications: Notifications::new(Arc::clone(&metrics)).0,
             clock: Clock::system(),
             wake: Arc::new(Notify::new()),
             sandbox: None,

@@ -10,7 +10,7 @@ use serri_relay::config::interpolate::Variables;
 use serri_relay::deliver;
 use serri_relay::route::check::check;
 use serri_relay::route::example::call_of;
-use serri_relay::route::manner_of;
+use serri_relay::route::profile_spec_of;
 use serri_relay::store::{Store, open};
 use tokio_util::sync::CancellationToken;
 
@@ -61,9 +61,9 @@ fn lead(phone: &str, name: &str) -> Value {
 /// Posts a body as the route's sender would.
 pub async fn post(setup: &Setup, base: &str, route: &str, body: Value) -> (u16, Value) {
     let checked = setup.checked();
-    let manner = manner_of(&checked.written.routes[route].value, &checked.written).unwrap();
+    let profile_spec = profile_spec_of(&checked.written.routes[route].value, &checked.written).unwrap();
     let sample = serri_relay::config::source::SampleSpec { body, ..Default::default() };
-    let mut call = call_of(&sample, &manner);
+    let mut call = call_of(&sample, &profile_spec);
     call.uri = format!("/webhooks/{route}").parse().unwrap();
     sign(&checked.routes[route].authentication, &mut call, Clock::system().now()).unwrap();
     let url = format!("{base}{}", call.uri);

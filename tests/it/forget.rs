@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use serri_relay::clock::Timestamp;
 use serri_relay::event::act::Action;
 use serri_relay::event::erasure::{Erased, ErasureStep, Person, SearchCursor};
-use serri_relay::event::{BY_HAND, Fate, Suppression};
+use serri_relay::event::{BY_HAND, NextStep, Suppression};
 use serri_relay::store::{Engine, Report, Upkeep};
 use tokio::sync::Notify;
 
@@ -422,7 +422,7 @@ async fn among_thousands_of_others_no_copy_is_left_in_any_page() {
             .map(|send| {
                 let due = Timestamp(1);
                 let reason = format!("try again {}", send.destination);
-                let fate = if send.attempts < 2 { Fate::Retry { due, reason, since: None } } else { sent() };
+                let fate = if send.attempts < 2 { NextStep::Retry { due, reason, since: None } } else { sent() };
                 settlement(send, fate)
             })
             .collect();

@@ -396,7 +396,7 @@ async fn what_waits_for_room_to_be_stored_keeps_nobody_else_waiting() {
     let store = Arc::new(Slow::default());
     let receiver = receiver_of(Arc::clone(&store), PATIENCE);
     // more than there is in all: another call has it
-    let another = receiver.storing.try_hold(10 << 20).unwrap();
+    let another = receiver.storing.try_reserve(10 << 20).unwrap();
     let mut wide = std::pin::pin!(router(&receiver).oneshot(wide()));
     let small = async {
         store.done.notify_one();
@@ -414,14 +414,14 @@ async fn what_waits_for_room_to_be_stored_keeps_nobody_else_waiting() {
     let answer = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
     let answer: Value = serde_json::from_slice(&answer).unwrap();
     assert_eq!((&answer["events"][0]["id"], &answer["events"][19]["id"]), (&json!("0"), &json!("19")));
-    assert!(receiver.storing.try_hold(10 << 20).is_ok(), "all of it is given back");
+    assert!(receiver.storing.try_reserve(10 << 20).is_ok(), "all of it is given back");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_finds_no_room_in_time_is_to_be_sent_again() {
     let store = Arc::new(Slow::default());
     let receiver = receiver_of(Arc::clone(&store), Duration::from_secs(30));
-    let _another = receiver.storing.try_hold(10 << 20).unwrap();
+    let _another = receiver.storing.try_reserve(10 << 20).unwrap();
     let response = router(&receiver).oneshot(wide()).await.unwrap();
     assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "5"));
     assert!(

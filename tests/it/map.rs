@@ -21,9 +21,9 @@ fn mapped(rule: &str, event: &Value) -> Vec<Value> {
         panic!("{:#?}", faults.iter().map(serri_relay::config::fault::Fault::one_line).collect::<Vec<_>>())
     });
     let file = &checked.written.routes["r"];
-    let manner = serri_relay::route::manner_of(&file.value, &checked.written).unwrap();
+    let profile_spec = serri_relay::route::profile_spec_of(&file.value, &checked.written).unwrap();
     let sample = serri_relay::config::source::SampleSpec { body: event.clone(), ..Default::default() };
-    let authentic = route.authentication.assume(serri_relay::route::example::call_of(&sample, &manner));
+    let authentic = route.authentication.assume(serri_relay::route::example::call_of(&sample, &profile_spec));
     let events = route.read(&authentic, serri_relay::clock::Timestamp(0)).unwrap();
     events.iter().flat_map(|event| event.made.sends.iter().map(shown)).collect()
 }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serri_relay::alert::{Alerter, Means, Notices};
+use serri_relay::alert::{Alerter, Means, Notifications};
 use serri_relay::clock::Clock;
 use serri_relay::deliver::{self, Deliverer, Lookups, Policy, Settings};
 use serri_relay::event::{OnUncertain, UncertainPolicy};
 use serri_relay::outbound::{Limits, Outbound, Proxy};
 use serri_relay::relay::{self, Listeners};
 use serri_relay::route::Routes;
-use serri_relay::route::wakes::Wakes;
+use serri_relay::route::notifiers::LookupNotifiers;
 use serri_relay::serri::{Caller, Client};
 use serri_relay::store::{MemoryStore, Store};
 use serri_relay::telemetry::Metrics;
@@ -73,7 +73,7 @@ pub fn delivery(store: Arc<dyn Store>, routes: Routes, [of_sends, of_lookups]: [
         probe_initial: second,
         probe_max: second,
     };
-    let settings = Settings { concurrency: 1, timeout: second, policy, net: second };
+    let settings = Settings { concurrency: 1, timeout: second, policy, poll_interval: second };
     let (metrics, wake) = (Arc::new(Metrics::new()), Arc::new(Notify::new()));
     let deliverer = Deliverer {
         store: Arc::clone(&store),
@@ -84,9 +84,9 @@ pub fn delivery(store: Arc<dyn Store>, routes: Routes, [of_sends, of_lookups]: [
         clock: of_sends.clone(),
         wake: Arc::clone(&wake),
         metrics: Arc::clone(&metrics),
-        notices: Notices::new(Arc::clone(&metrics)).0,
+        notifications: Notifications::new(Arc::clone(&metrics)).0,
     };
-    let due = Arc::new(Wakes::new(&routes));
+    let due = Arc::new(LookupNotifiers::new(&routes));
     let clock = of_lookups.clone();
     let lookups = Lookups { store, outbound: Arc::new(outbound()), routes, settings, clock, due, wake, metrics };
     (deliverer, lookups)
@@ -121,7 +121,7 @@ async fn a_panic_in_any_part_of_the_work_is_not_swallowed() {
         assert_eq!(ended(deliver::run(deliverer, lookups, CancellationToken::new())).await, "panicked");
     }
     let metrics = Arc::new(Metrics::new());
-    let (notices, inbox) = Notices::new(metrics);
+    let (notifications, inbox) = Notifications::new(metrics);
     let means = Means {
         outbound: outbound(),
         caller: Arc::new(Client::new(outbound())),
@@ -129,6 +129,6 @@ async fn a_panic_in_any_part_of_the_work_is_not_swallowed() {
         clock: broken,
     };
     let remind = Duration::from_secs(1);
-    let alerter = Alerter { targets: Vec::new(), remind, unreachable_after: remind, means, inbox, notices };
+    let alerter = Alerter { targets: Vec::new(), remind, unreachable_after: remind, means, inbox, notifications };
     assert_eq!(ended(alerter.run(CancellationToken::new())).await, "panicked");
 }

@@ -8,12 +8,13 @@ use serri_relay::clock::{Clock, Timestamp};
 use serri_relay::config::interpolate::Variables;
 use serri_relay::event::act::Action;
 use serri_relay::event::{
-    Attempt, Cancel, Content, Fate, Kept, Made, NewEvent, NewSend, Once, Outcome, SendOptions, Settlement, Suppression,
+    Attempt, Cancel, Content, Kept, Made, NewEvent, NewSend, NextStep, Once, Outcome, SendOptions, Settlement,
+    Suppression,
 };
 use serri_relay::retention::{Periods, Retention};
 use serri_relay::route::check::check;
 use serri_relay::store::sweep::{Removed, Stage, SweepRequest};
-use serri_relay::store::{ClaimRequest, Engine, MemoryStore, Report, Store, Want};
+use serri_relay::store::{ClaimRequest, Engine, MemoryStore, Quota, Report, Store};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -70,11 +71,11 @@ fn with(id: u8, at: i64, account: &str, sends: &[SendOptions]) -> NewEvent {
 }
 
 /// Sends what is ready of an account.
-async fn deliver(store: &dyn Store, account: &str, at: i64, fate: Fate) {
-    let wants = vec![Want { account: account.into(), count: 1_000, limits: Vec::new() }];
-    let claims = store.claim(ClaimRequest { wants, ..request(at, 0) }).await.unwrap();
-    let outcome = match &fate {
-        Fate::Sent { .. } => Outcome::Sent { message_id: None },
+async fn deliver(store: &dyn Store, account: &str, at: i64, next_step: NextStep) {
+    let quotas = vec![Quota { account: account.into(), count: 1_000, limits: Vec::new() }];
+    let claims = store.claim(ClaimRequest { quotas, ..request(at, 0) }).await.unwrap();
+    let outcome = match &next_step {
+        NextStep::Sent { .. } => Outcome::Sent { message_id: None },
         _ => Outcome::Uncertain { reason: "silence".into() },
     };
     let settled = |send: &serri_relay::event::Claimed| Settlement {
@@ -87,7 +88,7 @@ async fn deliver(store: &dyn Store, account: &str, at: i64, fate: Fate) {
             answer: "Asha".into(),
             outcome: outcome.clone(),
         },
-        fate: fate.clone(),
+        next_step: next_step.clone(),
         probed: None,
         reached: true,
     };
@@ -95,8 +96,8 @@ async fn deliver(store: &dyn Store, account: &str, at: i64, fate: Fate) {
     store.settle(Arc::new(Report { settlements, ..Report::default() }), Timestamp(at)).await.unwrap();
 }
 
-fn sent() -> Fate {
-    Fate::Sent { message_id: Some("m".into()) }
+fn sent() -> NextStep {
+    NextStep::Sent { message_id: Some("m".into()) }
 }
 
 fn plain() -> Vec<SendOptions> {
@@ -133,7 +134,7 @@ async fn what_is_past_its_time_goes_and_what_is_needed_stays() {
     store.append(old).await.unwrap();
     deliver(&*store, "default", 0, sent()).await;
     store.append(vec![with(6, 0, "default", &plain())]).await.unwrap();
-    deliver(&*store, "default", 0, Fate::Held { reason: "silence".into(), probe_at: None }).await;
+    deliver(&*store, "default", 0, NextStep::NeedsDecision { reason: "silence".into(), probe_at: None }).await;
     // replayed long after it came, so that its end was not long ago
     store.append(vec![with(7, 0, "default", &plain())]).await.unwrap();
     deliver(&*store, "default", 300 * DAY, sent()).await;

@@ -17,7 +17,7 @@ use serri_relay::clock::Clock;
 use serri_relay::config::shipped::SOURCES;
 use serri_relay::route::check::Checked;
 use serri_relay::route::example::call_of;
-use serri_relay::route::manner_of;
+use serri_relay::route::profile_spec_of;
 
 use crate::cli::relay;
 use crate::crash::Process;
@@ -62,8 +62,8 @@ fn assert_unseen(whole: &str, texts: impl IntoIterator<Item = impl AsRef<str>>, 
 
 /// A call of a sample, for the route of its source.
 fn call_for(route: &str, sample: &serri_relay::config::source::SampleSpec, checked: &Checked) -> Call {
-    let manner = manner_of(&checked.written.routes[route].value, &checked.written).unwrap();
-    let mut call = call_of(sample, &manner);
+    let profile_spec = profile_spec_of(&checked.written.routes[route].value, &checked.written).unwrap();
+    let mut call = call_of(sample, &profile_spec);
     let query = call.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     call.uri = format!("/webhooks/{route}{query}").parse().unwrap();
     call

@@ -15,7 +15,7 @@ use serri_relay::config::interpolate::Variables;
 use serri_relay::config::shipped::SOURCES;
 use serri_relay::config::source::SourceFile;
 use serri_relay::route::example::call_of;
-use serri_relay::route::manner_of;
+use serri_relay::route::profile_spec_of;
 
 use crate::cli::relay;
 use crate::vendors::{TOKEN, Vendors};
@@ -80,9 +80,9 @@ async fn send(world: &World, call: Call) -> (u16, serde_json::Value) {
 
 /// What a source must have; the names of what is missing.
 fn missing(source: &SourceFile) -> Vec<&'static str> {
-    let manner = &source.manner;
-    let contact = manner.contact.as_ref().is_some_and(|contact| contact.phone.is_some());
-    let keyed = manner.event.as_ref().is_some_and(|event| event.id.is_some());
+    let profile_spec = &source.profile_spec;
+    let contact = profile_spec.contact.as_ref().is_some_and(|contact| contact.phone.is_some());
+    let keyed = profile_spec.event.as_ref().is_some_and(|event| event.id.is_some());
     [
         (source.samples.len() >= 2, "two samples, the usual and the awkward"),
         (source.group.is_some(), "a group"),
@@ -91,10 +91,10 @@ fn missing(source: &SourceFile) -> Vec<&'static str> {
         (source.facts.as_ref().is_some_and(|facts| facts.retries.is_some()), "facts with a confidence and retries"),
         (contact || source.no_phone.is_some(), "a contact with a phone, or why there is none"),
         (!contact || source.starter.is_some(), "a starter"),
-        (manner.event.is_some(), "an event"),
+        (profile_spec.event.is_some(), "an event"),
         (keyed || WITHOUT_KEY.contains(&&*source.title), "a de-duplication key"),
-        (manner.overload.is_some(), "an overload status"),
-        (manner.handshake.is_some(), "a handshake, or none"),
+        (profile_spec.overload.is_some(), "an overload status"),
+        (profile_spec.handshake.is_some(), "a handshake, or none"),
     ]
     .into_iter()
     .filter_map(|(there, what)| (!there).then_some(what))
@@ -114,10 +114,10 @@ async fn every_source_is_complete_and_its_samples_are_accepted_signed_and_refuse
         let source = &checked.written.sources[*name].value;
         assert_eq!(missing(source), Vec::<&str>::new(), "{name} lacks");
         let route = &checked.routes[*name];
-        let manner = manner_of(&checked.written.routes[*name].value, &checked.written).unwrap();
+        let profile_spec = profile_spec_of(&checked.written.routes[*name].value, &checked.written).unwrap();
         for (sample_name, sample) in &source.samples {
             let what = format!("{name}, sample {sample_name}");
-            let mut call = call_of(sample, &manner);
+            let mut call = call_of(sample, &profile_spec);
             let query = call.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
             call.uri = format!("/webhooks/{name}{query}").parse().unwrap();
             let unsigned = call.clone();
@@ -146,7 +146,7 @@ async fn every_source_is_complete_and_its_samples_are_accepted_signed_and_refuse
             assert!(sends().all(|send| send.content.is_ok()), "{what}: {:?}", sends().collect::<Vec<_>>());
             expected.extend(sends().filter_map(|send| send.content.as_ref().ok()).map(|c| c.destination.clone()));
             let said = answer["status"].as_str().map(ToOwned::to_owned);
-            if manner.answer.as_ref().and_then(|answer| answer.body.as_ref()).is_none() {
+            if profile_spec.answer.as_ref().and_then(|answer| answer.body.as_ref()).is_none() {
                 let wanted = if looked_up || sends().next().is_some() { "accepted" } else { "ignored" };
                 assert_eq!(said.as_deref(), Some(wanted), "{what}");
                 // what a lookup comes to is not known yet when it is answered

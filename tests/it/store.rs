@@ -9,10 +9,10 @@ use serri_relay::event::act::Action;
 use serri_relay::event::remap::Remapped;
 use serri_relay::event::view::Filter;
 use serri_relay::event::{
-    AccountTurn, Attempt, Claimed, Content, Fate, HoldScope, HoldTurn, Kept, Made, NewEvent, NewSend, Notification,
+    AccountTurn, Attempt, Claimed, Content, HoldScope, HoldTurn, Kept, Made, NewEvent, NewSend, NextStep, Notification,
     OnUncertain, Outcome, Reach, Returned, SendGuards, SendId, SendOptions, Settlement, UncertainPolicy,
 };
-use serri_relay::store::{ClaimRequest, Engine, Lease, OpenError, Recovered, Report, StoreError, TestMode, Want};
+use serri_relay::store::{ClaimRequest, Engine, Lease, OpenError, Quota, Recovered, Report, StoreError, TestScope};
 use tempfile::TempDir;
 
 use crate::database::{execute, lock, query};
@@ -67,7 +67,7 @@ pub fn request(now: i64, count: usize) -> ClaimRequest {
     ClaimRequest {
         now: Timestamp(now),
         lease: Lease { lasts: Duration::from_secs(1), ran: Duration::from_millis(now.try_into().unwrap()) },
-        wants: vec![Want { account: "default".into(), count, limits: Vec::new() }],
+        quotas: vec![Quota { account: "default".into(), count, limits: Vec::new() }],
         uncertain: uncertain(OnUncertain::Retry, 2),
         latest: None,
         correction: None,
@@ -78,7 +78,7 @@ pub async fn claim(store: &Arc<dyn Engine>, now: i64, count: usize) -> Vec<Claim
     store.claim(request(now, count)).await.unwrap().sends
 }
 
-pub fn settlement(send: &Claimed, fate: Fate) -> Settlement {
+pub fn settlement(send: &Claimed, next_step: NextStep) -> Settlement {
     let attempt = Attempt {
         at: Timestamp(0),
         took: Duration::ZERO,
@@ -86,16 +86,16 @@ pub fn settlement(send: &Claimed, fate: Fate) -> Settlement {
         answer: "ok".into(),
         outcome: Outcome::Sent { message_id: None },
     };
-    Settlement { id: send.id, number: send.attempts + 1, attempt, fate, probed: None, reached: true }
+    Settlement { id: send.id, number: send.attempts + 1, attempt, next_step, probed: None, reached: true }
 }
 
-async fn settle(store: &Arc<dyn Engine>, send: &Claimed, fate: Fate) {
-    let report = Report { settlements: vec![settlement(send, fate)], ..Report::default() };
+async fn settle(store: &Arc<dyn Engine>, send: &Claimed, next_step: NextStep) {
+    let report = Report { settlements: vec![settlement(send, next_step)], ..Report::default() };
     store.settle(Arc::new(report), Timestamp(0)).await.unwrap();
 }
 
-pub fn sent() -> Fate {
-    Fate::Sent { message_id: None }
+pub fn sent() -> NextStep {
+    NextStep::Sent { message_id: None }
 }
 
 fn to(sends: &[Claimed]) -> Vec<&str> {
@@ -133,7 +133,7 @@ async fn sends_are_handed_out_once_and_in_order_of_arrival() {
     }
     let first = claim(&store, 10, 2).await;
     assert_eq!(to(&first), ["+1", "+2"]);
-    settle(&store, &first[0], Fate::Retry { due: Timestamp(100), reason: "x".into(), since: None }).await;
+    settle(&store, &first[0], NextStep::Retry { due: Timestamp(100), reason: "x".into(), since: None }).await;
     assert_eq!(to(&claim(&store, 50, 1).await), ["+3"]);
     assert_eq!(to(&claim(&store, 100, 9).await), ["+1", "+4", "+5"], "of those due the one that came first goes first");
     assert_eq!(to(&claim(&store, 100, 9).await), Vec::<&str>::new());
@@ -150,7 +150,7 @@ async fn a_person_is_never_handed_out_twice_at_once() {
     let second = claim(&store, 0, 9).await;
     assert_eq!(to(&second), ["+1"]);
     assert!(second[0].id > first[0].id);
-    settle(&store, &second[0], Fate::Failed { reason: "x".into() }).await;
+    settle(&store, &second[0], NextStep::Failed { reason: "x".into() }).await;
     assert_eq!(to(&claim(&store, 0, 9).await), ["+1"]);
 }
 
@@ -224,9 +224,9 @@ async fn a_test_that_died_in_flight_counts_as_having_reached_nobody() {
     let kinds = [
         (dry, None, "0", ""),
         (to_tester, None, "0", ""),
-        (SendGuards::default(), Some((TestMode::Account, "default")), "0", ""),
-        (SendGuards::default(), Some((TestMode::Route, "hello")), "0", ""),
-        (SendGuards::default(), Some((TestMode::Account, "other")), "12", "5000"),
+        (SendGuards::default(), Some((TestScope::Account, "default")), "0", ""),
+        (SendGuards::default(), Some((TestScope::Route, "hello")), "0", ""),
+        (SendGuards::default(), Some((TestScope::Account, "other")), "12", "5000"),
         (SendGuards::default(), None, "12", "5000"),
     ];
     for (guards, mode, state, reached_at) in kinds {
@@ -256,10 +256,10 @@ async fn a_hold_that_nothing_waits_for_ends_and_is_told_and_one_set_by_hand_last
     let path = dir.path().join("relay.db");
     store.append(vec![event(1, 0, &["+1", "+2"])]).await.unwrap();
     let sends = claim(&store, 0, 2).await;
-    let stopped = |scope| Fate::Stopped { scope, reason: "402".into(), probe_at: Timestamp(60_000) };
+    let stopped = |scope| NextStep::Blocked { scope, reason: "402".into(), probe_at: Timestamp(60_000) };
     settle(&store, &sends[0], stopped(HoldScope::Campaign)).await;
     // the other waits for its own moment, in the same campaign
-    settle(&store, &sends[1], Fate::Retry { due: Timestamp(90_000), reason: "x".into(), since: None }).await;
+    settle(&store, &sends[1], NextStep::Retry { due: Timestamp(90_000), reason: "x".into(), since: None }).await;
     let cancel =
         |send: &Claimed| Action::Cancel { ids: vec![send.id], filter: Filter::default(), reason: "wrong".into() };
     store.act(cancel(&sends[0]), Timestamp(1_000)).await.unwrap();
@@ -287,7 +287,7 @@ async fn sends_left_uncertain_are_gathered_and_outages_told_once_also_over_a_res
     let (dir, store) = store();
     store.append((1..=4).map(|n| event(n, 0, &[&format!("+{n}")])).collect()).await.unwrap();
     let sends = claim(&store, 0, 4).await;
-    let hold = || Fate::Held { reason: "no answer".into(), probe_at: None };
+    let hold = || NextStep::NeedsDecision { reason: "no answer".into(), probe_at: None };
     let due = async |store: &Arc<dyn Engine>, now: i64| {
         let due = store.remind(Timestamp(now), Timestamp(now - 1_000)).await.unwrap();
         due.into_iter()
@@ -317,7 +317,7 @@ async fn sends_left_uncertain_are_gathered_and_outages_told_once_also_over_a_res
     assert_eq!(due(&store, 11_700).await, [AccountTurn::Uncertain { recent: 3, waiting: 4 }]);
     assert_eq!(due(&store, 99_000).await, [], "nothing new, and nothing waits for the account");
     assert_eq!(reach(&store, Reach::Reachable, 99_000).await, Some(AccountTurn::OutageEnded { waited: 0 }));
-    assert_eq!(store.notices(Timestamp(0)).await.unwrap().len(), 4);
+    assert_eq!(store.notifications(Timestamp(0)).await.unwrap().len(), 4);
 }
 
 #[tokio::test]
@@ -355,7 +355,7 @@ async fn a_report_is_written_whole_or_not_at_all_and_loses_no_beginning_of_a_hol
     let (dir, store) = store();
     store.append(vec![event(1, 0, &["+1", "+2"])]).await.unwrap();
     let sends = claim(&store, 0, 2).await;
-    let stopped = Fate::Stopped { scope: HoldScope::Account, reason: "402".into(), probe_at: Timestamp(60_000) };
+    let stopped = NextStep::Blocked { scope: HoldScope::Account, reason: "402".into(), probe_at: Timestamp(60_000) };
     let report = Arc::new(Report {
         settlements: vec![settlement(&sends[0], stopped)],
         returned: vec![Returned { id: sends[1].id, start: None }],
@@ -425,9 +425,9 @@ async fn a_probe_of_a_hold_overtakes_nothing_of_its_person_that_is_to_be_tried_a
         store.append(vec![event(1, 0, &["+1"]), event(2, 0, &["+1"]), event(3, 0, &["+2"])]).await.unwrap();
         let sends = claim(&store, 0, 9).await;
         assert_eq!(to(&sends), ["+1", "+2"]);
-        let retry = Fate::Retry { due: Timestamp(90_000), reason: "it cannot be reached".into(), since: None };
+        let retry = NextStep::Retry { due: Timestamp(90_000), reason: "it cannot be reached".into(), since: None };
         settle(&store, &sends[0], retry).await;
-        let stopped = Fate::Stopped { scope, reason: "402".into(), probe_at: Timestamp(60_000) };
+        let stopped = NextStep::Blocked { scope, reason: "402".into(), probe_at: Timestamp(60_000) };
         settle(&store, &sends[1], stopped).await;
         assert_eq!(to(&claim(&store, 60_000, 9).await), ["+2"], "{scope:?}: the first to +1 still waits");
     }
@@ -438,7 +438,7 @@ async fn the_next_due_time_is_told() {
     let (_dir, store) = store();
     store.append(vec![event(1, 0, &["+1"])]).await.unwrap();
     let send = claim(&store, 0, 1).await.remove(0);
-    settle(&store, &send, Fate::Retry { due: Timestamp(500), reason: "x".into(), since: None }).await;
+    settle(&store, &send, NextStep::Retry { due: Timestamp(500), reason: "x".into(), since: None }).await;
     assert_eq!(store.claim(request(499, 1)).await.unwrap().next_due, Some(Timestamp(500)));
     assert_eq!(claim(&store, 500, 1).await.len(), 1);
 }

@@ -14,7 +14,7 @@ use super::{leases, ready, recipient_order};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, HoldChange, Once, Probe, SendGuards, SendId};
 use crate::store::gate::{Candidate, Gate, gate};
-use crate::store::{ClaimRequest, Claims, Want};
+use crate::store::{ClaimRequest, Claims, Quota};
 
 /// How many sends are looked at in one transaction, most of which may turn out not to go.
 const LOOK_LIMIT: usize = 2_000;
@@ -28,9 +28,9 @@ pub fn claim(db: &Connection, request: &ClaimRequest, direct: FastPath) -> Resul
     let holds = holds::active(db)?;
     let mut claim = Claim { db, request, holds, sends: direct.sends, looked: 0, ended: Vec::new() };
     let is_unfinished = direct.more;
-    for want in &request.wants {
-        let got = claim.sends.iter().filter(|send| send.account == want.account);
-        claim.of(&want.less(got.map(|send| send.campaign.as_str())))?;
+    for quota in &request.quotas {
+        let got = claim.sends.iter().filter(|send| send.account == quota.account);
+        claim.of(&quota.less(got.map(|send| send.campaign.as_str())))?;
     }
     let Claim { holds, sends, looked, ended, .. } = claim;
     let next: Option<i64> = db
@@ -61,12 +61,12 @@ struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    fn of(&mut self, want: &Want) -> Result<()> {
-        let of_account: Vec<Active> = self.holds.iter().filter(|hold| hold.account == want.account).cloned().collect();
+    fn of(&mut self, quota: &Quota) -> Result<()> {
+        let of_account: Vec<Active> = self.holds.iter().filter(|hold| hold.account == quota.account).cloned().collect();
         if let Some(hold) = of_account.iter().find(|hold| hold.campaign.is_empty()) {
-            return if want.count > 0 { self.probe_account(want, hold, &of_account) } else { Ok(()) };
+            return if quota.count > 0 { self.probe_account(quota, hold, &of_account) } else { Ok(()) };
         }
-        let mut left = want.clone();
+        let mut left = quota.clone();
         for hold in &of_account {
             if left.count == 0 || !hold.may_be_tried(self.db, self.request.now)? {
                 continue;
@@ -93,11 +93,11 @@ impl Claim<'_> {
     }
 
     /// One send that is due anyway finds out whether the account works again; if there is any, one of a campaign that does.
-    fn probe_account(&mut self, want: &Want, hold: &Active, holds: &[Active]) -> Result<()> {
+    fn probe_account(&mut self, quota: &Quota, hold: &Active, holds: &[Active]) -> Result<()> {
         if !hold.may_be_tried(self.db, self.request.now)? {
             return Ok(());
         }
-        let some = Want { count: PROBES, ..want.clone() };
+        let some = Quota { count: PROBES, ..quota.clone() };
         if self.probe(hold, hold.probe(), |db| ready::first(db, &some, holds))? {
             return Ok(());
         }

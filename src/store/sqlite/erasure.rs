@@ -139,7 +139,7 @@ impl Erasure<'_> {
         self.db
             .prepare_cached(
                 sql!("UPDATE sends SET destination = '', payload = '', reason = NULL, message_id = NULL, why = NULL, expires_at = NULL,
-                                  key = NULL, moment = NULL, once = NULL, within = NULL, marketing = NULL, gone_at = NULL, terms = NULL,
+                                  key = NULL, moment = NULL, once = NULL, within = NULL, marketing = NULL, reached_at = NULL, guards = NULL,
                                   changed_at = CASE WHEN state < " sent " THEN ?2 ELSE changed_at END,
                                   state = CASE WHEN state < " sent " THEN ?3 ELSE state END, erased_at = ?2
                  WHERE id = ?1"),
@@ -153,7 +153,7 @@ impl Erasure<'_> {
         let cleared = self
             .db
             .prepare_cached(
-                sql!("UPDATE sends SET payload = '', reason = ?2, key = NULL, terms = NULL, message_id = NULL, erased_at = coalesce(erased_at, ?3)
+                sql!("UPDATE sends SET payload = '', reason = ?2, key = NULL, guards = NULL, message_id = NULL, erased_at = coalesce(erased_at, ?3)
                  WHERE id = ?1 AND state >= " sent),
             )?
             .execute(params![id, REMOVED, self.now.0])?;

@@ -12,14 +12,14 @@ use super::{cancellation, holds, leases, ready, suppression, timers};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, Content, Made, NewSend, Priority, SendId, SendOptions, Suppression};
 use crate::store::gate::{self, Candidate, Gate};
-use crate::store::{ClaimRequest, Want};
+use crate::store::{ClaimRequest, Quota};
 
 /// What the appends of a transaction share: the next event's number, and the room that a deliverer has, by account, for
 /// sends that come in it. They need not be made ready first, then looked for and claimed, if nothing older waits.
 #[derive(Default)]
 pub struct FastPath {
     pub next_event: Option<i64>,
-    room: Vec<Want>,
+    room: Vec<Quota>,
     /// Campaigns on hold, by account.
     closed: Vec<(String, String)>,
     pub lease_until: Option<Timestamp>,
@@ -36,10 +36,10 @@ impl FastPath {
         let more = timers::promote_due(db, request)?;
         let holds = holds::active(db)?;
         let mut room = Vec::new();
-        for want in &request.wants {
-            let is_held = holds.iter().any(|hold| hold.account == want.account && hold.campaign.is_empty());
-            if !is_held && !ready::is_anything_ready(db, want, &holds)? {
-                room.push(want.clone());
+        for quota in &request.quotas {
+            let is_held = holds.iter().any(|hold| hold.account == quota.account && hold.campaign.is_empty());
+            if !is_held && !ready::is_anything_ready(db, quota, &holds)? {
+                room.push(quota.clone());
             }
         }
         let closed = holds.into_iter().map(|hold| (hold.account, hold.campaign)).collect();
@@ -77,10 +77,10 @@ impl FastPath {
         if self.closed.iter().any(|(account, campaign)| *account == send.account && *campaign == content.campaign) {
             return insert_send(db, origin, send, None).map(drop);
         }
-        let Some(position) = self.room.iter().position(|want| want.account == send.account) else {
+        let Some(position) = self.room.iter().position(|quota| quota.account == send.account) else {
             return insert_send(db, origin, send, None).map(drop);
         };
-        let goes = self.room.get_mut(position).is_some_and(|want| want.take(&content.campaign));
+        let goes = self.room.get_mut(position).is_some_and(|quota| quota.take(&content.campaign));
         if !goes || !is_plain(&content.options) || !self.is_open_to(db, origin, send, content)? {
             // what comes later must not overtake it
             self.room.swap_remove(position);

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::states::{SendState, sql};
-use super::{backlog, notices};
+use super::{backlog, notifications};
 use crate::clock::Timestamp;
-use crate::event::{BY_HAND, Fate, HoldChange, HoldId, HoldScope, HoldTurn, Probe, Probed, Verdict};
+use crate::event::{BY_HAND, HoldChange, HoldId, HoldScope, HoldTurn, NextStep, Probe, Probed, Verdict};
 
 /// A hold that lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>
     )?
     .execute([account])?;
     match id {
-        Some(id) => changes.push(notices::note(db, id, HoldTurn::Began, now)?),
+        Some(id) => changes.push(notifications::note(db, id, HoldTurn::Began, now)?),
         None if by == "hand" => {
             db.prepare_cached("UPDATE holds SET reason = CASE WHEN ?3 = ?4 AND by = 'hand' THEN reason ELSE ?3 END, by = 'hand', probe_at = NULL
                  WHERE account = ?1 AND campaign = ?2 AND ended_at IS NULL")?
@@ -124,12 +124,12 @@ pub fn begin(db: &Connection, hold: Beginning<'_>, changes: &mut Vec<HoldChange>
 pub fn probed(
     db: &Connection,
     probed: Probed,
-    fate: &Fate,
+    next_step: &NextStep,
     now: Timestamp,
     changes: &mut Vec<HoldChange>,
 ) -> Result<()> {
     let hold = probed.hold.0;
-    let refusal = if let Fate::Doubtful(refusal) = fate { Some(refusal.text.as_str()) } else { None };
+    let refusal = if let NextStep::Doubtful(refusal) = next_step { Some(refusal.text.as_str()) } else { None };
     let verdict = match probed.verdict {
         Verdict::Unknown { lasts, unclear } => {
             let mut same = db.prepare_cached("SELECT 1 FROM holds WHERE id = ?1 AND refusal = ?2")?;
@@ -145,7 +145,7 @@ pub fn probed(
         }
         Verdict::Lasts(next) => {
             // only if it asks for this very hold, and not for one of a campaign of the account
-            let asked = fate.hold().map(|(scope, reason, _)| (scope == HoldScope::Account, reason));
+            let asked = next_step.hold().map(|(scope, reason, _)| (scope == HoldScope::Account, reason));
             let (is_account, reason) = asked.unzip();
             db.prepare_cached(
                 "UPDATE holds SET probes = probes + 1, probe_at = ?2, probe = NULL,
@@ -172,7 +172,7 @@ pub fn end(db: &Connection, hold: i64, now: Timestamp, changes: &mut Vec<HoldCha
     let waited = backlog::ready(db, &account, &campaign)?;
     db.prepare_cached("UPDATE holds SET ended_at = ?2, waited = ?3, probe = NULL WHERE id = ?1")?
         .execute(params![hold, now.0, waited])?;
-    changes.push(notices::note(db, hold, HoldTurn::Ended { waited: u64::try_from(waited).unwrap_or(0) }, now)?);
+    changes.push(notifications::note(db, hold, HoldTurn::Ended { waited: u64::try_from(waited).unwrap_or(0) }, now)?);
     Ok(())
 }
 
@@ -184,7 +184,7 @@ pub fn end_if_empty(db: &Connection, hold: &Active, now: Timestamp, changes: &mu
     }
     db.prepare_cached("UPDATE holds SET ended_at = ?2, waited = 0, probe = NULL WHERE id = ?1 AND ended_at IS NULL")?
         .execute([hold.id, now.0])?;
-    changes.push(notices::note(db, hold.id, HoldTurn::Emptied, now)?);
+    changes.push(notifications::note(db, hold.id, HoldTurn::Emptied, now)?);
     Ok(true)
 }
 
@@ -214,7 +214,12 @@ pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut 
     for (id, account, campaign) in due {
         let waiting = backlog::ready(db, &account, &campaign)?;
         db.prepare_cached("UPDATE holds SET notified_at = ?2 WHERE id = ?1")?.execute([id, now.0])?;
-        changes.push(notices::note(db, id, HoldTurn::Lasts { waiting: u64::try_from(waiting).unwrap_or(0) }, now)?);
+        changes.push(notifications::note(
+            db,
+            id,
+            HoldTurn::Lasts { waiting: u64::try_from(waiting).unwrap_or(0) },
+            now,
+        )?);
     }
     Ok(())
 }

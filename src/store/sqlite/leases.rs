@@ -4,10 +4,10 @@ use rusqlite::{Connection, Result, Row, params};
 
 use super::recipient_order;
 use super::states::{SendState, sql};
-use super::{notices, savepoint};
+use super::{notifications, savepoint};
 use crate::clock::Timestamp;
 use crate::event::{SendGuards, UncertainPolicy};
-use crate::store::{ClaimRequest, Lease, Recovered, TestMode};
+use crate::store::{ClaimRequest, Lease, Recovered, TestScope};
 
 /// The time by which leases count: milliseconds that the process has run.
 pub fn now(lease: Lease) -> Timestamp {
@@ -85,7 +85,7 @@ fn lose(db: &Connection, id: i64, now: Timestamp, policy: UncertainPolicy) -> Re
     }
     let is_repeated = policy.of(&guards).may_repeat(before);
     if !is_repeated {
-        notices::left_uncertain(db, &account, now)?;
+        notifications::left_uncertain(db, &account, now)?;
     }
     let state = if is_repeated { SendState::Ready } else { SendState::Uncertain };
     let reason = "the relay stopped while the call was under way";
@@ -112,13 +112,13 @@ fn repeat_test(db: &Connection, id: i64, now: Timestamp) -> Result<()> {
 }
 
 /// Remembers what is in test mode from now on, for whoever recovers what this process leaves behind.
-pub fn keep_test_modes(db: &Connection, modes: &[(TestMode, String)]) -> Result<()> {
+pub fn keep_test_modes(db: &Connection, modes: &[(TestScope, String)]) -> Result<()> {
     db.execute("DELETE FROM test_modes", [])?;
     let mut insert = db.prepare_cached("INSERT OR IGNORE INTO test_modes (scope, name) VALUES (?1, ?2)")?;
     for (mode, name) in modes {
         let scope = match mode {
-            TestMode::Account => "account",
-            TestMode::Route => "route",
+            TestScope::Account => "account",
+            TestScope::Route => "route",
         };
         insert.execute([scope, name])?;
     }

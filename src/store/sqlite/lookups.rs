@@ -10,7 +10,7 @@ use super::leases;
 use super::origin::{Origin, kept_event};
 use super::states::{SendState, sql};
 use crate::clock::Timestamp;
-use crate::event::lookup::{EventSeq, Lookup, LookupFate, LookupSettlement};
+use crate::event::lookup::{EventSeq, Lookup, LookupNextStep, LookupSettlement};
 use crate::store::{LookupClaims, LookupRequest};
 
 /// Writes down that an event needs one.
@@ -89,16 +89,16 @@ pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
          WHERE event = ?1 AND state = " sending " AND attempts = ?2 - 1"),
     )?;
     let mut attempt_row = db.prepare_cached("INSERT OR IGNORE INTO lookup_attempts (event, number, at, took_ms, status, outcome, reason, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
-    for LookupSettlement { seq, number, at, took, status, outcome, answer, fate } in settlements {
+    for LookupSettlement { seq, number, at, took, status, outcome, answer, next_step } in settlements {
         let ended = at.after(*took);
         let mut pardoned = None;
-        let (state, due, reason) = match fate {
-            LookupFate::Found { .. } => (SendState::Sent, 0, None),
-            LookupFate::Retry { due, reason, since } => {
+        let (state, due, reason) = match next_step {
+            LookupNextStep::Found { .. } => (SendState::Sent, 0, None),
+            LookupNextStep::Retry { due, reason, since } => {
                 pardoned = since.map(|since| since.0);
                 (SendState::Delayed, due.0, Some(reason))
             }
-            LookupFate::Failed { reason } => (SendState::Failed, 0, Some(reason)),
+            LookupNextStep::Failed { reason } => (SendState::Failed, 0, Some(reason)),
         };
         // one whose lease ran out meanwhile is no longer ours: its sends must not be made twice
         if update.execute(params![seq.0, number, state, due, ended.0, reason, pardoned])? == 0 {
@@ -107,7 +107,7 @@ pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
         let took_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
         let reason = reason.map_or("", String::as_str);
         attempt_row.execute(params![seq.0, number, at.0, took_ms, status, outcome, reason, answer])?;
-        if let LookupFate::Found { body, made, forget } = fate {
+        if let LookupNextStep::Found { body, made, forget } = next_step {
             let (id, route): (String, String) = db
                 .prepare_cached("UPDATE events SET body = ?2 WHERE seq = ?1 RETURNING id, route")?
                 .query_row(params![seq.0, body], |row| Ok((row.get(0)?, row.get(1)?)))

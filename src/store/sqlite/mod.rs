@@ -30,7 +30,7 @@ mod location;
 mod lock;
 mod lookups;
 mod memory;
-mod notices;
+mod notifications;
 mod origin;
 mod probe;
 mod queries;

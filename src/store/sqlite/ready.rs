@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::holds::Active;
 use super::states::sql;
-use crate::store::Want;
+use crate::store::Quota;
 
 /// The campaigns of an account of which something is ready, without those on hold.
 fn open(db: &Connection, account: &str, holds: &[Active]) -> Result<Vec<String>> {
@@ -24,24 +24,24 @@ fn open(db: &Connection, account: &str, holds: &[Active]) -> Result<Vec<String>>
 }
 
 /// Whether anything is ready that might go.
-pub fn is_anything_ready(db: &Connection, want: &Want, holds: &[Active]) -> Result<bool> {
+pub fn is_anything_ready(db: &Connection, quota: &Quota, holds: &[Active]) -> Result<bool> {
     if !db
         .prepare_cached(sql!("SELECT 1 FROM sends WHERE state = " ready " AND account = ?1"))?
-        .exists([&want.account])?
+        .exists([&quota.account])?
     {
         return Ok(false);
     }
-    Ok(open(db, &want.account, holds)?.iter().any(|campaign| want.room_of(campaign) > 0))
+    Ok(open(db, &quota.account, holds)?.iter().any(|campaign| quota.capacity_of(campaign) > 0))
 }
 
 /// The numbers of what is first in the open lanes, urgent before normal before bulk, then in order of arrival.
-pub fn first(db: &Connection, want: &Want, holds: &[Active]) -> Result<Vec<i64>> {
+pub fn first(db: &Connection, quota: &Quota, holds: &[Active]) -> Result<Vec<i64>> {
     let mut found: Vec<(i64, i64)> = Vec::new();
-    for campaign in open(db, &want.account, holds)? {
-        found.extend(of_campaign(db, &want.account, &campaign, want.room_of(&campaign))?);
+    for campaign in open(db, &quota.account, holds)? {
+        found.extend(of_campaign(db, &quota.account, &campaign, quota.capacity_of(&campaign))?);
     }
     found.sort_unstable();
-    found.truncate(want.count);
+    found.truncate(quota.count);
     Ok(found.into_iter().map(|(_, id)| id).collect())
 }
 

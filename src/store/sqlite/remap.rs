@@ -162,7 +162,7 @@ fn probe_soon(db: &Connection, Waiting { account, campaign, .. }: &Waiting, now:
     earlier.execute(params![account, campaign, now.0]).map(drop)
 }
 
-/// What was made in a dry run or on a detour must not reach the customer when that is over.
+/// What was made in a dry run or redirected to a tester must not reach the customer when that is over.
 fn kept_away(content: &Content, guards: &SendGuards) -> Content {
     let mut content = content.clone();
     content.options.guards.dry_run |= guards.dry_run;

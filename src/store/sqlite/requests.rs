@@ -9,20 +9,20 @@ use tokio::sync::oneshot;
 use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::leases;
-use super::{act, erasure, holds, keys, lookups, notices, probe, remap, retention, savepoint, settle};
+use super::{act, erasure, holds, keys, lookups, notifications, probe, remap, retention, savepoint, settle};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
 use crate::event::erasure::{Erased, ErasureStep, Person};
 use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Origin, Remapped, RuleVersion};
 use crate::event::{
-    AccountChange, HoldChange, Kept, NewEvent, NoticeId, Notification, Reach, Returned, SendId, Settlement, Told,
-    UncertainPolicy,
+    AccountChange, HoldChange, Kept, NewEvent, Notification, NotificationId, NotificationStatus, Reach, Returned,
+    SendId, Settlement, UncertainPolicy,
 };
 use crate::store::sweep::{SweepRequest, Swept};
 use crate::store::{
     ClaimRequest, Claims, Intake, LookupClaims, LookupRequest, Operate, Recovered, Report, Reported, Store, StoreError,
-    TestMode, Upkeep,
+    TestScope, Upkeep,
 };
 
 /// Takes what is asked to whoever holds the connection.
@@ -195,17 +195,17 @@ impl<S: Ask> Store for S {
         })
     }
 
-    fn notices(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Told>, StoreError>> {
+    fn notifications(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<NotificationStatus>, StoreError>> {
         ask(self, |reply| {
             Request::Job(job(reply, move |db| {
-                notices::forget(db, since)?;
-                notices::since(db, since)
+                notifications::forget(db, since)?;
+                notifications::since(db, since)
             }))
         })
     }
 
-    fn told(&self, notice: NoticeId, who: String) -> BoxFuture<'_, Result<(), StoreError>> {
-        ask(self, |reply| Request::Job(job(reply, move |db| notices::told(db, notice, &who))))
+    fn mark_notified(&self, notification: NotificationId, target: String) -> BoxFuture<'_, Result<(), StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| notifications::mark_notified(db, notification, &target))))
     }
 
     fn remind(&self, now: Timestamp, before: Timestamp) -> BoxFuture<'_, Result<Vec<Notification>, StoreError>> {
@@ -214,14 +214,14 @@ impl<S: Ask> Store for S {
                 let mut changes = Vec::new();
                 holds::remind(db, now, before, &mut changes)?;
                 let mut changes: Vec<Notification> = changes.into_iter().map(Notification::Hold).collect();
-                notices::remind(db, now, before, &mut changes)?;
+                notifications::remind(db, now, before, &mut changes)?;
                 Ok(changes)
             }))
         })
     }
 
     fn unreachable(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        ask(self, |reply| Request::Job(job(reply, notices::unreachable)))
+        ask(self, |reply| Request::Job(job(reply, notifications::unreachable)))
     }
 
     fn reach_changed(
@@ -230,10 +230,10 @@ impl<S: Ask> Store for S {
         reach: Reach,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Option<AccountChange>, StoreError>> {
-        ask(self, |reply| Request::Job(job(reply, move |db| notices::reach_changed(db, &account, reach, now))))
+        ask(self, |reply| Request::Job(job(reply, move |db| notifications::reach_changed(db, &account, reach, now))))
     }
 
-    fn keep_test_modes(&self, modes: Vec<(TestMode, String)>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn keep_test_modes(&self, modes: Vec<(TestScope, String)>) -> BoxFuture<'_, Result<(), StoreError>> {
         ask(self, |reply| Request::Job(job(reply, move |db| leases::keep_test_modes(db, &modes))))
     }
 

@@ -61,7 +61,7 @@ pub enum Problem {
     Cut,
     /// The log was removed, and somebody who reads keeps it from being saved.
     #[error("the -wal or -shm file was removed while it was in use; what it holds is being saved")]
-    Held,
+    LogRemoved,
     /// It cannot be opened or locked.
     #[error("the file cannot be opened and locked: {0}")]
     File(std::io::Error),

@@ -6,10 +6,10 @@ use super::recipient_order::{self, Line};
 use super::refusals::{self, Refused};
 use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
-use super::{holds, notices};
+use super::{holds, notifications};
 use crate::clock::Timestamp;
 use crate::clock::millis;
-use crate::event::{Fate, HoldChange, HoldScope, Returned, Settlement, UnknownRefusal};
+use crate::event::{HoldChange, HoldScope, NextStep, Returned, Settlement, UnknownRefusal};
 use crate::store::{Report, Reported};
 
 /// What is written of a send after an attempt.
@@ -34,9 +34,11 @@ impl<'a> Written<'a> {
             since: None,
             used: 1,
         };
-        match &settlement.fate {
-            Fate::Sent { message_id } => Written { state: SendState::Sent, message_id: message_id.as_deref(), ..row },
-            Fate::Retry { due, reason, since } => Written {
+        match &settlement.next_step {
+            NextStep::Sent { message_id } => {
+                Written { state: SendState::Sent, message_id: message_id.as_deref(), ..row }
+            }
+            NextStep::Retry { due, reason, since } => Written {
                 state: SendState::Delayed,
                 due: due.0,
                 why: Some("retry"),
@@ -45,11 +47,13 @@ impl<'a> Written<'a> {
                 used: i64::from(since.is_none()),
                 ..row
             },
-            Fate::Failed { reason } | Fate::Doubtful(UnknownRefusal { reason, .. }) => {
+            NextStep::Failed { reason } | NextStep::Doubtful(UnknownRefusal { reason, .. }) => {
                 Written { state: SendState::Failed, reason: Some(reason), ..row }
             }
-            Fate::Held { reason, .. } => Written { state: SendState::Uncertain, reason: Some(reason), ..row },
-            Fate::Stopped { reason, .. } => Written { reason: Some(reason), since: Some(ended.0), used: 0, ..row },
+            NextStep::NeedsDecision { reason, .. } => {
+                Written { state: SendState::Uncertain, reason: Some(reason), ..row }
+            }
+            NextStep::Blocked { reason, .. } => Written { reason: Some(reason), since: Some(ended.0), used: 0, ..row },
         }
     }
 }
@@ -78,25 +82,25 @@ fn settle(db: &Connection, settlements: &[Settlement], reported: &mut Reported) 
         .query_row([], |row| row.get(0))?;
     let mut somebody_was_refused = refusals::are_there(db)?;
     for settlement in settlements {
-        let Settlement { id, attempt, fate, probed, .. } = settlement;
+        let Settlement { id, attempt, next_step, probed, .. } = settlement;
         let ended = attempt.at.after(attempt.took);
         if let Some(lane) = write(db, settlement, ended)? {
-            if fate.needs_decision() {
-                notices::left_uncertain(db, &lane.account, ended)?;
+            if next_step.needs_decision() {
+                notifications::left_uncertain(db, &lane.account, ended)?;
                 reported.left_uncertain += 1;
             }
             if somebody_waits {
-                let_by(db, id.0, &lane, fate)?;
+                let_by(db, id.0, &lane, next_step)?;
             }
             // a dry run calls nobody, and says nothing about the campaign
-            if somebody_was_refused && matches!(fate, Fate::Sent { .. }) && attempt.status.is_some() {
+            if somebody_was_refused && matches!(next_step, NextStep::Sent { .. }) && attempt.status.is_some() {
                 refusals::taken(db, id.0, &lane.account, &lane.campaign)?;
             }
-            somebody_was_refused |= matches!(fate, Fate::Doubtful(_));
+            somebody_was_refused |= matches!(next_step, NextStep::Doubtful(_));
             hold(db, settlement, &lane, &mut reported.holds)?;
         }
         if let Some(probed) = probed {
-            holds::probed(db, *probed, fate, ended, &mut reported.holds)?;
+            holds::probed(db, *probed, next_step, ended, &mut reported.holds)?;
             refusals::hold_ended(db)?;
         }
     }
@@ -143,16 +147,16 @@ fn write_attempt(db: &Connection, settlement: &Settlement) -> Result<()> {
 
 /// The hold that begins with a settlement, if one does.
 fn hold(db: &Connection, settlement: &Settlement, lane: &Lane, changes: &mut Vec<HoldChange>) -> Result<()> {
-    let Settlement { id, attempt, fate, .. } = settlement;
+    let Settlement { id, attempt, next_step, .. } = settlement;
     let Lane { destination, account, campaign, .. } = lane;
     let (seen, now) = (attempt.at, attempt.at.after(attempt.took));
-    if let Some((scope, reason, probe_at)) = fate.hold() {
+    if let Some((scope, reason, probe_at)) = next_step.hold() {
         let campaign = if scope == HoldScope::Account { "" } else { campaign };
         let probe_at = Some(probe_at);
         let hold = holds::Beginning { account, campaign, reason, by: "answer", refusal: None, seen, now, probe_at };
         holds::begin(db, hold, changes)?;
     }
-    if let Fate::Doubtful(refusal) = fate {
+    if let NextStep::Doubtful(refusal) = next_step {
         let refused = Refused { send: id.0, account, campaign, refusal, seen, now };
         if refusals::weigh(db, refused, changes)? {
             recipient_order::unblock_all(db, destination)?;
@@ -162,15 +166,15 @@ fn hold(db: &Connection, settlement: &Settlement, lane: &Lane, changes: &mut Vec
 }
 
 /// Who stood behind a send that was attempted goes, unless it is to go first all the same.
-fn let_by(db: &Connection, id: i64, lane: &Lane, fate: &Fate) -> Result<()> {
+fn let_by(db: &Connection, id: i64, lane: &Lane, next_step: &NextStep) -> Result<()> {
     let Lane { destination, account, campaign, priority } = lane;
-    match fate {
-        Fate::Retry { .. } => {
+    match next_step {
+        NextStep::Retry { .. } => {
             let before_it = Line { destination, account, campaign, priority: *priority, before: id };
             recipient_order::unblock_others(db, before_it)
         }
-        Fate::Stopped { .. } => recipient_order::unblock_all(db, destination),
-        Fate::Sent { .. } | Fate::Failed { .. } | Fate::Doubtful(_) | Fate::Held { .. } => {
+        NextStep::Blocked { .. } => recipient_order::unblock_all(db, destination),
+        NextStep::Sent { .. } | NextStep::Failed { .. } | NextStep::Doubtful(_) | NextStep::NeedsDecision { .. } => {
             recipient_order::unblock_next(db, destination)
         }
     }

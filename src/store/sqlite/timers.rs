@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result, params};
 use super::leases;
 use super::states::{SendState, sql};
 use super::transitions::{self, Transition};
-use super::{holds, notices};
+use super::{holds, notifications};
 use crate::clock::Timestamp;
 use crate::store::gate::Ending;
 use crate::store::{ClaimRequest, Correction, Latest};
@@ -58,7 +58,7 @@ fn clamp_after_clock_step(db: &Connection, latest: Latest, now: Timestamp) -> Re
          WHERE state = " delayed " AND why = 'delay' AND about_at IS NULL AND created_at > ?1"))?
         .execute([now.0])?;
     holds::pull_in(db, latest.probe, now)?;
-    notices::pull_in(db, now)?;
+    notifications::pull_in(db, now)?;
     if has_a_future(db, now)? { forget_the_future(db, now) } else { Ok(()) }
 }
 

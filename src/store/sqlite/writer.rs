@@ -115,7 +115,7 @@ impl Writer {
         let results = match (done, standing) {
             (Ok(results), Standing::Whole) => results,
             (Ok(results), Standing::Moved) if self.rescue() => results,
-            (Ok(_), Standing::Moved) => return self.fail(batch, Problem::Held.into()),
+            (Ok(_), Standing::Moved) => return self.fail(batch, Problem::LogRemoved.into()),
             // what was committed went where nobody will find it
             (Ok(_), Standing::Lost(loss)) => {
                 self.lose(loss);
@@ -154,7 +154,7 @@ impl Writer {
             Some(Standing::Whole) => return Ok(()),
             Some(Standing::Moved) if self.rescue() => {}
             Some(Standing::Moved) => {
-                let error = Problem::Held.into();
+                let error = Problem::LogRemoved.into();
                 self.health.failed(&error);
                 return Err(error);
             }

@@ -88,7 +88,7 @@ impl World {
             concurrency,
             timeout: Duration::from_secs(10),
             policy: policy(),
-            net: Duration::from_secs(86_400),
+            poll_interval: Duration::from_secs(86_400),
         };
         let caller = Arc::clone(&self.far) as Arc<dyn Caller>;
         let far = Far::of(&self.store, caller, &self.clock);

@@ -16,15 +16,15 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use serri_relay::alert::Notices;
+use serri_relay::alert::Notifications;
 use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::config::unit::Rate;
 use serri_relay::deliver::{self, Account, Deliverer, Lookups, Policy, Settings};
 use serri_relay::event::{Confirm, Kept, OnUncertain, UncertainPolicy};
 use serri_relay::outbound::Fetch;
 use serri_relay::retention::{Periods, Retention};
-use serri_relay::route::wakes::Wakes;
-use serri_relay::route::{Detour, Routes};
+use serri_relay::route::notifiers::LookupNotifiers;
+use serri_relay::route::{Routes, TestMode};
 use serri_relay::secret::Secret;
 use serri_relay::serri::{Caller, Endpoint};
 use serri_relay::store::{CommitOrder, Intake as _, MemoryStore, Store};
@@ -120,7 +120,7 @@ pub struct Simulation {
     store: Arc<MemoryStore>,
     serri: Arc<Serri>,
     senders: Arc<Senders>,
-    due: Arc<Wakes>,
+    due: Arc<LookupNotifiers>,
     model: Arc<Model>,
     script: Script,
     /// One in ten has retention at work: a pass each hour, however long it lasts.
@@ -144,7 +144,7 @@ impl Simulation {
             let serri = Serri::new(seed, clock.clone(), Arc::clone(&model), script.faults.clone());
             (serri, Arc::new(Senders::new(seed, script.troubles.clone())))
         };
-        let due = Arc::new(Wakes::new(&ROUTES));
+        let due = Arc::new(LookupNotifiers::new(&ROUTES));
         // half of the worlds share transactions, as the writer thread does
         let store = if seed % 4 < 2 { MemoryStore::new() } else { MemoryStore::committed_by_hand() };
         Self {
@@ -245,7 +245,7 @@ impl Simulation {
             concurrency: self.script.concurrency,
             timeout: Duration::from_secs(10),
             policy: policy(),
-            net: Duration::from_secs(86_400),
+            poll_interval: Duration::from_secs(86_400),
         };
         let caller = Arc::clone(&self.serri) as Arc<dyn Caller>;
         let senders = Arc::clone(&self.senders) as Arc<dyn Fetch>;
@@ -361,13 +361,13 @@ pub struct Far {
     pub senders: Arc<dyn Fetch>,
     pub clock: Clock,
     /// Told of lookups that are due.
-    pub due: Arc<Wakes>,
+    pub due: Arc<LookupNotifiers>,
 }
 
 impl Far {
     /// One whose senders' APIs always answer.
     pub fn of(store: &Arc<MemoryStore>, caller: Arc<dyn Caller>, clock: &Clock) -> Self {
-        let (senders, due) = (Arc::new(Senders::new(0, Vec::new())), Arc::new(Wakes::new(&ROUTES)));
+        let (senders, due) = (Arc::new(Senders::new(0, Vec::new())), Arc::new(LookupNotifiers::new(&ROUTES)));
         Self { store: Arc::clone(store), caller, senders, clock: clock.clone(), due }
     }
 }
@@ -387,7 +387,7 @@ fn deliverer(
             key: Secret::new("key"),
             rate,
             campaign_rates: BTreeMap::new(),
-            detour: Detour::default(),
+            test_mode: TestMode::default(),
         };
         (name.to_owned(), account)
     };
@@ -401,7 +401,7 @@ fn deliverer(
         clock: clock.clone(),
         wake: Arc::clone(wake),
         metrics: Arc::clone(&metrics),
-        notices: Notices::new(Arc::clone(&metrics)).0,
+        notifications: Notifications::new(Arc::clone(&metrics)).0,
     };
     let lookups = Lookups {
         store,

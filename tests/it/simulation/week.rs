@@ -96,7 +96,7 @@ async fn a_week_without_credits_costs_some_hundred_calls_and_then_drains_in_orde
         concurrency: 64,
         timeout: Duration::from_secs(10),
         policy: policy(),
-        net: Duration::from_secs(86_400),
+        poll_interval: Duration::from_secs(86_400),
     };
     let caller = Arc::clone(&poor) as Arc<dyn Caller>;
     let (deliverer, lookups) = deliverer(Far::of(&store, caller, &clock), settings, &format!("{RATE}/s"), &wake);

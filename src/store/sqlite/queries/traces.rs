@@ -50,7 +50,7 @@ const NUMBERS: &str = "-1";
 /// Sends and their history come first: what is erased of them takes their events along.
 const PARTS: [Part; 9] = [
     Part {
-        sql: "SELECT id, destination, payload, reason, key, terms, message_id, destination = ?2 FROM sends WHERE id > ?1 ORDER BY id",
+        sql: "SELECT id, destination, payload, reason, key, guards, message_id, destination = ?2 FROM sends WHERE id > ?1 ORDER BY id",
         first: NUMBERS,
         trace: |key| {
             if key.is_theirs { Trace::Send(SendId(key.number())) } else { Trace::Mention(SendId(key.number())) }

@@ -10,7 +10,7 @@ use crate::store::sweep::{Removed, SweepRequest};
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum NextStep {
     /// Nothing can need it any more.
     Done,
     /// It is needed still, or its row is.
@@ -37,7 +37,7 @@ pub fn walk(db: &Connection, request: &SweepRequest, removed: &mut Removed) -> R
             walk = Walk::Ended;
             break;
         }
-        if sweep(db, seq, newest, request.now, removed)? == Fate::Postponed {
+        if sweep(db, seq, newest, request.now, removed)? == NextStep::Postponed {
             cursor::postpone(db, Kind::Events, seq)?;
         }
         upto = seq;
@@ -55,13 +55,13 @@ pub fn again(db: &Connection, request: &SweepRequest, after: i64, removed: &mut 
     let mut select = db.prepare_cached("SELECT received_at FROM events WHERE seq = ?1")?;
     for &seq in &numbers {
         let received_at: Option<i64> = select.query_row([seq], |row| row.get(0)).optional()?;
-        let fate = match received_at {
-            None => Fate::Done,
+        let next_step = match received_at {
+            None => NextStep::Done,
             // they are kept for longer now
-            Some(received_at) if received_at > before.0 => Fate::Postponed,
+            Some(received_at) if received_at > before.0 => NextStep::Postponed,
             Some(_) => sweep(db, seq, newest, request.now, removed)?,
         };
-        if fate == Fate::Done {
+        if next_step == NextStep::Done {
             cursor::settle(db, Kind::Events, seq)?;
         }
     }
@@ -73,19 +73,19 @@ fn newest(db: &Connection) -> Result<Option<i64>> {
     db.prepare_cached("SELECT max(seq) FROM events")?.query_row([], |row| row.get(0))
 }
 
-fn sweep(db: &Connection, seq: i64, newest: i64, now: Timestamp, removed: &mut Removed) -> Result<Fate> {
+fn sweep(db: &Connection, seq: i64, newest: i64, now: Timestamp, removed: &mut Removed) -> Result<NextStep> {
     if is_needed(db, seq)? {
-        return Ok(Fate::Postponed);
+        return Ok(NextStep::Postponed);
     }
     let made = db.prepare_cached("SELECT 1 FROM sends INDEXED BY sends_of_event WHERE event = ?1")?.exists([seq])?;
     if made || seq == newest {
         removed.events_erased += erase(db, seq, now)?;
-        return Ok(if seq == newest { Fate::Postponed } else { Fate::Done });
+        return Ok(if seq == newest { NextStep::Postponed } else { NextStep::Done });
     }
     forget_lookup(db, seq)?;
     let gone = db.prepare_cached("DELETE FROM events WHERE seq = ?1")?.execute([seq])?;
     removed.events += super::count(gone);
-    Ok(Fate::Done)
+    Ok(NextStep::Done)
 }
 
 /// Whether something may still come of it: a send that waits, is under way, or waits for a person to decide; or a lookup.

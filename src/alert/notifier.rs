@@ -23,7 +23,7 @@ struct Waiting {
 }
 
 /// Tells one.
-pub struct Teller {
+pub struct Notifier {
     /// Who that is, in the store.
     pub name: String,
     target: Target,
@@ -32,7 +32,7 @@ pub struct Teller {
     watch: Stopwatch,
 }
 
-impl Teller {
+impl Notifier {
     /// With nothing to tell yet.
     pub fn new(target: Target, inbox: mpsc::UnboundedReceiver<Notification>) -> Self {
         Self { name: target.name(), target, inbox, waiting: Vec::new(), watch: Stopwatch::start() }
@@ -92,6 +92,6 @@ impl Teller {
     /// It is not told again, not even after a restart.
     async fn done(&self, notification: &Notification, means: &Means) {
         // if that cannot be written down somebody is told twice, by the same id
-        let _ = means.store.told(notification.id(), self.name.clone()).await;
+        let _ = means.store.mark_notified(notification.id(), self.name.clone()).await;
     }
 }

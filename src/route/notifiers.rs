@@ -8,9 +8,9 @@ use super::Routes;
 
 /// For each route, whoever makes its lookups.
 #[derive(Debug, Default)]
-pub struct Wakes(BTreeMap<String, Notify>);
+pub struct LookupNotifiers(BTreeMap<String, Notify>);
 
-impl Wakes {
+impl LookupNotifiers {
     /// For these routes.
     pub fn new(routes: &Routes) -> Self {
         Self(routes.keys().map(|name| (name.clone(), Notify::new())).collect())

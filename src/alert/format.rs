@@ -9,17 +9,22 @@ use crate::mask;
 use crate::secret::SigningKey;
 
 /// A notification as it is delivered.
-pub struct Notice<'a>(pub &'a Notification);
+pub struct Formatted<'a>(pub &'a Notification);
 
-impl Notice<'_> {
+impl Formatted<'_> {
     /// Equal for repetitions of the same: whoever gets it can tell them apart from news.
     pub fn id(&self) -> String {
         match self.0 {
             Notification::Hold(change) => {
-                format!("hold_{}_{}_{}", change.hold.0, hold_turn(change.turn), change.notice.0)
+                format!("hold_{}_{}_{}", change.hold.0, hold_turn(change.turn), change.notification.0)
             }
             Notification::Account(change) => {
-                format!("account_{}_{}_{}", account_turn(change.turn).replace('.', "_"), change.at.0, change.notice.0)
+                format!(
+                    "account_{}_{}_{}",
+                    account_turn(change.turn).replace('.', "_"),
+                    change.at.0,
+                    change.notification.0
+                )
             }
         }
     }

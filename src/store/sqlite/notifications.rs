@@ -5,7 +5,9 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use super::backlog;
 use super::states::SendState;
 use crate::clock::Timestamp;
-use crate::event::{AccountChange, AccountTurn, HoldChange, HoldId, HoldTurn, NoticeId, Notification, Reach, Told};
+use crate::event::{
+    AccountChange, AccountTurn, HoldChange, HoldId, HoldTurn, Notification, NotificationId, NotificationStatus, Reach,
+};
 
 const NOTIFICATION: &str = "SELECT n.id, n.hold, h.account AS held_account, h.campaign, h.reason, h.since AS held_since, n.turn, n.count, n.at, n.notified, n.account, n.since, n.recent
     FROM notifications n LEFT JOIN holds h ON h.id = n.hold";
@@ -29,7 +31,7 @@ pub fn note(db: &Connection, hold: i64, turn: HoldTurn, at: Timestamp) -> Result
 }
 
 /// What happened since then, with those who know it.
-pub fn since(db: &Connection, moment: Timestamp) -> Result<Vec<Told>> {
+pub fn since(db: &Connection, moment: Timestamp) -> Result<Vec<NotificationStatus>> {
     let mut select = db.prepare_cached(&format!("{NOTIFICATION} WHERE n.at >= ?1 ORDER BY n.id"))?;
     let rows = select.query_map([moment.0], |row| {
         let told: String = row.get("notified")?;
@@ -37,15 +39,15 @@ pub fn since(db: &Connection, moment: Timestamp) -> Result<Vec<Told>> {
             Some(hold) => Notification::Hold(read_hold(row, hold)?),
             None => Notification::Account(read_account(row)?),
         };
-        Ok(Told { notification, to: told.split_whitespace().map(ToOwned::to_owned).collect() })
+        Ok(NotificationStatus { notification, targets: told.split_whitespace().map(ToOwned::to_owned).collect() })
     })?;
     rows.collect()
 }
 
 /// Somebody knows.
-pub fn told(db: &Connection, notice: NoticeId, who: &str) -> Result<()> {
+pub fn mark_notified(db: &Connection, notification: NotificationId, target: &str) -> Result<()> {
     db.prepare_cached("UPDATE notifications SET notified = notified || ?2 || ' ' WHERE id = ?1")?
-        .execute(params![notice.0, who])
+        .execute(params![notification.0, target])
         .map(drop)
 }
 
@@ -142,7 +144,13 @@ fn note_account(
         "INSERT INTO notifications (account, since, turn, count, recent, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
     .execute(params![account, since.0, name, signed(count), signed(recent), at.0])?;
-    Ok(AccountChange { notice: NoticeId(db.last_insert_rowid()), account: account.to_owned(), turn, since, at })
+    Ok(AccountChange {
+        notification: NotificationId(db.last_insert_rowid()),
+        account: account.to_owned(),
+        turn,
+        since,
+        at,
+    })
 }
 
 /// How many sends of an account wait.
@@ -154,7 +162,7 @@ fn read_hold(row: &Row<'_>, hold: i64) -> Result<HoldChange> {
     let (campaign, turn): (String, String) = (row.get("campaign")?, row.get("turn")?);
     let count = unsigned(row.get("count")?);
     Ok(HoldChange {
-        notice: NoticeId(row.get("id")?),
+        notification: NotificationId(row.get("id")?),
         hold: HoldId(hold),
         account: row.get("held_account")?,
         campaign: Some(campaign).filter(|campaign| !campaign.is_empty()),
@@ -174,7 +182,7 @@ fn read_account(row: &Row<'_>) -> Result<AccountChange> {
     let (turn, count, recent): (String, i64, i64) = (row.get("turn")?, row.get("count")?, row.get("recent")?);
     let count = unsigned(count);
     Ok(AccountChange {
-        notice: NoticeId(row.get("id")?),
+        notification: NotificationId(row.get("id")?),
         account: row.get("account")?,
         turn: match turn.as_str() {
             "outage.began" => AccountTurn::OutageBegan { waiting: count },
