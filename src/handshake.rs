@@ -9,7 +9,7 @@ use regex_lite::Regex;
 use serde_json::{Map, Value};
 
 use crate::call::{Answer, Call};
-use crate::config::fault::{Fault, Place};
+use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::handshake::{AnswerSpec, ChallengeSpec, EchoSpec, HandshakeForm, HandshakeSpec, PingSpec};
 use crate::secret::Secret;
 
@@ -61,19 +61,19 @@ impl Handshakes {
     /// # Errors
     ///
     /// Every fault: no token where one is asked for, a name that is not a header, an expression that is none.
-    pub fn compile(spec: Option<&HandshakeSpec>, given: &Given<'_>) -> Result<Self, Vec<Fault>> {
+    pub fn compile(spec: Option<&HandshakeSpec>, given: &Given<'_>) -> Result<Self, Vec<Diagnostic>> {
         let forms = match spec {
             Some(HandshakeSpec::Several(forms)) => forms.as_slice(),
             _ => &[],
         };
-        let (mut made, mut faults) = (Vec::new(), Vec::new());
+        let (mut made, mut diagnostics) = (Vec::new(), Vec::new());
         for form in forms {
             match form.compile(given) {
                 Ok(form) => made.extend(form),
-                Err(fault) => faults.push(*fault),
+                Err(diagnostic) => diagnostics.push(*diagnostic),
             }
         }
-        if faults.is_empty() { Ok(Self(made)) } else { Err(faults) }
+        if diagnostics.is_empty() { Ok(Self(made)) } else { Err(diagnostics) }
     }
 
     /// What is to be said to a call, if it is a handshake.
@@ -82,7 +82,7 @@ impl Handshakes {
     }
 }
 
-type Made<T> = Result<T, Box<Fault>>;
+type Made<T> = Result<T, Box<Diagnostic>>;
 
 impl HandshakeForm {
     fn compile(&self, given: &Given<'_>) -> Made<Option<Form>> {
@@ -98,8 +98,9 @@ impl HandshakeForm {
 
 impl PingSpec {
     fn compile(&self, place: &Place) -> Made<Form> {
-        let body = Regex::new(&format!("^(?:{})$", self.body))
-            .map_err(|error| Fault::at(place, format!("`{}` is not a valid regular expression: {error}", self.body)))?;
+        let body = Regex::new(&format!("^(?:{})$", self.body)).map_err(|error| {
+            Diagnostic::at(place, format!("`{}` is not a valid regular expression: {error}", self.body))
+        })?;
         Ok(Form::Ping {
             method: self.method.http(),
             without_header: self.without_header.clone(),
@@ -114,8 +115,11 @@ impl ChallengeSpec {
         let query = self.query.clone();
         if let Some(name) = &self.signed {
             let secret = given.secret.filter(|secret| !secret.trim().is_empty()).ok_or_else(|| {
-                Fault::at(given.place, "the handshake signs a challenge, and the route has no secret to do it with")
-                    .hint("write `secret: ${SOME_VARIABLE}`")
+                Diagnostic::at(
+                    given.place,
+                    "the handshake signs a challenge, and the route has no secret to do it with",
+                )
+                .hint("write `secret: ${SOME_VARIABLE}`")
             })?;
             let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
             return Ok(Form::Signed { query, name: name.clone(), key });
@@ -124,7 +128,7 @@ impl ChallengeSpec {
             None => None,
             Some(name) => {
                 let token = given.verify_token.filter(|token| !token.trim().is_empty()).ok_or_else(|| {
-                    Fault::at(
+                    Diagnostic::at(
                         given.place,
                         "the source's handshake asks for a token, and the route has no `verify_token`",
                     )
@@ -142,10 +146,10 @@ impl EchoSpec {
         match (&self.header, &self.field) {
             (Some(name), None) => match HeaderName::try_from(name) {
                 Ok(name) => Ok(Form::EchoHeader(name)),
-                Err(_) => Err(Box::new(Fault::at(place, format!("`{name}` is not a valid header name")))),
+                Err(_) => Err(Box::new(Diagnostic::at(place, format!("`{name}` is not a valid header name")))),
             },
             (None, Some(field)) => Ok(Form::EchoField(field.clone())),
-            _ => Err(Box::new(Fault::at(place, "`echo` needs either `header` or `field`"))),
+            _ => Err(Box::new(Diagnostic::at(place, "`echo` needs either `header` or `field`"))),
         }
     }
 }
@@ -155,11 +159,11 @@ impl EchoSpec {
 /// # Errors
 ///
 /// A fault if its status is none for a call that went well.
-pub fn answer(spec: &AnswerSpec, place: &Place) -> Result<Answer, Box<Fault>> {
+pub fn answer(spec: &AnswerSpec, place: &Place) -> Result<Answer, Box<Diagnostic>> {
     let status = spec.status.unwrap_or(200);
     if !(200..300).contains(&status) {
         return Err(Box::new(
-            Fault::at(place, format!("{status} is not a status for a call that went well"))
+            Diagnostic::at(place, format!("{status} is not a status for a call that went well"))
                 .hint("200 suits nearly every sender"),
         ));
     }
@@ -238,7 +242,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::config::fault::Source;
+    use crate::config::diagnostic::Source;
 
     fn handshakes(yaml: &str) -> Handshakes {
         let spec: HandshakeSpec = serde_saphyr::from_str(yaml).expect("YAML");

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::admin::{Access, Desk};
+use crate::admin::{Access, AdminState};
 use crate::alert::{Alerter, Means, Notifications};
 use crate::bulkhead::{Bulkhead, heartbeat};
 use crate::clock::Clock;
@@ -176,7 +176,7 @@ pub async fn serve(
         metrics: Arc::clone(&metrics),
         notifications: Arc::clone(&notifications),
     };
-    let desk = Desk {
+    let admin = AdminState {
         archive: Arc::clone(&store) as Arc<dyn Archive>,
         operate: Arc::clone(&store) as Arc<dyn Operate>,
         routes: Arc::clone(&routes),
@@ -193,7 +193,7 @@ pub async fn serve(
     let address =
         listeners.admin.local_addr().map_err(|error| StartError::Listen(settings.admin.listen.to_string(), error))?;
     let access = Access { token: Secret::new(settings.admin.token.trim()), reach: Reach::of(address) };
-    let admin = admin::router(desk, metrics, access);
+    let admin = admin::router(admin, metrics, access);
     let limits = listen::Limits { header_timeout, connections: connections(&settings.server) };
     let webhooks = listen::serve_within(listeners.webhooks, receive::router(&receiver), limits, stop.clone());
     parts.spawn("the webhook listener", webhooks);

@@ -9,16 +9,16 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::{Answer, Desk, LONGEST, half_done, page, problem, unusable};
 use super::input::{Body, Params};
 use super::selection::{FIRST_PAGE, Selection};
+use super::state::{AdminState, Answer, LONGEST, half_done, page, problem, unusable};
 use super::{forget, import, replay, stats, suppressions};
 use crate::event::act::Action;
 use crate::event::view::{Filter, SendView};
 use crate::event::{BY_HAND, SendId, State as SendState};
 
 /// The routes of the API.
-pub fn router(desk: Arc<Desk>) -> Router {
+pub fn router(admin: Arc<AdminState>) -> Router {
     Router::new()
         .route("/sends", get(sends))
         .route("/sends/{id}", get(send))
@@ -34,42 +34,42 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/suppressions.csv", get(suppressions::export).post(import::import))
         .route("/stats", get(stats::show))
         .route("/forget", get(forget::list).post(forget::forget))
-        .with_state(desk)
+        .with_state(admin)
 }
 
-async fn sends(State(desk): State<Arc<Desk>>, Params(filter): Params<Filter>) -> Answer<Json<Value>> {
-    let page = page(desk.filter(filter)?, |part| desk.archive.sends(part)).await?;
+async fn sends(State(admin): State<Arc<AdminState>>, Params(filter): Params<Filter>) -> Answer<Json<Value>> {
+    let page = page(admin.filter(filter)?, |part| admin.archive.sends(part)).await?;
     Ok(Json(json!({ "sends": page.items, "next": page.next })))
 }
 
-async fn send(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<Json<Value>> {
+async fn send(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<Json<Value>> {
     let missing = || problem(StatusCode::NOT_FOUND, format!("there is no send {id}"));
     let number = id.parse().map_err(|_| missing())?;
-    let story = desk.archive.send(SendId(number)).await.map_err(unusable)?.ok_or_else(missing)?;
+    let story = admin.archive.send(SendId(number)).await.map_err(unusable)?.ok_or_else(missing)?;
     Ok(Json(serde_json::to_value(story).unwrap_or_default()))
 }
 
-async fn events(State(desk): State<Arc<Desk>>, Params(filter): Params<Filter>) -> Answer<Json<Value>> {
-    let page = page(desk.filter(filter)?, |part| desk.archive.events(part)).await?;
+async fn events(State(admin): State<Arc<AdminState>>, Params(filter): Params<Filter>) -> Answer<Json<Value>> {
+    let page = page(admin.filter(filter)?, |part| admin.archive.events(part)).await?;
     Ok(Json(json!({ "events": page.items, "next": page.next })))
 }
 
-async fn event(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<Json<Value>> {
-    let story = desk.archive.event(id.clone()).await.map_err(unusable)?;
+async fn event(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<Json<Value>> {
+    let story = admin.archive.event(id.clone()).await.map_err(unusable)?;
     let story = story.ok_or_else(|| problem(StatusCode::NOT_FOUND, format!("there is no event `{id}`")))?;
     Ok(Json(serde_json::to_value(story).unwrap_or_default()))
 }
 
-async fn cancel(State(desk): State<Arc<Desk>>, Body(selection): Body<Selection>) -> Answer<Json<Value>> {
-    let mut selected = selection.select(&desk, Some(SendState::Waiting)).await?;
+async fn cancel(State(admin): State<Arc<AdminState>>, Body(selection): Body<Selection>) -> Answer<Json<Value>> {
+    let mut selected = selection.select(&admin, Some(SendState::Waiting)).await?;
     let reason = selection.reason.unwrap_or_else(|| "cancelled by hand".into());
     let (mut shown, mut cancelled) = (Vec::<SendView>::new(), 0);
-    while let Some(mut sends) = selected.next(&desk).await.map_err(|wrong| half_done(wrong, cancelled, "cancelled"))? {
+    while let Some(mut sends) = selected.next(&admin).await.map_err(|wrong| half_done(wrong, cancelled, "cancelled"))? {
         sends.retain(|send| send.state == SendState::Waiting);
         if selection.yes && !sends.is_empty() {
             let ids = sends.iter().map(|send| send.id).collect();
             let cancel = Action::Cancel { ids, filter: selected.filter.clone(), reason: reason.clone() };
-            let acted = desk.act(cancel).await.map_err(|wrong| half_done(wrong, cancelled, "cancelled"))?;
+            let acted = admin.act(cancel).await.map_err(|wrong| half_done(wrong, cancelled, "cancelled"))?;
             cancelled += acted.changed;
         }
         sends.truncate(FIRST_PAGE.saturating_sub(shown.len()));
@@ -82,8 +82,8 @@ async fn cancel(State(desk): State<Arc<Desk>>, Body(selection): Body<Selection>)
     Ok(Json(json!({ "count": selected.waiting, "sends": shown, "not_waiting": not_waiting, "cancelled": cancelled })))
 }
 
-async fn holds(State(desk): State<Arc<Desk>>) -> Answer<Json<Value>> {
-    let holds = desk.archive.holds().await.map_err(unusable)?;
+async fn holds(State(admin): State<Arc<AdminState>>) -> Answer<Json<Value>> {
+    let holds = admin.archive.holds().await.map_err(unusable)?;
     Ok(Json(json!({ "holds": holds, "next": null })))
 }
 
@@ -98,8 +98,8 @@ struct Named {
     reason: Option<String>,
 }
 
-async fn set_hold(State(desk): State<Arc<Desk>>, Body(named): Body<Named>) -> Answer<Json<Value>> {
-    let account = desk.account(&named.account)?;
+async fn set_hold(State(admin): State<Arc<AdminState>>, Body(named): Body<Named>) -> Answer<Json<Value>> {
+    let account = admin.account(&named.account)?;
     let reason = named.reason.unwrap_or_else(|| BY_HAND.into());
     if named.campaign.chars().count() > LONGEST || reason.chars().count() > LONGEST {
         return Err(problem(
@@ -107,19 +107,19 @@ async fn set_hold(State(desk): State<Arc<Desk>>, Body(named): Body<Named>) -> An
             format!("a campaign's name or a reason has at most {LONGEST} characters"),
         ));
     }
-    desk.act(Action::SetHold { account, campaign: named.campaign, reason }).await?;
-    holds(State(desk)).await
+    admin.act(Action::SetHold { account, campaign: named.campaign, reason }).await?;
+    holds(State(admin)).await
 }
 
-async fn lift_hold(State(desk): State<Arc<Desk>>, Body(named): Body<Named>) -> Answer<Json<Value>> {
+async fn lift_hold(State(admin): State<Arc<AdminState>>, Body(named): Body<Named>) -> Answer<Json<Value>> {
     // one of an account that is gone can be lifted, too
-    let account = desk.account(&named.account).unwrap_or_else(|_| named.account.clone());
-    let acted = desk.act(Action::LiftHold { account, campaign: named.campaign.clone() }).await?;
+    let account = admin.account(&named.account).unwrap_or_else(|_| named.account.clone());
+    let acted = admin.act(Action::LiftHold { account, campaign: named.campaign.clone() }).await?;
     if acted.changed == 0 {
         let whose = if named.campaign.is_empty() { String::new() } else { format!(", campaign `{}`", named.campaign) };
         let detail =
             format!("there is no hold of account `{}`{whose}; `serri-relay holds list` shows all", named.account);
         return Err(problem(StatusCode::NOT_FOUND, detail));
     }
-    holds(State(desk)).await
+    holds(State(admin)).await
 }

@@ -10,8 +10,8 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::{Answer, Desk, half_done, problem, unusable};
 use super::input::Body;
+use super::state::{AdminState, Answer, half_done, problem, unusable};
 use crate::event::erasure::{ERASE_STEP, Erased, ErasureStep, Person, SearchCursor};
 use crate::store::Upkeep;
 
@@ -35,26 +35,26 @@ pub struct Asked {
 }
 
 /// `GET /api/v1/forget`: the last erasures, which say nothing of whom.
-pub async fn list(State(desk): State<Arc<Desk>>) -> Answer<Json<Value>> {
-    let erasures = desk.archive.erasures().await.map_err(unusable)?;
+pub async fn list(State(admin): State<Arc<AdminState>>) -> Answer<Json<Value>> {
+    let erasures = admin.archive.erasures().await.map_err(unusable)?;
     Ok(Json(json!({ "erasures": erasures, "next": null })))
 }
 
 /// `POST /api/v1/forget`
-pub async fn forget(State(desk): State<Arc<Desk>>, Body(asked): Body<Asked>) -> Answer<Json<Value>> {
+pub async fn forget(State(admin): State<Arc<AdminState>>, Body(asked): Body<Asked>) -> Answer<Json<Value>> {
     let number = match &asked.account {
-        Some(name) => desk.number_of(&asked.number, &desk.account(name)?),
-        None => desk.number(&asked.number),
+        Some(name) => admin.number_of(&asked.number, &admin.account(name)?),
+        None => admin.number(&asked.number),
     }?;
     let unknown = || problem(StatusCode::BAD_REQUEST, format!("`{}` is not a phone number", asked.number));
     let person = Person::of(&number).ok_or_else(unknown)?;
     if !asked.yes {
-        let counts = find(&desk, &person).await?;
+        let counts = find(&admin, &person).await?;
         return Ok(Json(json!({ "number": number, "erased": false, "counts": counts })));
     }
-    let counts = erase(&desk, &person).await?;
-    let rewritten = desk.operate.upkeep(Upkeep::Rewrite).await.map_err(unusable)?;
-    let log_emptied = empty_log(&desk).await?;
+    let counts = erase(&admin, &person).await?;
+    let rewritten = admin.operate.upkeep(Upkeep::Rewrite).await.map_err(unusable)?;
+    let log_emptied = empty_log(&admin).await?;
     let done = json!({
         "number": number, "erased": true, "counts": counts, "file_rewritten": rewritten, "log_emptied": log_emptied
     });
@@ -62,10 +62,10 @@ pub async fn forget(State(desk): State<Arc<Desk>>, Body(asked): Body<Asked>) -> 
 }
 
 /// What would go.
-async fn find(desk: &Desk, person: &Person) -> Answer<Erased> {
+async fn find(admin: &AdminState, person: &Person) -> Answer<Erased> {
     let (mut found, mut cursor) = (Erased::default(), Some(SearchCursor::default()));
     while let Some(at) = cursor {
-        let traces = desk.archive.traces(person.clone(), at).await.map_err(unusable)?;
+        let traces = admin.archive.traces(person.clone(), at).await.map_err(unusable)?;
         found += traces.counts;
         cursor = traces.next;
     }
@@ -73,17 +73,17 @@ async fn find(desk: &Desk, person: &Person) -> Answer<Erased> {
 }
 
 /// Erases what is found, and writes down that it did.
-async fn erase(desk: &Desk, person: &Person) -> Answer<Erased> {
+async fn erase(admin: &AdminState, person: &Person) -> Answer<Erased> {
     let mut erased = Erased::default();
-    let complete = erase_all(desk, person, &mut erased).await;
+    let complete = erase_all(admin, person, &mut erased).await;
     let rows = usize::try_from(erased.events + erased.sends).unwrap_or(usize::MAX);
     complete.map_err(|wrong| half_done(wrong, rows, "erased"))?;
     let record = ErasureStep::Record(erased);
-    desk.operate.erase(person.clone(), record, desk.clock.now()).await.map_err(unusable)?;
-    if let Some(sandbox) = &desk.sandbox {
+    admin.operate.erase(person.clone(), record, admin.clock.now()).await.map_err(unusable)?;
+    if let Some(sandbox) = &admin.sandbox {
         sandbox.forget(&person.number);
     }
-    desk.wake.notify_one();
+    admin.wake.notify_one();
     let Erased { events, blanked, sends, under_way, attempts, lookups, suppressions, others_waiting } = erased;
     tracing::info!(
         events,
@@ -100,12 +100,12 @@ async fn erase(desk: &Desk, person: &Person) -> Answer<Erased> {
     Ok(erased)
 }
 
-async fn erase_all(desk: &Desk, person: &Person, erased: &mut Erased) -> Answer<()> {
-    let step = async |step| desk.operate.erase(person.clone(), step, desk.clock.now()).await.map_err(unusable);
+async fn erase_all(admin: &AdminState, person: &Person, erased: &mut Erased) -> Answer<()> {
+    let step = async |step| admin.operate.erase(person.clone(), step, admin.clock.now()).await.map_err(unusable);
     *erased += step(ErasureStep::Suppressions).await?;
     let mut cursor = Some(SearchCursor::default());
     while let Some(at) = cursor {
-        let traces = desk.archive.traces(person.clone(), at).await.map_err(unusable)?;
+        let traces = admin.archive.traces(person.clone(), at).await.map_err(unusable)?;
         for part in traces.found.chunks(ERASE_STEP) {
             *erased += step(ErasureStep::Traces(part.to_vec())).await?;
         }
@@ -115,9 +115,9 @@ async fn erase_all(desk: &Desk, person: &Person, erased: &mut Erased) -> Answer<
 }
 
 /// The log still holds what was written before. It cannot be emptied while anybody reads an older state.
-async fn empty_log(desk: &Desk) -> Answer<bool> {
+async fn empty_log(admin: &AdminState) -> Answer<bool> {
     for _ in 0..TRIES {
-        if desk.operate.upkeep(Upkeep::EmptyLog).await.map_err(unusable)? {
+        if admin.operate.upkeep(Upkeep::EmptyLog).await.map_err(unusable)? {
             return Ok(true);
         }
         tokio::time::sleep(PAUSE).await;

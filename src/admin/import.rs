@@ -11,17 +11,17 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::cell;
-use super::desk::{Answer, Desk, problem};
 use super::rows::{Row, Rows};
+use super::state::{AdminState, Answer, problem};
 use super::suppressions::{Change, read};
 use crate::event::Suppression;
 use crate::event::act::{Action, STEP};
 use crate::receive::Problem;
 
 /// `POST /api/v1/suppressions.csv`: numbers in the first column or in one called `number`.
-pub async fn import(State(desk): State<Arc<Desk>>, body: Bytes) -> Result<Json<Value>, Wrong> {
+pub async fn import(State(admin): State<Arc<AdminState>>, body: Bytes) -> Result<Json<Value>, Wrong> {
     let text = std::str::from_utf8(&body).map_err(|error| not_text(&body, error.valid_up_to()))?;
-    let list = List { desk: &desk, text };
+    let list = List { admin: &admin, text };
     let (mut imported, mut skipped) = (0, 0);
     let mut entries = list.entries();
     while let Some(part) = part(&mut entries).await {
@@ -35,7 +35,7 @@ pub async fn import(State(desk): State<Arc<Desk>>, body: Bytes) -> Result<Json<V
     while let Some(part) = part(&mut entries).await {
         let first = part.iter().flatten().map(|(line, _)| *line).next().unwrap_or(1);
         let numbers = part.into_iter().flatten().filter_map(|(_, entry)| entry).collect();
-        let acted = desk.act(Action::Import(numbers)).await;
+        let acted = admin.act(Action::Import(numbers)).await;
         let broke_off = |problem| Wrong { line: first, problem }.and(BROKE_OFF);
         changed += acted.map_err(broke_off)?.changed;
     }
@@ -81,7 +81,7 @@ fn not_text(body: &[u8], valid: usize) -> Wrong {
 
 /// A list as it was sent.
 struct List<'a> {
-    desk: &'a Desk,
+    admin: &'a AdminState,
     text: &'a str,
 }
 
@@ -100,7 +100,7 @@ impl List<'_> {
                 problem: problem(StatusCode::BAD_REQUEST, malformed.to_string()),
             })?;
             let entry =
-                columns.change(&row).and_then(|change| change.map(|change| read(self.desk, change)).transpose());
+                columns.change(&row).and_then(|change| change.map(|change| read(self.admin, change)).transpose());
             entry.map(|entry| (row.line, entry)).map_err(|problem| Wrong { line: row.line, problem })
         })
     }

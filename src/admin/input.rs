@@ -6,7 +6,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::desk::problem;
+use super::state::problem;
 use crate::receive::Problem;
 
 /// Query parameters.

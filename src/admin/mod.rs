@@ -5,7 +5,7 @@
 
 mod api;
 mod cell;
-mod desk;
+mod state;
 mod forget;
 mod import;
 mod input;
@@ -30,7 +30,7 @@ use crate::receive::{Problem, as_problem};
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
 
-pub use desk::Desk;
+pub use state::AdminState;
 
 /// The largest list of numbers that is taken.
 const BODY_LIMIT: usize = 64 * 1_024 * 1_024;
@@ -45,11 +45,11 @@ pub struct Access {
 }
 
 /// The admin listener's router.
-pub fn router(desk: Desk, metrics: Arc<Metrics>, access: Access) -> Router {
-    let sandbox = desk.sandbox.clone();
-    let desk = Arc::new(desk);
-    let scraped = Scraped { desk: Arc::clone(&desk), metrics };
-    let api = api::router(desk).layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(map_response(as_problem));
+pub fn router(admin: AdminState, metrics: Arc<Metrics>, access: Access) -> Router {
+    let sandbox = admin.sandbox.clone();
+    let admin = Arc::new(admin);
+    let scraped = Scraped { admin: Arc::clone(&admin), metrics };
+    let api = api::router(admin).layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(map_response(as_problem));
     let mut router =
         Router::new().route("/metrics", get(show_metrics).with_state(Arc::new(scraped))).nest("/api/v1", api);
     if let Some(sandbox) = sandbox {
@@ -78,14 +78,14 @@ async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) 
 
 /// What a scrape reads: what was counted in this process, and what the store holds.
 struct Scraped {
-    desk: Arc<Desk>,
+    admin: Arc<AdminState>,
     metrics: Arc<Metrics>,
 }
 
 async fn show_metrics(State(scraped): State<Arc<Scraped>>) -> Response {
-    let Scraped { desk, metrics } = &*scraped;
-    let now = desk.clock.now();
-    let levels = desk.archive.levels(now).await.ok();
+    let Scraped { admin, metrics } = &*scraped;
+    let now = admin.clock.now();
+    let levels = admin.archive.levels(now).await.ok();
     let text = metrics.text(levels.as_ref(), now);
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 
-use super::desk::{Answer, Desk, unusable};
+use super::state::{AdminState, Answer, unusable};
 use crate::call::Call;
 use crate::event::act::{Action, Candidate, Revival};
 use crate::event::lookup::EventSeq;
@@ -89,8 +89,8 @@ pub enum Scope {
 }
 
 /// What a replay of a kept event does.
-pub async fn plan(desk: &Desk, number: i64, wanted: Wanted<'_>) -> Answer<Plan> {
-    let Some(kept) = desk.archive.kept(number).await.map_err(unusable)? else {
+pub async fn plan(admin: &AdminState, number: i64, wanted: Wanted<'_>) -> Answer<Plan> {
+    let Some(kept) = admin.archive.kept(number).await.map_err(unusable)? else {
         return Ok(Plan::without_event(number, wanted));
     };
     let mut plan = Plan { route: Some(kept.route.clone()), again: wanted.again, ..Plan::default() };
@@ -99,13 +99,13 @@ pub async fn plan(desk: &Desk, number: i64, wanted: Wanted<'_>) -> Answer<Plan> 
         plan.steps.push(step(&kept, "", None, Does::Fail, &why));
         return Ok(plan);
     }
-    let Some(route) = desk.routes.get(&kept.route) else {
+    let Some(route) = admin.routes.get(&kept.route) else {
         let why = format!("it came by route `{}`, which does not exist any more", kept.route);
         plan.steps.push(step(&kept, "", None, Does::Fail, &why));
         return Ok(plan);
     };
     if kept.fault.is_some() {
-        return read_again(route, &kept, plan, desk).await;
+        return read_again(route, &kept, plan, admin).await;
     }
     match kept.rest {
         Some(Rest::Failed) => {
@@ -123,7 +123,7 @@ pub async fn plan(desk: &Desk, number: i64, wanted: Wanted<'_>) -> Answer<Plan> 
     }
     let Made { sends, suppressions, .. } = route.map_again(&kept.event);
     plan.suppress(&kept, wanted.made, suppressions);
-    let same = kept_for(desk, number, &wanted, &sends).await?;
+    let same = kept_for(admin, number, &wanted, &sends).await?;
     let paired: BTreeSet<SendId> = same.iter().flatten().map(|old| old.id).collect();
     for (send, same) in sends.into_iter().zip(same) {
         if same.is_none() && wanted.scope == Scope::Sends {
@@ -133,7 +133,7 @@ pub async fn plan(desk: &Desk, number: i64, wanted: Wanted<'_>) -> Answer<Plan> 
         let old = same.filter(|old| !(wanted.again && old.state == SendState::Sent && old.reached_at.is_some()));
         let (event, old) = (Some(EventSeq(number)), old.map(|old| old.id));
         let candidate = Candidate { send: &send, route: &kept.route, event, old };
-        let barrier = desk.archive.barrier(candidate, desk.clock.now()).await.map_err(unusable)?;
+        let barrier = admin.archive.barrier(candidate, admin.clock.now()).await.map_err(unusable)?;
         plan.add(&kept, send, same, barrier);
     }
     for gone in wanted.made.iter().filter(|old| !paired.contains(&old.id)) {
@@ -146,7 +146,7 @@ pub async fn plan(desk: &Desk, number: i64, wanted: Wanted<'_>) -> Answer<Plan> 
 /// The wanted send that each new one stands for. All other sends of the event are asked for only if that is not plain: they
 /// keep what is theirs.
 async fn kept_for<'a>(
-    desk: &Desk,
+    admin: &AdminState,
     number: i64,
     wanted: &Wanted<'a>,
     new: &[NewSend],
@@ -155,7 +155,7 @@ async fn kept_for<'a>(
     let all = if wanted.scope == Scope::Event || wanted.made.iter().all(is_plain) {
         None
     } else {
-        desk.archive.event(format!("#{number}")).await.map_err(unusable)?.map(|story| story.made)
+        admin.archive.event(format!("#{number}")).await.map_err(unusable)?.map(|story| story.made)
     };
     let all = all.as_deref().unwrap_or(wanted.made);
     let mut found = vec![None; new.len()];
@@ -196,11 +196,11 @@ impl Plan {
     }
 
     /// What becomes of an event that could not be decoded before.
-    async fn tell_of(&mut self, kept: &KeptWhole, event: &NewEvent, desk: &Desk) -> Answer<()> {
+    async fn tell_of(&mut self, kept: &KeptWhole, event: &NewEvent, admin: &AdminState) -> Answer<()> {
         for send in &event.made.sends {
             let destination = send.content.as_ref().ok().map(|content| content.destination.as_str());
             let candidate = Candidate { send, route: &event.route, event: None, old: None };
-            let barrier = desk.archive.barrier(candidate, event.received_at).await.map_err(unusable)?;
+            let barrier = admin.archive.barrier(candidate, event.received_at).await.map_err(unusable)?;
             let (does, why) = match (&send.content, &barrier) {
                 (Err(unmapped), _) => (Does::Fail, unmapped.to_string()),
                 (Ok(_), Some(barrier)) => (Does::Skip, barrier.clone()),
@@ -288,13 +288,13 @@ impl Plan {
 
 /// A body that could not be decoded is decoded by the source as it is now. What it holds may be kept already: an earlier
 /// replay did that, or the sender repeated it.
-async fn read_again(route: &Route, kept: &KeptWhole, mut plan: Plan, desk: &Desk) -> Answer<Plan> {
+async fn read_again(route: &Route, kept: &KeptWhole, mut plan: Plan, admin: &AdminState) -> Answer<Plan> {
     if kept.event.body.is_empty() {
         plan.steps.push(step(kept, "", None, Does::Fail, "the body of the event was not kept"));
         return Ok(plan);
     }
     let authentic = route.authentication.assume(call_of(kept, &route.name));
-    let events = match route.read(&authentic, desk.clock.now()) {
+    let events = match route.read(&authentic, admin.clock.now()) {
         Ok(events) => events,
         Err(error) => {
             plan.steps.push(step(kept, "", None, Does::Fail, &error.to_string()));
@@ -308,13 +308,13 @@ async fn read_again(route: &Route, kept: &KeptWhole, mut plan: Plan, desk: &Desk
             plan.steps.push(step(kept, "", None, Does::Skip, &why));
             continue;
         }
-        let seen = desk.archive.seen(event.fingerprint).await.map_err(unusable)?;
+        let seen = admin.archive.seen(event.fingerprint).await.map_err(unusable)?;
         if let Some(seen) = seen.filter(|seen| *seen != kept.number) {
             let why = format!("event `{}` is kept already as #{seen}; replay that one", event.id);
             plan.steps.push(step(kept, "", None, Does::Skip, &why));
             continue;
         }
-        plan.tell_of(kept, &event, desk).await?;
+        plan.tell_of(kept, &event, admin).await?;
         fresh.push(event);
     }
     if !fresh.is_empty() {

@@ -9,10 +9,10 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::{Answer, Desk, half_done, page, problem, unusable};
 use super::input::Body;
 use super::plan::{Does, Plan, Scope, Step, Wanted, plan};
 use super::selection::{FIRST_PAGE, Selection};
+use super::state::{AdminState, Answer, half_done, page, problem, unusable};
 use crate::event::act::{Action, Revival, STEP};
 use crate::event::view::{EventStory, Filter};
 use crate::receive::Problem;
@@ -46,7 +46,7 @@ enum Mode {
 
 /// A replay under way: what it came to so far, and what is not written yet.
 struct Replay<'a> {
-    desk: &'a Desk,
+    admin: &'a AdminState,
     mode: Mode,
     /// The first of all steps.
     shown: Vec<Step>,
@@ -59,7 +59,7 @@ struct Replay<'a> {
 }
 
 /// `POST /api/v1/events/replay`
-pub async fn events(State(desk): State<Arc<Desk>>, Body(chosen): Body<Chosen>) -> Answer<Json<Value>> {
+pub async fn events(State(admin): State<Arc<AdminState>>, Body(chosen): Body<Chosen>) -> Answer<Json<Value>> {
     let ids: BTreeSet<&String> = chosen.ids.iter().collect();
     if ids.len() > MOST_EVENTS {
         let detail =
@@ -69,13 +69,13 @@ pub async fn events(State(desk): State<Arc<Desk>>, Body(chosen): Body<Chosen>) -
     // all of them before the first is replayed: a wrong name changes nothing
     let mut numbers = BTreeSet::new();
     for id in ids {
-        numbers.insert(named(&desk, id).await?);
+        numbers.insert(named(&admin, id).await?);
     }
-    let mut replay = Replay::new(&desk, chosen.yes);
+    let mut replay = Replay::new(&admin, chosen.yes);
     for number in numbers {
         let planned = async {
-            let Some(story) = story(&desk, &format!("#{number}")).await? else { return Ok(Plan::default()) };
-            plan(&desk, number, Wanted { made: &story.made, scope: Scope::Event, again: chosen.again }).await
+            let Some(story) = story(&admin, &format!("#{number}")).await? else { return Ok(Plan::default()) };
+            plan(&admin, number, Wanted { made: &story.made, scope: Scope::Event, again: chosen.again }).await
         };
         replay.take(planned.await).await?;
     }
@@ -84,18 +84,18 @@ pub async fn events(State(desk): State<Arc<Desk>>, Body(chosen): Body<Chosen>) -
 }
 
 /// `POST /api/v1/sends/replay`
-pub async fn sends(State(desk): State<Arc<Desk>>, Body(selection): Body<Selection>) -> Answer<Json<Value>> {
-    let mut selected = selection.select(&desk, None).await?;
-    let mut replay = Replay::new(&desk, selection.yes);
+pub async fn sends(State(admin): State<Arc<AdminState>>, Body(selection): Body<Selection>) -> Answer<Json<Value>> {
+    let mut selected = selection.select(&admin, None).await?;
+    let mut replay = Replay::new(&admin, selection.yes);
     loop {
-        let sends = match selected.next(&desk).await {
+        let sends = match selected.next(&admin).await {
             Ok(Some(sends)) => sends,
             Ok(None) => break,
             Err(wrong) => return Err(replay.broken_off(wrong).await),
         };
         for send in sends {
             let wanted = Wanted { made: std::slice::from_ref(&send), scope: Scope::Sends, again: selection.again };
-            replay.take(plan(&desk, send.event_number, wanted).await).await?;
+            replay.take(plan(&admin, send.event_number, wanted).await).await?;
         }
     }
     let mut told = replay.end().await?;
@@ -105,19 +105,19 @@ pub async fn sends(State(desk): State<Arc<Desk>>, Body(selection): Body<Selectio
     Ok(Json(told))
 }
 
-async fn story(desk: &Desk, name: &str) -> Answer<Option<EventStory>> {
-    desk.archive.event(name.to_owned()).await.map_err(unusable)
+async fn story(admin: &AdminState, name: &str) -> Answer<Option<EventStory>> {
+    admin.archive.event(name.to_owned()).await.map_err(unusable)
 }
 
 /// The number of an event. An id that several events have, as those of two senders, is not enough.
-async fn named(desk: &Desk, id: &str) -> Answer<i64> {
-    let found = story(desk, id).await?;
+async fn named(admin: &AdminState, id: &str) -> Answer<i64> {
+    let found = story(admin, id).await?;
     let found = found.ok_or_else(|| problem(StatusCode::NOT_FOUND, format!("there is no event `{id}`")))?;
     if found.event.id != *id {
         return Ok(found.event.number);
     }
     let same = Filter { event: Some(id.to_owned()), limit: Some(10), ..Filter::default() };
-    let same = page(same, |part| desk.archive.events(part)).await?.items;
+    let same = page(same, |part| admin.archive.events(part)).await?.items;
     if same.len() < 2 {
         return Ok(found.event.number);
     }
@@ -128,9 +128,9 @@ async fn named(desk: &Desk, id: &str) -> Answer<i64> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(desk: &'a Desk, yes: bool) -> Self {
+    fn new(admin: &'a AdminState, yes: bool) -> Self {
         Self {
-            desk,
+            admin,
             mode: if yes { Mode::Do } else { Mode::Tell },
             shown: Vec::new(),
             does: BTreeMap::new(),
@@ -162,7 +162,7 @@ impl<'a> Replay<'a> {
         for reading in readings {
             self.replayed += self.act(reading).await?;
         }
-        if let Some(due) = route.filter(|_| reads).and_then(|route| self.desk.due.of(&route)) {
+        if let Some(due) = route.filter(|_| reads).and_then(|route| self.admin.due.of(&route)) {
             due.notify_one();
         }
         for revival in revivals {
@@ -185,7 +185,7 @@ impl<'a> Replay<'a> {
     }
 
     async fn act(&self, action: Action) -> Answer<usize> {
-        let acted = self.desk.act(action).await;
+        let acted = self.admin.act(action).await;
         acted.map(|acted| acted.changed).map_err(|wrong| self.half_done(wrong))
     }
 

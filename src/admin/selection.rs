@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::desk::{Answer, Desk, problem, unusable};
+use super::state::{AdminState, Answer, problem, unusable};
 use crate::event::act::STEP;
 use crate::event::view::{Filter, SendView};
 use crate::event::{SendId, State};
@@ -53,22 +53,22 @@ struct Walk {
 
 impl Selection {
     /// Counts the sends it names.
-    pub async fn select(&self, desk: &Desk, state: Option<State>) -> Answer<Selected> {
+    pub async fn select(&self, admin: &AdminState, state: Option<State>) -> Answer<Selected> {
         match (&self.filter, self.ids.is_empty()) {
             (None, true) => Err(problem(StatusCode::BAD_REQUEST, "say which: `ids`, or a `filter`")),
             (Some(_), false) => {
                 Err(problem(StatusCode::BAD_REQUEST, "say which either by `ids` or by a `filter`, not by both"))
             }
-            (None, false) => self.named(desk).await,
+            (None, false) => self.named(admin).await,
             (Some(filter), true) => {
-                let mut filter = desk.filter(filter.clone())?;
+                let mut filter = admin.filter(filter.clone())?;
                 filter.state = filter.state.or(state);
-                count(desk, filter).await
+                count(admin, filter).await
             }
         }
     }
 
-    async fn named(&self, desk: &Desk) -> Answer<Selected> {
+    async fn named(&self, admin: &AdminState) -> Answer<Selected> {
         let ids: BTreeSet<i64> = self.ids.iter().copied().collect();
         if ids.len() > MOST_IDS {
             let detail = format!("at most {MOST_IDS} sends can be named by `ids`; use a `filter` for more");
@@ -76,7 +76,7 @@ impl Selection {
         }
         let mut named = VecDeque::with_capacity(ids.len());
         for id in ids {
-            let story = desk.archive.send(SendId(id)).await.map_err(unusable)?;
+            let story = admin.archive.send(SendId(id)).await.map_err(unusable)?;
             named
                 .push_back(story.ok_or_else(|| problem(StatusCode::NOT_FOUND, format!("there is no send {id}")))?.send);
         }
@@ -93,11 +93,11 @@ impl Selection {
 }
 
 /// Counts what a filter finds, part by part.
-async fn count(desk: &Desk, filter: Filter) -> Answer<Selected> {
+async fn count(admin: &AdminState, filter: Filter) -> Answer<Selected> {
     let (mut found, mut waiting, mut oldest, mut before) = (0, 0, None, None);
     let mut part = filter.clone();
     loop {
-        let tally = desk.archive.tally(part.clone()).await.map_err(unusable)?;
+        let tally = admin.archive.tally(part.clone()).await.map_err(unusable)?;
         found += tally.found;
         waiting += tally.waiting;
         oldest = tally.oldest.or(oldest);
@@ -116,13 +116,13 @@ async fn count(desk: &Desk, filter: Filter) -> Answer<Selected> {
 
 impl Selected {
     /// The next of them, at most [`STEP`]; `None`: that was all. A part may be empty.
-    pub async fn next(&mut self, desk: &Desk) -> Answer<Option<Vec<SendView>>> {
+    pub async fn next(&mut self, admin: &AdminState) -> Answer<Option<Vec<SendView>>> {
         if !self.named.is_empty() {
             let count = self.named.len().min(STEP);
             return Ok(Some(self.named.drain(..count).collect()));
         }
         let Some(walk) = &mut self.walk else { return Ok(None) };
-        let page = desk.archive.sends(walk.filter.clone()).await.map_err(unusable)?;
+        let page = admin.archive.sends(walk.filter.clone()).await.map_err(unusable)?;
         let mut sends = page.items;
         // what the limit left out when it was counted stays out, whatever has become of the others since
         sends.retain(|send| send.id >= walk.oldest);

@@ -8,8 +8,8 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::{Answer, Desk, problem, unusable};
 use super::input::Params;
+use super::state::{AdminState, Answer, problem, unusable};
 use crate::clock::Timestamp;
 use crate::event::stats::{Dimension, StatsFilter};
 
@@ -36,8 +36,8 @@ pub struct Asked {
 }
 
 /// The counts of whole hours, UTC.
-pub async fn show(State(desk): State<Arc<Desk>>, Params(asked): Params<Asked>) -> Answer<Json<Value>> {
-    let now = desk.clock.now();
+pub async fn show(State(admin): State<Arc<AdminState>>, Params(asked): Params<Asked>) -> Answer<Json<Value>> {
+    let now = admin.clock.now();
     let until = moment("until", asked.until.as_deref())?.unwrap_or(Timestamp(now.0 + HOUR_MS));
     let since = moment("since", asked.since.as_deref())?.unwrap_or(Timestamp(until.0 - DAY_MS));
     let filter = StatsFilter {
@@ -45,11 +45,11 @@ pub async fn show(State(desk): State<Arc<Desk>>, Params(asked): Params<Asked>) -
         until,
         route: asked.route,
         rule: asked.rule,
-        account: asked.account.map(|account| desk.account(&account)).transpose()?,
+        account: asked.account.map(|account| admin.account(&account)).transpose()?,
         campaign: asked.campaign,
         by: dimensions(asked.by.as_deref().unwrap_or("hour"))?,
     };
-    let mut stats = desk.archive.stats(filter, MOST + 1).await.map_err(unusable)?;
+    let mut stats = admin.archive.stats(filter, MOST + 1).await.map_err(unusable)?;
     let is_cut = stats.len() > MOST;
     stats.truncate(MOST);
     Ok(Json(json!({ "stats": stats, "truncated": is_cut })))

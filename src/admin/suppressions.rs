@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::cell;
-use super::desk::{Answer, Desk, LONGEST, problem, unusable};
 use super::input::{Body, Params};
+use super::state::{AdminState, Answer, LONGEST, problem, unusable};
 use crate::clock::Timestamp;
 use crate::event::act::Action;
 use crate::event::view::{SuppressionStory, SuppressionView};
@@ -51,39 +51,41 @@ pub struct Change {
 }
 
 /// `GET /api/v1/suppressions`
-pub async fn list(State(desk): State<Arc<Desk>>, Params(asked): Params<Asked>) -> Answer<Json<Value>> {
+pub async fn list(State(admin): State<Arc<AdminState>>, Params(asked): Params<Asked>) -> Answer<Json<Value>> {
     let limit = asked.limit.unwrap_or(PAGE).clamp(1, PAGE);
     let after = asked.cursor.as_deref().and_then(|cursor| cursor.split_once(' ')).unwrap_or(("", ""));
     let after = (after.0.to_owned(), after.1.to_owned());
-    let mut found = desk.archive.suppressions(after, limit + 1).await.map_err(unusable)?;
+    let mut found = admin.archive.suppressions(after, limit + 1).await.map_err(unusable)?;
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| format!("{} {}", last.number, last.account));
-    let hashed = desk.archive.hashed_suppressions().await.map_err(unusable)?;
+    let hashed = admin.archive.hashed_suppressions().await.map_err(unusable)?;
     Ok(Json(json!({ "suppressions": found, "hashed": hashed, "next": next })))
 }
 
 /// `GET /api/v1/suppressions/{number}`
-pub async fn story(State(desk): State<Arc<Desk>>, Path(number): Path<String>) -> Answer<Json<SuppressionStory>> {
-    let number = desk.number(&number)?;
-    desk.archive.suppression(number).await.map(Json).map_err(unusable)
+pub async fn story(State(admin): State<Arc<AdminState>>, Path(number): Path<String>) -> Answer<Json<SuppressionStory>> {
+    let number = admin.number(&number)?;
+    admin.archive.suppression(number).await.map(Json).map_err(unusable)
 }
 
 /// `POST /api/v1/suppressions`
-pub async fn change(State(desk): State<Arc<Desk>>, Body(change): Body<Change>) -> Answer<Json<Value>> {
-    let change = read(&desk, change)?;
+pub async fn change(State(admin): State<Arc<AdminState>>, Body(change): Body<Change>) -> Answer<Json<Value>> {
+    let change = read(&admin, change)?;
     let number = change.number.clone();
-    let changed = desk.act(Action::Suppress(vec![change])).await?.changed;
+    let changed = admin.act(Action::Suppress(vec![change])).await?.changed;
     Ok(Json(json!({ "number": number, "changed": changed })))
 }
 
 /// A change as the store takes it.
-pub fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
+pub fn read(admin: &AdminState, change: Change) -> Answer<Suppression> {
     let account = match change.account.as_deref().map(str::trim).filter(|account| !account.is_empty()) {
         // where there is one account, all are that one
-        None if desk.accounts.len() == 1 && !change.remove => desk.accounts.keys().next().cloned().unwrap_or_default(),
+        None if admin.accounts.len() == 1 && !change.remove => {
+            admin.accounts.keys().next().cloned().unwrap_or_default()
+        }
         None | Some("*") => "*".to_owned(),
-        Some(name) => desk.account(name)?,
+        Some(name) => admin.account(name)?,
     };
     if change.reason.as_ref().is_some_and(|reason| reason.chars().count() > LONGEST) {
         return Err(problem(StatusCode::BAD_REQUEST, format!("a reason has at most {LONGEST} characters")));
@@ -97,7 +99,7 @@ pub fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
         });
         moment.map(|moment| Timestamp(moment.as_millisecond()))
     });
-    let number = if account == "*" { desk.number(&change.number) } else { desk.number_of(&change.number, &account) }?;
+    let number = if account == "*" { admin.number(&change.number) } else { admin.number_of(&change.number, &account) }?;
     Ok(Suppression {
         account,
         number,
@@ -109,11 +111,11 @@ pub fn read(desk: &Desk, change: Change) -> Answer<Suppression> {
 }
 
 /// `GET /api/v1/suppressions.csv`, page by page: the list may be long.
-pub async fn export(State(desk): State<Arc<Desk>>) -> Answer<Response> {
-    let first = desk.archive.suppressions((String::new(), String::new()), PAGE).await.map_err(unusable)?;
+pub async fn export(State(admin): State<Arc<AdminState>>) -> Answer<Response> {
+    let first = admin.archive.suppressions((String::new(), String::new()), PAGE).await.map_err(unusable)?;
     let head = written(&[["number", "account", "reason", "since"]]);
     let rest = stream::try_unfold(Some((head, first)), move |state| {
-        let desk = Arc::clone(&desk);
+        let admin = Arc::clone(&admin);
         async move {
             let Some((before, page)) = state else { return Ok::<_, StoreError>(None) };
             let cells = |entry: &SuppressionView| {
@@ -122,7 +124,7 @@ pub async fn export(State(desk): State<Arc<Desk>>) -> Answer<Response> {
             };
             let text = before + &written(&page.iter().map(cells).collect::<Vec<_>>());
             let Some(last) = page.last() else { return Ok(Some((text, None))) };
-            let next = desk.archive.suppressions((last.number.clone(), last.account.clone()), PAGE).await?;
+            let next = admin.archive.suppressions((last.number.clone(), last.account.clone()), PAGE).await?;
             Ok(Some((text, Some((String::new(), next)))))
         }
     });

@@ -10,7 +10,7 @@ use crate::config::auth::{
     AuthForm, AuthKeyword, AuthSpec, DigestName, Encoding, KeyEncoding, ListSpec, PartForm, PartKeyword, PartSpec,
     SignatureSpec, TimestampUnit,
 };
-use crate::config::fault::{Fault, Place};
+use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::one_or_many::OneOrMany;
 use crate::config::source::BodyFormat;
 use crate::mask::Secrets;
@@ -36,50 +36,50 @@ pub struct Given<'a> {
 /// # Errors
 ///
 /// Every fault: no way at all, a secret that is missing or empty, a key that is none.
-pub fn compile(given: &Given<'_>) -> Result<Authentication, Vec<Fault>> {
-    let fault = |message: String| Fault::at(given.place, message);
+pub fn compile(given: &Given<'_>) -> Result<Authentication, Vec<Diagnostic>> {
+    let diagnostic = |message: String| Diagnostic::at(given.place, message);
     let Some(auth) = given.auth else {
         let hint = "write `auth: bearer` with a `secret:`, or another way from docs/ROUTES.md; `auth: none` lets anybody in and has to be written out";
-        return Err(vec![fault("the route does not say how its sender proves itself".into()).hint(hint)]);
+        return Err(vec![diagnostic("the route does not say how its sender proves itself".into()).hint(hint)]);
     };
-    let mut faults = Vec::new();
+    let mut diagnostics = Vec::new();
     let secrets: Vec<String> = given.secret.map(|secret| secret.as_slice().to_vec()).unwrap_or_default();
     if secrets.iter().any(|secret| secret.trim().is_empty()) {
-        faults.push(
-            fault("`secret` is empty".into()).hint(
+        diagnostics.push(
+            diagnostic("`secret` is empty".into()).hint(
                 "a route without secret takes calls from anybody; set the variable it names, or write `auth: none`",
             ),
         );
     }
     if let Some(name) = secrets.iter().find_map(|secret| bare_variable(secret)) {
-        let fault = fault(format!("`secret` is the text `${name}`, not the variable's value"));
-        faults.push(fault.hint(format!("write ${{{name}}}")));
+        let diagnostic = diagnostic(format!("`secret` is the text `${name}`, not the variable's value"));
+        diagnostics.push(diagnostic.hint(format!("write ${{{name}}}")));
     }
     let mut ways = Vec::new();
     for spec in auth.as_slice() {
         match scheme(spec, &secrets, given) {
             Ok(more) => ways.extend(more),
-            Err(fault) => faults.push(*fault),
+            Err(diagnostic) => diagnostics.push(*diagnostic),
         }
     }
     let open = ways.iter().any(|way| matches!(way, Scheme::Open));
     if open && (ways.len() > 1 || !secrets.is_empty()) {
-        faults.push(
-            fault("`auth: none` stands beside a secret or another way: then nothing is proven".into())
+        diagnostics.push(
+            diagnostic("`auth: none` stands beside a secret or another way: then nothing is proven".into())
                 .hint("remove one of them"),
         );
     }
-    if ways.is_empty() && faults.is_empty() {
-        faults.push(fault("`auth` is an empty list".into()));
+    if ways.is_empty() && diagnostics.is_empty() {
+        diagnostics.push(diagnostic("`auth` is an empty list".into()));
     }
-    if faults.is_empty() {
+    if diagnostics.is_empty() {
         let texts =
             || secrets.iter().map(String::as_str).chain(auth.as_slice().iter().flat_map(written_in)).flat_map(bare);
         let secrets = RouteSecrets { anywhere: Secrets::new(texts()), in_bodies: Secrets::in_bodies(texts()) };
         let public_url = given.public_url.map(ToOwned::to_owned);
         Ok(Authentication { ways, format: given.format, public_url, secrets: Arc::new(secrets) })
     } else {
-        Err(faults)
+        Err(diagnostics)
     }
 }
 
@@ -111,7 +111,7 @@ fn bare_variable(secret: &str) -> Option<&str> {
     is_name.then_some(name)
 }
 
-type Made = Result<Vec<Scheme>, Box<Fault>>;
+type Made = Result<Vec<Scheme>, Box<Diagnostic>>;
 
 fn scheme(spec: &AuthSpec, secrets: &[String], given: &Given<'_>) -> Made {
     let one = |scheme| Ok(vec![scheme]);
@@ -163,7 +163,7 @@ fn scheme(spec: &AuthSpec, secrets: &[String], given: &Given<'_>) -> Made {
             let secrets = keys(spec, secrets, given.place)?.into_iter().map(Secret::new).collect();
             if !spec.over.iter().any(|part| matches!(part, PartSpec::Keyword(PartKeyword::Secret))) {
                 return Err(Box::new(
-                    Fault::at(given.place, "a plain hash without the secret among its parts proves nothing")
+                    Diagnostic::at(given.place, "a plain hash without the secret among its parts proves nothing")
                         .hint("put `secret` into `over`"),
                 ));
             }
@@ -214,19 +214,19 @@ fn standard_webhooks(secrets: &[String], given: &Given<'_>) -> Made {
     Ok(ways)
 }
 
-fn no_secret(place: &Place) -> Box<Fault> {
+fn no_secret(place: &Place) -> Box<Diagnostic> {
     Box::new(
-        Fault::at(place, "the route has no secret")
+        Diagnostic::at(place, "the route has no secret")
             .hint("write `secret: ${SOME_VARIABLE}` and set the variable to what the sender was given"),
     )
 }
 
-fn empty_secret(place: &Place) -> Box<Fault> {
-    Box::new(Fault::at(place, "a secret in `auth` is empty").hint("set the variable it names"))
+fn empty_secret(place: &Place) -> Box<Diagnostic> {
+    Box::new(Diagnostic::at(place, "a secret in `auth` is empty").hint("set the variable it names"))
 }
 
 /// The value written in the form, else the route's secrets. Never none, never empty.
-fn values(own: Option<&String>, secrets: &[String], place: &Place) -> Result<Vec<Secret>, Box<Fault>> {
+fn values(own: Option<&String>, secrets: &[String], place: &Place) -> Result<Vec<Secret>, Box<Diagnostic>> {
     let values: Vec<Secret> =
         own.map_or_else(|| secrets.iter().map(Secret::new).collect(), |own| vec![Secret::new(own.as_str())]);
     if values.is_empty() {
@@ -238,7 +238,7 @@ fn values(own: Option<&String>, secrets: &[String], place: &Place) -> Result<Vec
     Ok(values)
 }
 
-fn keys(spec: &SignatureSpec, secrets: &[String], place: &Place) -> Result<Vec<String>, Box<Fault>> {
+fn keys(spec: &SignatureSpec, secrets: &[String], place: &Place) -> Result<Vec<String>, Box<Diagnostic>> {
     let keys = spec.secret.as_ref().map_or_else(|| secrets.to_vec(), |own| own.as_slice().to_vec());
     if keys.is_empty() {
         return Err(no_secret(place));
@@ -249,7 +249,7 @@ fn keys(spec: &SignatureSpec, secrets: &[String], place: &Place) -> Result<Vec<S
     Ok(keys)
 }
 
-fn key_bytes(spec: &SignatureSpec, secret: &str, place: &Place) -> Result<Vec<u8>, Box<Fault>> {
+fn key_bytes(spec: &SignatureSpec, secret: &str, place: &Place) -> Result<Vec<u8>, Box<Diagnostic>> {
     let text = spec.key_prefix.as_deref().map_or(secret, |prefix| secret.strip_prefix(prefix).unwrap_or(secret));
     let bytes = match spec.key {
         KeyEncoding::Text => Some(text.as_bytes().to_vec()),
@@ -261,14 +261,14 @@ fn key_bytes(spec: &SignatureSpec, secret: &str, place: &Place) -> Result<Vec<u8
     bytes.ok_or_else(|| {
         let kind = if spec.key == KeyEncoding::Hex { "hexadecimal" } else { "base64" };
         Box::new(
-            Fault::at(place, format!("the secret is not {kind} text, as this scheme needs"))
+            Diagnostic::at(place, format!("the secret is not {kind} text, as this scheme needs"))
                 .hint("copy it from the sender once more, whole"),
         )
     })
 }
 
 /// The 32 bytes of a public key, given raw or as SubjectPublicKeyInfo (RFC 8410), base64 or hex.
-fn public_key(spec: &SignatureSpec, text: &str, place: &Place) -> Result<Vec<u8>, Box<Fault>> {
+fn public_key(spec: &SignatureSpec, text: &str, place: &Place) -> Result<Vec<u8>, Box<Diagnostic>> {
     const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
     let text = spec.key_prefix.as_deref().map_or(text, |prefix| text.strip_prefix(prefix).unwrap_or(text));
     let lines: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
@@ -278,12 +278,13 @@ fn public_key(spec: &SignatureSpec, text: &str, place: &Place) -> Result<Vec<u8>
         return Ok(raw.to_vec());
     }
     Err(Box::new(
-        Fault::at(place, "the secret is no Ed25519 public key").hint("it is 32 bytes as base64 or hex, or a PEM block"),
+        Diagnostic::at(place, "the secret is no Ed25519 public key")
+            .hint("it is 32 bytes as base64 or hex, or a PEM block"),
     ))
 }
 
-fn recipe(spec: &SignatureSpec, algorithm: Algorithm, given: &Given<'_>) -> Result<Recipe, Box<Fault>> {
-    let fault = |message: &str, hint: &str| Box::new(Fault::at(given.place, message).hint(hint));
+fn recipe(spec: &SignatureSpec, algorithm: Algorithm, given: &Given<'_>) -> Result<Recipe, Box<Diagnostic>> {
+    let diagnostic = |message: &str, hint: &str| Box::new(Diagnostic::at(given.place, message).hint(hint));
     for name in spec.header.as_slice() {
         header_name(name, given.place)?;
     }
@@ -291,13 +292,13 @@ fn recipe(spec: &SignatureSpec, algorithm: Algorithm, given: &Given<'_>) -> Resu
     if over.iter().any(|part| matches!(part, Part::Url | Part::Unescaped(_)))
         && given.public_url.is_none_or(|url| url.trim().is_empty())
     {
-        return Err(fault(
+        return Err(diagnostic(
             "this source signs the URL, and `server.public_url` is not set",
             "set it in relay.yaml to the URL the sender was given, up to the path: https://hooks.example.com",
         ));
     }
     if !over.contains(&Part::Body) && given.format != BodyFormat::Query {
-        return Err(fault(
+        return Err(diagnostic(
             "the signature does not cover the body: anybody who saw one call could send another",
             "put `body` into `over`",
         ));
@@ -323,13 +324,13 @@ fn recipe(spec: &SignatureSpec, algorithm: Algorithm, given: &Given<'_>) -> Resu
             _ => false,
         })
     {
-        return Err(fault(
+        return Err(diagnostic(
             "the timestamp is not among what is signed: whoever saw a call could send it again under a new one",
             "put `timestamp` into `over`, or leave `timestamp` out",
         ));
     }
     if over.contains(&Part::Timestamp) && !timestamp.as_ref().is_some_and(|stamp| listed || !stamp.headers.is_empty()) {
-        return Err(fault(
+        return Err(diagnostic(
             "`over` names the timestamp, and nothing says where it stands",
             "write `timestamp: { header: ... }`, or `list: { timestamp: t, ... }`",
         ));
@@ -358,9 +359,9 @@ fn part(spec: &PartSpec) -> Part {
     }
 }
 
-fn header_name(name: &str, place: &Place) -> Result<(), Box<Fault>> {
+fn header_name(name: &str, place: &Place) -> Result<(), Box<Diagnostic>> {
     match http::HeaderName::try_from(name) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Box::new(Fault::at(place, format!("`{name}` is not a valid header name")))),
+        Err(_) => Err(Box::new(Diagnostic::at(place, format!("`{name}` is not a valid header name")))),
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Ended, Setting, complain, learn, say, show};
-use crate::config::fault::Severity;
+use crate::config::diagnostic::Severity;
 use crate::route::check::check;
 
 /// The arguments of `check`.

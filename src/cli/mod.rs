@@ -23,7 +23,7 @@ use annotate_snippets::Renderer;
 use annotate_snippets::renderer::DecorStyle;
 use clap::{Parser, Subcommand};
 
-use crate::config::fault::{Fault, Place, Severity};
+use crate::config::diagnostic::{Diagnostic, Place, Severity};
 use crate::config::interpolate::Variables;
 use crate::config::report::render;
 use crate::mask;
@@ -111,12 +111,14 @@ impl Setting {
     /// Reads and checks the configuration for a command that needs one route: another route's faults are shown and do
     /// not matter.
     fn checked_for(&self, route: &str) -> Option<Checked> {
-        let (checked, mut faults) = crate::route::check::check(&self.dir, &self.variables);
+        let (checked, mut diagnostics) = crate::route::check::check(&self.dir, &self.variables);
         // other routes' warnings are for `check`
         let own = Path::new("routes").join(route);
         let is_own = |place: &Place| Path::new(&place.source.name).with_extension("").ends_with(&own);
-        faults.retain(|fault| fault.severity == Severity::Error || fault.place.as_ref().is_some_and(is_own));
-        show(&faults, &self.variables);
+        diagnostics.retain(|diagnostic| {
+            diagnostic.severity == Severity::Error || diagnostic.place.as_ref().is_some_and(is_own)
+        });
+        show(&diagnostics, &self.variables);
         let well =
             |checked: &Checked| checked.routes.contains_key(route) || !checked.written.routes.contains_key(route);
         checked.filter(|checked| well(checked))
@@ -124,11 +126,11 @@ impl Setting {
 }
 
 /// Shows faults on standard error, each with its line.
-fn show(faults: &[Fault], variables: &Variables) {
+fn show(diagnostics: &[Diagnostic], variables: &Variables) {
     let renderer = if std::io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
-    for fault in faults {
-        complain(&format!("{}\n", render(fault, variables, &renderer)));
+    for diagnostic in diagnostics {
+        complain(&format!("{}\n", render(diagnostic, variables, &renderer)));
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Ended, Setting, block_on, show};
 use crate::clock::Clock;
-use crate::config::fault::Severity;
+use crate::config::diagnostic::Severity;
 use crate::relay::{self, Listeners};
 use crate::route::check::{Checked, Sending, check_for};
 use crate::telemetry;

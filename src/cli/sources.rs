@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::{Ended, Setting, say, show};
 use crate::config::auth::{AuthForm, AuthKeyword, AuthSpec};
+use crate::config::diagnostic::did_you_mean;
 use crate::config::enrich::EnrichSpec;
-use crate::config::fault::did_you_mean;
 use crate::config::handshake::{HandshakeForm, HandshakeSpec};
 use crate::config::one_or_many::OneOrMany;
 use crate::config::source::{Confidence, Group, OverloadSpec, RetryAfterUnit, SampleSpec, SourceFile};

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use super::diagnostic::{Place, did_you_mean};
 use super::document::{Entry, Kind, Node};
-use super::fault::{Place, did_you_mean};
 use super::interpolate::{Variables, references};
 use super::relay::RelayFile;
 use super::route::RouteFile;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-use super::fault::{Fault, Place, Source};
+use super::diagnostic::{Diagnostic, Place, Source};
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +67,7 @@ impl Node {
     /// # Errors
     ///
     /// A fault where the text is no YAML, or where a key stands twice.
-    pub fn parse(source: &Arc<Source>) -> Result<Self, Fault> {
+    pub fn parse(source: &Arc<Source>) -> Result<Self, Diagnostic> {
         let options = serde_saphyr::options! {
             strict_booleans: true,
             leading_zero_numbers_as_strings: true,
@@ -131,7 +131,7 @@ impl Node {
 }
 
 /// A line that is indented with something else than spaces, which no message of the parser says.
-fn odd_indentation(source: &Arc<Source>) -> Option<Fault> {
+fn odd_indentation(source: &Arc<Source>) -> Option<Diagnostic> {
     let mut start = 0;
     for line in source.text.split_inclusive('\n') {
         let indent = line.len() - line.trim_start_matches([' ', '\t', '\u{a0}', '\u{3000}']).len();
@@ -139,17 +139,17 @@ fn odd_indentation(source: &Arc<Source>) -> Option<Fault> {
         if let Some((at, c)) = odd.filter(|_| !line.trim().is_empty()) {
             let what = if c == '\t' { "a tab" } else { "a space of another kind" };
             let place = Place { source: Arc::clone(source), range: start + at..start + at + c.len_utf8() };
-            let fault = Fault::at(&place, format!("not readable as YAML: the line is indented with {what}"));
-            return Some(fault.hint("indent with spaces: two for each step"));
+            let diagnostic = Diagnostic::at(&place, format!("not readable as YAML: the line is indented with {what}"));
+            return Some(diagnostic.hint("indent with spaces: two for each step"));
         }
         start += line.len();
     }
     None
 }
 
-fn not_yaml(source: &Arc<Source>, error: &serde_saphyr::Error) -> Fault {
-    if let Some(fault) = odd_indentation(source) {
-        return fault;
+fn not_yaml(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
+    if let Some(diagnostic) = odd_indentation(source) {
+        return diagnostic;
     }
     let message = error.without_snippet().to_string();
     let message = message
@@ -159,7 +159,7 @@ fn not_yaml(source: &Arc<Source>, error: &serde_saphyr::Error) -> Fault {
     let twice = message.contains("duplicate");
     let message = if twice { "a key stands twice" } else { message };
     let place = error.location().map_or_else(|| Place::start_of(Arc::clone(source)), |at| place_at(source, at));
-    Fault::at(&place, format!("not readable as YAML: {message}"))
+    Diagnostic::at(&place, format!("not readable as YAML: {message}"))
         .hint("indent with spaces, and put quotes around a text that begins with { or contains ': '")
 }
 
@@ -290,7 +290,7 @@ impl<'de> Deserialize<'de> for Raw {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Node, Fault> {
+    fn parse(text: &str) -> Result<Node, Diagnostic> {
         Node::parse(&Arc::new(Source { name: "t.yaml".into(), text: text.into() }))
     }
 
@@ -314,8 +314,8 @@ mod tests {
 
     #[test]
     fn a_key_that_stands_twice_is_a_fault() {
-        let fault = parse("a: 1\na: 2\n").expect_err("duplicate");
-        assert!(fault.one_line().starts_with("t.yaml:2:"), "{}", fault.one_line());
+        let diagnostic = parse("a: 1\na: 2\n").expect_err("duplicate");
+        assert!(diagnostic.one_line().starts_with("t.yaml:2:"), "{}", diagnostic.one_line());
     }
 
     #[test]

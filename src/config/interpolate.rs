@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::io::Read as _;
 
+use super::diagnostic::{Diagnostic, Place};
 use super::document::{Kind, Node};
-use super::fault::{Fault, Place};
 
 /// The largest file that a string may name.
 const SECRET_LIMIT: u64 = 64 * 1_024;
@@ -43,11 +43,11 @@ impl Variables {
     }
 
     /// What stands for a reference: the text inside its `${}`.
-    pub fn look_up(&self, inside: &str, place: &Place) -> Result<String, Box<Fault>> {
+    pub fn look_up(&self, inside: &str, place: &Place) -> Result<String, Box<Diagnostic>> {
         if let Some(path) = inside.strip_prefix("file:") {
             return read_some(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|error| {
                 Box::new(
-                    Fault::at(place, format!("cannot read `{path}`: {error}"))
+                    Diagnostic::at(place, format!("cannot read `{path}`: {error}"))
                         .hint("mount the file, or correct its path"),
                 )
             });
@@ -63,7 +63,7 @@ impl Variables {
                 let hint = format!(
                     "set it: `export {name}=...` (docker compose reads .env); or give a default: `${{{name}:-...}}`"
                 );
-                Err(Box::new(Fault::at(place, format!("environment variable `{name}` is not set")).hint(hint)))
+                Err(Box::new(Diagnostic::at(place, format!("environment variable `{name}` is not set")).hint(hint)))
             }
         }
     }
@@ -75,19 +75,21 @@ pub fn references(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Replaces what stands in `${}` in every string of the tree; keys are left as they are.
-pub fn interpolate(node: &mut Node, variables: &Variables, faults: &mut Vec<Fault>) {
+pub fn interpolate(node: &mut Node, variables: &Variables, diagnostics: &mut Vec<Diagnostic>) {
     match &mut node.kind {
         Kind::Text(text) if text.contains("${") => match replace(text, &node.place, variables) {
             Ok(replaced) => *text = replaced,
-            Err(fault) => faults.push(*fault),
+            Err(diagnostic) => diagnostics.push(*diagnostic),
         },
-        Kind::List(items) => items.iter_mut().for_each(|item| interpolate(item, variables, faults)),
-        Kind::Map(entries) => entries.iter_mut().for_each(|entry| interpolate(&mut entry.value, variables, faults)),
+        Kind::List(items) => items.iter_mut().for_each(|item| interpolate(item, variables, diagnostics)),
+        Kind::Map(entries) => {
+            entries.iter_mut().for_each(|entry| interpolate(&mut entry.value, variables, diagnostics))
+        }
         _ => {}
     }
 }
 
-fn replace(text: &str, place: &Place, variables: &Variables) -> Result<String, Box<Fault>> {
+fn replace(text: &str, place: &Place, variables: &Variables) -> Result<String, Box<Diagnostic>> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -104,7 +106,9 @@ fn replace(text: &str, place: &Place, variables: &Variables) -> Result<String, B
             continue;
         }
         let (inside, following) = after.split_once('}').ok_or_else(|| {
-            Box::new(Fault::at(place, "`${` is not closed").hint("close it with `}`, or write `$${` for a plain `${`"))
+            Box::new(
+                Diagnostic::at(place, "`${` is not closed").hint("close it with `}`, or write `$${` for a plain `${`"),
+            )
         })?;
         out.push_str(&variables.look_up(inside, place)?);
         rest = following;
@@ -127,12 +131,13 @@ fn read_some(path: &str) -> std::io::Result<String> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::fault::Source;
+    use super::super::diagnostic::Source;
     use super::*;
 
     fn filled(text: &str) -> Result<String, String> {
         let place = Place::start_of(Arc::new(Source { name: "t".into(), text: text.into() }));
-        replace(text, &place, &Variables::given([("KEY", "s:e\"c"), ("EMPTY", "")])).map_err(|fault| fault.message)
+        replace(text, &place, &Variables::given([("KEY", "s:e\"c"), ("EMPTY", "")]))
+            .map_err(|diagnostic| diagnostic.message)
     }
 
     #[test]

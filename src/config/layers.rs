@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use config::{Config, Environment, Map, Source as Layer, Value, ValueKind};
 
+use super::diagnostic::{Diagnostic, Place, Source};
 use super::document::{Entry, Kind, Node};
-use super::fault::{Fault, Place, Source};
 use super::interpolate::Variables;
 
 /// What every variable that overrides a key begins with; `__` stands between the steps of its path.
@@ -20,7 +20,7 @@ pub const PREFIX: &str = "SERRI_RELAY";
 /// # Errors
 ///
 /// A fault if a layer is not a set of keys, or a variable's name leads nowhere.
-pub fn lay(documents: Vec<Node>, variables: &Variables) -> Result<Node, Fault> {
+pub fn lay(documents: Vec<Node>, variables: &Variables) -> Result<Node, Diagnostic> {
     let mut places = Vec::new();
     let mut builder = Config::builder();
     let whole = documents.last().map(|node| node.place.clone());
@@ -28,7 +28,10 @@ pub fn lay(documents: Vec<Node>, variables: &Variables) -> Result<Node, Fault> {
         match &document.kind {
             Kind::Map(_) | Kind::Null => builder = builder.add_source(Sheet(collect(&document, &mut places))),
             other => {
-                return Err(Fault::at(&document.place, format!("expected keys and values, found {}", other.name())));
+                return Err(Diagnostic::at(
+                    &document.place,
+                    format!("expected keys and values, found {}", other.name()),
+                ));
             }
         }
     }
@@ -40,7 +43,7 @@ pub fn lay(documents: Vec<Node>, variables: &Variables) -> Result<Node, Fault> {
         .collect();
     let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__").source(Some(named));
     let laid = builder.add_source(environment).build().and_then(|config| config.collect());
-    let values = laid.map_err(|error| Fault::general(format!("the settings cannot be read: {error}")))?;
+    let values = laid.map_err(|error| Diagnostic::general(format!("the settings cannot be read: {error}")))?;
     let place =
         whole.unwrap_or_else(|| Place::start_of(Arc::new(Source { name: "relay.yaml".into(), text: String::new() })));
     Ok(Node { place, kind: rebuild(values, &places, &mut Vec::new()) })

@@ -8,7 +8,7 @@ pub mod auth;
 mod conceal;
 pub mod document;
 pub mod enrich;
-pub mod fault;
+pub mod diagnostic;
 mod format;
 pub mod handshake;
 pub mod interpolate;
@@ -31,8 +31,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use diagnostic::{Diagnostic, Source};
 use document::Node;
-use fault::{Fault, Source};
 use interpolate::{Variables, interpolate};
 use relay::RelayFile;
 use route::RouteFile;
@@ -77,28 +77,31 @@ pub enum Extent {
 /// Reads a configuration directory: `relay.yaml`, `routes/*.yaml`, `sources/*.yaml`, and the shipped sources.
 ///
 /// All faults are collected. `None` only if the settings themselves cannot be used.
-pub fn read(dir: &Path, variables: &Variables, extent: Extent) -> (Option<Written>, Vec<Fault>) {
-    let mut faults = Vec::new();
+pub fn read(dir: &Path, variables: &Variables, extent: Extent) -> (Option<Written>, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
     if !dir.is_dir() {
-        let fault = Fault::general(format!("there is no configuration directory `{}`", dir.display()));
-        return (None, vec![fault.hint("name it with --config DIR, or run from the directory that holds `config`")]);
+        let diagnostic = Diagnostic::general(format!("there is no configuration directory `{}`", dir.display()));
+        return (
+            None,
+            vec![diagnostic.hint("name it with --config DIR, or run from the directory that holds `config`")],
+        );
     }
-    let mut sources: BTreeMap<String, File<SourceFile>> = read_all(&dir.join("sources"), variables, &mut faults);
-    let routes: BTreeMap<String, File<RouteFile>> = read_all(&dir.join("routes"), variables, &mut faults);
+    let mut sources: BTreeMap<String, File<SourceFile>> = read_all(&dir.join("sources"), variables, &mut diagnostics);
+    let routes: BTreeMap<String, File<RouteFile>> = read_all(&dir.join("routes"), variables, &mut diagnostics);
     for (name, text) in shipped::SOURCES {
         let wanted = extent == Extent::All || routes.values().any(|route| route.value.source == *name);
         // a file in the directory stands for the shipped one, even while it has faults
         if wanted && !dir.join("sources").join(format!("{name}.yaml")).exists() {
             let source = Source { name: format!("config/sources/{name}.yaml (shipped)"), text: (*text).to_owned() };
-            sources.extend(parse(name, source, variables, &mut faults).map(|file| (file.name.clone(), file)));
+            sources.extend(parse(name, source, variables, &mut diagnostics).map(|file| (file.name.clone(), file)));
         }
     }
     let named = routes.values().map(|route: &File<RouteFile>| route.value.source.clone());
     let there =
         |name: &String| ["yaml", "yml"].iter().any(|ext| dir.join("sources").join(format!("{name}.{ext}")).exists());
     let unread = named.filter(|name| !sources.contains_key(name) && is_name(name) && there(name)).collect();
-    let relay = read_relay(&dir.join("relay.yaml"), variables, &mut faults);
-    (relay.map(|relay| Written { relay, sources, routes, unread }), faults)
+    let relay = read_relay(&dir.join("relay.yaml"), variables, &mut diagnostics);
+    (relay.map(|relay| Written { relay, sources, routes, unread }), diagnostics)
 }
 
 impl Written {
@@ -114,43 +117,43 @@ pub fn parse<T: JsonSchema + DeserializeOwned>(
     name: &str,
     source: Source,
     variables: &Variables,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<File<T>> {
     match Node::parse(&Arc::new(source)) {
         Ok(mut node) => {
-            interpolate(&mut node, variables, faults);
-            let Shaped { value, reading } = shape::read(&node, faults)?;
+            interpolate(&mut node, variables, diagnostics);
+            let Shaped { value, reading } = shape::read(&node, diagnostics)?;
             Some(File { name: name.to_owned(), value, node, reading })
         }
-        Err(fault) => {
-            faults.push(fault);
+        Err(diagnostic) => {
+            diagnostics.push(diagnostic);
             None
         }
     }
 }
 
-fn read_relay(path: &Path, variables: &Variables, faults: &mut Vec<Fault>) -> Option<File<RelayFile>> {
+fn read_relay(path: &Path, variables: &Variables, diagnostics: &mut Vec<Diagnostic>) -> Option<File<RelayFile>> {
     let mut layers = vec![Source { name: "defaults".into(), text: shipped::RELAY.to_owned() }];
     if path.exists() {
-        layers.push(load(path, faults)?);
+        layers.push(load(path, diagnostics)?);
     }
     let mut documents = Vec::new();
     for layer in layers {
         match Node::parse(&Arc::new(layer)) {
             Ok(mut node) => {
-                interpolate(&mut node, variables, faults);
+                interpolate(&mut node, variables, diagnostics);
                 documents.push(node);
             }
-            Err(fault) => faults.push(fault),
+            Err(diagnostic) => diagnostics.push(diagnostic),
         }
     }
     match layers::lay(documents, variables) {
         Ok(node) => {
-            let Shaped { value, reading } = shape::read(&node, faults)?;
+            let Shaped { value, reading } = shape::read(&node, diagnostics)?;
             Some(File { name: "relay".into(), value, node, reading })
         }
-        Err(fault) => {
-            faults.push(fault);
+        Err(diagnostic) => {
+            diagnostics.push(diagnostic);
             None
         }
     }
@@ -159,7 +162,7 @@ fn read_relay(path: &Path, variables: &Variables, faults: &mut Vec<Fault>) -> Op
 fn read_all<T: JsonSchema + DeserializeOwned>(
     dir: &Path,
     variables: &Variables,
-    faults: &mut Vec<Fault>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, File<T>> {
     let mut paths: Vec<_> =
         std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
@@ -168,21 +171,21 @@ fn read_all<T: JsonSchema + DeserializeOwned>(
     for path in paths.iter().filter(|path| path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml")) {
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         if !is_name(&name) {
-            faults.push(Fault::general(format!(
+            diagnostics.push(Diagnostic::general(format!(
                 "`{}`: a file's name becomes part of an address; use a-z, 0-9, - and _",
                 path.display()
             )));
             continue;
         }
         if files.contains_key(&name) {
-            faults.push(Fault::general(format!(
+            diagnostics.push(Diagnostic::general(format!(
                 "`{}`: there is a `{name}.yaml` and a `{name}.yml`; keep one",
                 path.display()
             )));
             continue;
         }
-        if let Some(source) = load(path, faults)
-            && let Some(file) = parse(&name, source, variables, faults)
+        if let Some(source) = load(path, diagnostics)
+            && let Some(file) = parse(&name, source, variables, diagnostics)
         {
             files.insert(name, file);
         }
@@ -195,12 +198,12 @@ pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
-fn load(path: &Path, faults: &mut Vec<Fault>) -> Option<Source> {
+fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<Source> {
     match std::fs::read_to_string(path) {
         Ok(text) => Some(Source { name: path.display().to_string(), text }),
         Err(error) => {
-            faults.push(
-                Fault::general(format!("cannot read `{}`: {error}", path.display()))
+            diagnostics.push(
+                Diagnostic::general(format!("cannot read `{}`: {error}", path.display()))
                     .hint("it must be readable, and UTF-8"),
             );
             None

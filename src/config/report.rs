@@ -3,24 +3,24 @@
 use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
 
 use super::conceal::Concealed;
-use super::fault::{Fault, Severity};
+use super::diagnostic::{Diagnostic, Severity};
 use super::interpolate::Variables;
 
 /// A fault with the line it stands on, as a compiler would show it.
-pub fn render(fault: &Fault, variables: &Variables, renderer: &Renderer) -> String {
-    let concealed = fault.place.as_ref().map(|place| Concealed::at(place, variables)).unwrap_or_default();
-    let message = concealed.hide(&fault.message);
-    let hint = fault.hint.as_deref().map(|hint| concealed.hide(hint));
-    let level = match fault.severity {
+pub fn render(diagnostic: &Diagnostic, variables: &Variables, renderer: &Renderer) -> String {
+    let concealed = diagnostic.place.as_ref().map(|place| Concealed::at(place, variables)).unwrap_or_default();
+    let message = concealed.hide(&diagnostic.message);
+    let hint = diagnostic.hint.as_deref().map(|hint| concealed.hide(hint));
+    let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let mut group = level.primary_title(message.as_str()).elements(std::iter::empty::<Snippet<'_, Annotation<'_>>>());
-    if let Some(place) = fault.place.as_ref().filter(|_| concealed.line) {
+    if let Some(place) = diagnostic.place.as_ref().filter(|_| concealed.line) {
         let (line, column) = place.line_column();
         let at = format!("{}:{line}:{column} (the line may hold a secret)", place.source.name);
         group = group.element(Level::NOTE.message(at));
-    } else if let Some(place) = &fault.place {
+    } else if let Some(place) = &diagnostic.place {
         let text = &place.source.text;
         let end = place.range.end.min(text.len());
         let start = place.range.start.min(end);

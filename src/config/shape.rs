@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::diagnostic::{Diagnostic, did_you_mean};
 use super::document::{Entry, Kind, Node};
-use super::fault::{Fault, did_you_mean};
 use super::format::{Misfit, check_format};
 
 /// What a schema says of a value that is a secret: a keyword of JSON Schema, for what is written and never shown.
@@ -36,19 +36,19 @@ pub enum Reading {
 
 /// Reads a document as a `T`. What does not fit is a fault, and left out or replaced by an example; `None` if nothing can be
 /// made of the rest.
-pub fn read<T: JsonSchema + DeserializeOwned>(node: &Node, faults: &mut Vec<Fault>) -> Option<Shaped<T>> {
+pub fn read<T: JsonSchema + DeserializeOwned>(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Shaped<T>> {
     let schema = schema_of::<T>();
-    let before = faults.len();
+    let before = diagnostics.len();
     let shape = Shape::new(&schema);
-    let value = shape.value(node, &schema, faults);
+    let value = shape.value(node, &schema, diagnostics);
     match serde_path_to_error::deserialize::<_, T>(value) {
         Ok(value) => Some(Shaped { value, reading: shape.reading.get() }),
         // it cannot be read because of what was reported
-        Err(_) if faults.len() > before => None,
+        Err(_) if diagnostics.len() > before => None,
         Err(error) => {
             let path = error.path().to_string().replace('[', ".").replace(']', "");
             let steps: Vec<&str> = path.split('.').filter(|step| !step.is_empty()).collect();
-            faults.push(Fault::at(node.place_of(&steps), error.inner().to_string()));
+            diagnostics.push(Diagnostic::at(node.place_of(&steps), error.inner().to_string()));
             None
         }
     }
@@ -89,7 +89,7 @@ impl<'a> Shape<'a> {
         Self { root, reading: Cell::new(Reading::AsWritten) }
     }
 
-    fn value(&self, node: &Node, schema: &'a Value, faults: &mut Vec<Fault>) -> Value {
+    fn value(&self, node: &Node, schema: &'a Value, diagnostics: &mut Vec<Diagnostic>) -> Value {
         let ways = self.ways(schema);
         if ways.iter().any(|way| is_anything(way)) {
             return node.to_json();
@@ -97,8 +97,8 @@ impl<'a> Shape<'a> {
         match &node.kind {
             Kind::Null if ways.iter().any(|way| takes(way, "null")) => Value::Null,
             Kind::Null => {
-                faults.push(
-                    Fault::at(&node.place, "a value is missing here")
+                diagnostics.push(
+                    Diagnostic::at(&node.place, "a value is missing here")
                         .hint(format!("write {}, or leave the whole key out", expected(&ways))),
                 );
                 Value::Null
@@ -111,9 +111,9 @@ impl<'a> Shape<'a> {
             {
                 Value::Number(number.clone())
             }
-            Kind::Bool(flag) => self.text(node, &flag.to_string(), &ways, faults),
-            Kind::Number(_, written) => self.text(node, written, &ways, faults),
-            Kind::Text(text) => self.text(node, text, &ways, faults),
+            Kind::Bool(flag) => self.text(node, &flag.to_string(), &ways, diagnostics),
+            Kind::Number(_, written) => self.text(node, written, &ways, diagnostics),
+            Kind::Text(text) => self.text(node, text, &ways, diagnostics),
             Kind::List(items) => match ways.iter().find(|way| takes(way, "array")) {
                 Some(way) => {
                     let anything = Value::Bool(true);
@@ -124,15 +124,15 @@ impl<'a> Shape<'a> {
                             .map(|item| {
                                 schema.map_or_else(
                                     || Shape::new(&anything).value(item, &anything, &mut Vec::new()),
-                                    |schema| self.value(item, schema, faults),
+                                    |schema| self.value(item, schema, diagnostics),
                                 )
                             })
                             .collect(),
                     )
                 }
-                None => unfit(node, &ways, faults),
+                None => unfit(node, &ways, diagnostics),
             },
-            Kind::Map(entries) => self.map(node, entries, &ways, faults),
+            Kind::Map(entries) => self.map(node, entries, &ways, diagnostics),
         }
     }
 
@@ -148,7 +148,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn text(&self, node: &Node, text: &str, ways: &[&'a Value], faults: &mut Vec<Fault>) -> Value {
+    fn text(&self, node: &Node, text: &str, ways: &[&'a Value], diagnostics: &mut Vec<Diagnostic>) -> Value {
         let fixed: Vec<&str> = ways.iter().flat_map(|way| constants(way)).collect();
         if fixed.contains(&text) {
             return Value::from(text);
@@ -156,10 +156,10 @@ impl<'a> Shape<'a> {
         if let Some(way) = ways.iter().find(|way| takes_any_text(way)) {
             let fits = way.get("format").and_then(Value::as_str).map_or(Ok(()), |format| check_format(format, text));
             let Err(Misfit { message, hint }) = fits else { return Value::from(text) };
-            let fault = Fault::at(&node.place, message);
-            faults.push(match hint {
-                Some(hint) => fault.hint(hint),
-                None => fault,
+            let diagnostic = Diagnostic::at(&node.place, message);
+            diagnostics.push(match hint {
+                Some(hint) => diagnostic.hint(hint),
+                None => diagnostic,
             });
             // with this in its place the rest can be read, and checked as well
             self.reading.set(Reading::WithStandIns);
@@ -177,23 +177,23 @@ impl<'a> Shape<'a> {
             return Value::from(flag);
         }
         if fixed.is_empty() {
-            return unfit(node, ways, faults);
+            return unfit(node, ways, diagnostics);
         }
         let forms: Vec<&str> = ways.iter().flat_map(|way| properties(way)).collect();
-        let fault = Fault::at(&node.place, format!("`{text}` is not known here"));
-        faults.push(if forms.contains(&text) {
-            fault.hint(format!("it needs more: `{text}: {{ ... }}`"))
+        let diagnostic = Diagnostic::at(&node.place, format!("`{text}` is not known here"));
+        diagnostics.push(if forms.contains(&text) {
+            diagnostic.hint(format!("it needs more: `{text}: {{ ... }}`"))
         } else {
-            fault.hint(suggestion(text, &[fixed, forms].concat()))
+            diagnostic.hint(suggestion(text, &[fixed, forms].concat()))
         });
         Value::Null
     }
 
-    fn map(&self, node: &Node, entries: &[Entry], ways: &[&'a Value], faults: &mut Vec<Fault>) -> Value {
+    fn map(&self, node: &Node, entries: &[Entry], ways: &[&'a Value], diagnostics: &mut Vec<Diagnostic>) -> Value {
         let objects: Vec<&'a Value> = ways.iter().copied().filter(|way| takes(way, "object")).collect();
         let has = |key: &str| entries.iter().any(|entry| entry.key == key);
         let chosen = match objects.as_slice() {
-            [] => return unfit(node, ways, faults),
+            [] => return unfit(node, ways, diagnostics),
             [only] => *only,
             several => match several.iter().find(|way| required(way).iter().any(|key| has(key))) {
                 Some(way) => *way,
@@ -201,8 +201,9 @@ impl<'a> Shape<'a> {
                     let known: Vec<&str> = several.iter().flat_map(|way| properties(way)).collect();
                     let (place, written) =
                         entries.first().map_or((&node.place, ""), |entry| (&entry.place, entry.key.as_str()));
-                    faults.push(
-                        Fault::at(place, format!("`{written}` is not known here")).hint(suggestion(written, &known)),
+                    diagnostics.push(
+                        Diagnostic::at(place, format!("`{written}` is not known here"))
+                            .hint(suggestion(written, &known)),
                     );
                     return Value::Null;
                 }
@@ -216,11 +217,11 @@ impl<'a> Shape<'a> {
                 .or_else(|| chosen.get("additionalProperties").filter(|more| **more != Value::Bool(false)));
             match schema {
                 Some(schema) => {
-                    read.insert(entry.key.clone(), self.value(&entry.value, schema, faults));
+                    read.insert(entry.key.clone(), self.value(&entry.value, schema, diagnostics));
                 }
                 None => {
-                    let fault = Fault::at(&entry.place, format!("unknown field `{}`", entry.key));
-                    faults.push(fault.hint(suggestion(&entry.key, &properties(chosen))));
+                    let diagnostic = Diagnostic::at(&entry.place, format!("unknown field `{}`", entry.key));
+                    diagnostics.push(diagnostic.hint(suggestion(&entry.key, &properties(chosen))));
                 }
             }
         }
@@ -229,8 +230,8 @@ impl<'a> Shape<'a> {
                 .pointer(&format!("/properties/{key}/description"))
                 .and_then(Value::as_str)
                 .unwrap_or("it has no default");
-            faults.push(
-                Fault::at(&node.place, format!("field `{key}` is missing"))
+            diagnostics.push(
+                Diagnostic::at(&node.place, format!("field `{key}` is missing"))
                     .hint(format!("write `{key}:` - {}", description.lines().next().unwrap_or(""))),
             );
         }
@@ -245,10 +246,10 @@ fn suggestion(written: &str, known: &[&str]) -> String {
     }
 }
 
-fn unfit(node: &Node, ways: &[&Value], faults: &mut Vec<Fault>) -> Value {
-    let fault = Fault::at(&node.place, format!("expected {}, found {}", expected(ways), node.kind.name()));
+fn unfit(node: &Node, ways: &[&Value], diagnostics: &mut Vec<Diagnostic>) -> Value {
+    let diagnostic = Diagnostic::at(&node.place, format!("expected {}, found {}", expected(ways), node.kind.name()));
     let lists = matches!(node.kind, Kind::Map(_)) && ways.iter().any(|way| takes(way, "array"));
-    faults.push(if lists { fault.hint("begin each entry with `- `") } else { fault });
+    diagnostics.push(if lists { diagnostic.hint("begin each entry with `- `") } else { diagnostic });
     Value::Null
 }
 
@@ -322,7 +323,7 @@ mod tests {
 
     use serde::Deserialize;
 
-    use super::super::fault::Source;
+    use super::super::diagnostic::Source;
     use super::super::unit::Span;
     use super::*;
 
@@ -344,17 +345,17 @@ mod tests {
 
     fn sample(text: &str) -> Result<Sample, Vec<String>> {
         let node = Node::parse(&Arc::new(Source { name: "s.yaml".into(), text: text.into() })).expect("YAML");
-        let mut faults = Vec::new();
-        let sample = read(&node, &mut faults);
-        let sample = sample.filter(|sample| faults.is_empty() && sample.reading == Reading::AsWritten);
-        sample.map(|sample| sample.value).ok_or_else(|| faults.iter().map(Fault::one_line).collect())
+        let mut diagnostics = Vec::new();
+        let sample = read(&node, &mut diagnostics);
+        let sample = sample.filter(|sample| diagnostics.is_empty() && sample.reading == Reading::AsWritten);
+        sample.map(|sample| sample.value).ok_or_else(|| diagnostics.iter().map(Diagnostic::one_line).collect())
     }
 
     #[test]
     fn all_faults_are_reported_at_once_and_where_they_stand() {
-        let faults = sample("nam: x\nwait: soon\ncount: many\nway: { baerer: y }\n").expect_err("faults");
+        let diagnostics = sample("nam: x\nwait: soon\ncount: many\nway: { baerer: y }\n").expect_err("faults");
         assert_eq!(
-            faults,
+            diagnostics,
             [
                 "s.yaml:1:1: unknown field `nam` (did you mean `name`?)",
                 "s.yaml:2:7: `soon` is not a length of time: write a number with ms, s, m, h, d or y, as in 10s or 7d",

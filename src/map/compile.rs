@@ -9,8 +9,8 @@ use super::send_options::SendOptionRules;
 use super::template::Template;
 use super::version::version_of;
 use super::{media, text};
+use crate::config::diagnostic::Diagnostic;
 use crate::config::document::Node;
-use crate::config::fault::Fault;
 use crate::config::route::RuleSpec;
 use crate::phone::Country;
 
@@ -26,11 +26,11 @@ pub struct RulePlace<'a> {
 /// The fields of a rule compile one by one; all faults are kept.
 pub struct Compiler<'a> {
     pub place: RulePlace<'a>,
-    pub faults: Vec<Fault>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Compiler<'_> {
-    fn fault(&mut self, path: &[&str], broken: Broken, source: &str) {
+    fn diagnostic(&mut self, path: &[&str], broken: Broken, source: &str) {
         let index = self.place.index.to_string();
         let path: Vec<&str> = ["sends", &index].into_iter().chain(path.iter().copied()).collect();
         let place = self.place.file.place_of(&path);
@@ -40,10 +40,10 @@ impl Compiler<'_> {
             Some(range) => place.part(lead + range.start..lead + range.end),
             None => place.clone(),
         };
-        let fault = Fault::at(&place, broken.message);
-        self.faults.push(match broken.hint {
-            Some(hint) => fault.hint(hint),
-            None => fault,
+        let diagnostic = Diagnostic::at(&place, broken.message);
+        self.diagnostics.push(match broken.hint {
+            Some(hint) => diagnostic.hint(hint),
+            None => diagnostic,
         });
     }
 
@@ -51,14 +51,14 @@ impl Compiler<'_> {
     pub fn complain(&mut self, path: &[&str], message: &str, hint: &str) {
         let index = self.place.index.to_string();
         let path: Vec<&str> = ["sends", &index].into_iter().chain(path.iter().copied()).collect();
-        self.faults.push(Fault::at(self.place.file.place_of(&path), message).hint(hint));
+        self.diagnostics.push(Diagnostic::at(self.place.file.place_of(&path), message).hint(hint));
     }
 
     pub fn template(&mut self, path: &[&str], source: &str) -> Template {
         match Template::compile(source) {
             Ok(template) => template,
             Err(broken) => {
-                self.fault(path, broken, source);
+                self.diagnostic(path, broken, source);
                 Template::Fixed(String::new())
             }
         }
@@ -73,7 +73,7 @@ impl Compiler<'_> {
         match Expression::compile(source) {
             Ok(expression) => Some(expression),
             Err(broken) => {
-                self.fault(path, broken, source);
+                self.diagnostic(path, broken, source);
                 None
             }
         }
@@ -132,8 +132,8 @@ impl Rule {
         account: &str,
         country: Option<&String>,
         option_rules: SendOptionRules,
-    ) -> Result<Self, Vec<Fault>> {
-        let mut c = Compiler { place, faults: Vec::new() };
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut c = Compiler { place, diagnostics: Vec::new() };
         let mut needed = |key: &str, text: &Option<String>| {
             if text.is_none() {
                 c.complain(&[], &format!("field `{key}` is missing"), "Serri refuses a send without it");
@@ -170,13 +170,13 @@ impl Rule {
             option_rules,
             version,
         };
-        let mut faults = c.faults;
-        rule.check_fixed(place, &mut faults);
-        if faults.is_empty() { Ok(rule) } else { Err(faults) }
+        let mut diagnostics = c.diagnostics;
+        rule.check_fixed(place, &mut diagnostics);
+        if diagnostics.is_empty() { Ok(rule) } else { Err(diagnostics) }
     }
 
     /// What can be known to be wrong before any event comes.
-    fn check_fixed(&self, place: RulePlace<'_>, faults: &mut Vec<Fault>) {
+    fn check_fixed(&self, place: RulePlace<'_>, diagnostics: &mut Vec<Diagnostic>) {
         let index = place.index.to_string();
         let at = |path: &[&str]| {
             place.file.place_of(&["sends", &index].into_iter().chain(path.iter().copied()).collect::<Vec<_>>()).clone()
@@ -184,9 +184,10 @@ impl Rule {
         for (key, template) in
             [("campaignName", &self.campaign), ("destination", &self.destination), ("userName", &self.user_name)]
         {
-            if matches!(template, Template::Fixed(text) if text::is_blank(text)) && faults.is_empty() {
-                faults
-                    .push(Fault::at(&at(&[key]), format!("`{key}` is empty")).hint("Serri refuses a send without it"));
+            if matches!(template, Template::Fixed(text) if text::is_blank(text)) && diagnostics.is_empty() {
+                diagnostics.push(
+                    Diagnostic::at(&at(&[key]), format!("`{key}` is empty")).hint("Serri refuses a send without it"),
+                );
             }
         }
         if let Some(Template::Fixed(country)) = &self.country
@@ -197,13 +198,13 @@ impl Rule {
             let own = rule.is_some_and(|rule| rule.get("default_country").is_some());
             let written =
                 if own { at(&["default_country"]) } else { place.file.place_of(&["default_country"]).clone() };
-            faults.push(Fault::at(&written, error.to_string()).hint("two letters, ISO 3166-1: IN, US, AE"));
+            diagnostics.push(Diagnostic::at(&written, error.to_string()).hint("two letters, ISO 3166-1: IN, US, AE"));
         }
         if let Some((Template::Fixed(url), _)) = &self.media
             && let Err(error) = media::public(url)
         {
-            faults.push(
-                Fault::at(&at(&["media", "url"]), error.to_string())
+            diagnostics.push(
+                Diagnostic::at(&at(&["media", "url"]), error.to_string())
                     .hint("Serri's servers fetch the file: it needs a public address"),
             );
         }

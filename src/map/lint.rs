@@ -9,7 +9,7 @@ use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 use super::filters;
-use crate::config::fault::did_you_mean;
+use crate::config::diagnostic::did_you_mean;
 
 /// A template's fault when it is loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]

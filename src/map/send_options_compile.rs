@@ -10,8 +10,8 @@ use super::lint::Broken;
 use super::send_options::SendOptionRules;
 use super::template::Template;
 use super::version::version_of;
+use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::document::Node;
-use crate::config::fault::{Fault, Place};
 use crate::config::one_or_many::OneOrMany;
 use crate::config::send_options::{CampaignSpec, SendOptionsSpec};
 use crate::config::unit::PerSecond;
@@ -49,12 +49,12 @@ impl SendOptionPlaces<'_> {
 
 struct Compiler<'a> {
     places: SendOptionPlaces<'a>,
-    faults: Vec<Fault>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl Compiler<'_> {
-    fn fault(&mut self, key: &str, message: impl Into<String>, hint: &str) {
-        self.faults.push(Fault::at(&self.places.of(key), message).hint(hint));
+    fn diagnostic(&mut self, key: &str, message: impl Into<String>, hint: &str) {
+        self.diagnostics.push(Diagnostic::at(&self.places.of(key), message).hint(hint));
     }
 
     fn broken(&mut self, key: &str, broken: Broken, source: &str) {
@@ -62,10 +62,10 @@ impl Compiler<'_> {
         let lead = place.text().find(source).unwrap_or(0);
         let place =
             broken.range.map_or_else(|| place.clone(), |range| place.part(lead + range.start..lead + range.end));
-        let fault = Fault::at(&place, broken.message);
-        self.faults.push(match broken.hint {
-            Some(hint) => fault.hint(hint),
-            None => fault,
+        let diagnostic = Diagnostic::at(&place, broken.message);
+        self.diagnostics.push(match broken.hint {
+            Some(hint) => diagnostic.hint(hint),
+            None => diagnostic,
         });
     }
 
@@ -80,7 +80,7 @@ impl Compiler<'_> {
         for text in texts {
             match text.parse::<T>() {
                 Ok(value) => parsed.push(value),
-                Err(unreadable) => self.fault(key, unreadable.to_string(), unreadable.how()),
+                Err(unreadable) => self.diagnostic(key, unreadable.to_string(), unreadable.how()),
             }
         }
         parsed
@@ -89,31 +89,31 @@ impl Compiler<'_> {
     /// What does not go together.
     fn check(&mut self, spec: &SendOptionsSpec) {
         if spec.at.is_some() && spec.delay.is_some() {
-            self.fault(
+            self.diagnostic(
                 "delay",
                 "`delay` and `at` do not go together",
                 "keep one: `delay` counts from the event, `at` is a moment",
             );
         }
         if spec.before.is_some() && spec.at.is_none() {
-            self.fault("before", "`before` needs `at`", "as at: \"{{ event.start_time }}\"");
+            self.diagnostic("before", "`before` needs `at`", "as at: \"{{ event.start_time }}\"");
         }
         if spec.cancel_on.is_some() && spec.key.is_none() {
-            self.fault(
+            self.diagnostic(
                 "cancel_on",
                 "`cancel_on` needs a `key`",
                 "it says which later events are about the same, as key: \"{{ event.order_id }}\"",
             );
         }
         if spec.even_if_suppressed == Some(true) && spec.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
-            self.fault(
+            self.diagnostic(
                 "even_if_suppressed",
                 "`even_if_suppressed` needs a `reason`",
                 "as reason: one-time codes that the person asked for",
             );
         }
         if let Some(zone) = spec.timezone.as_deref().filter(|zone| *zone != "recipient" && !is_zone(zone)) {
-            self.fault(
+            self.diagnostic(
                 "timezone",
                 format!("`{zone}` is not a time zone"),
                 "write recipient, or a name as Asia/Kolkata or America/New_York",
@@ -127,8 +127,8 @@ impl Compiler<'_> {
     fn check_compiled(&mut self, option_rules: &SendOptionRules) {
         let hours =
             Hours { windows: option_rules.windows.clone(), closed: option_rules.closed.clone(), zones: Vec::new() };
-        if !option_rules.windows.is_empty() && self.faults.is_empty() && !hours.ever_open() {
-            self.fault(
+        if !option_rules.windows.is_empty() && self.diagnostics.is_empty() && !hours.ever_open() {
+            self.diagnostic(
                 "closed",
                 "with these days closed the hours never open",
                 "leave a day on which somebody may be messaged",
@@ -137,21 +137,21 @@ impl Compiler<'_> {
         if let Some(Template::Fixed(text)) = &option_rules.at
             && moment_of(text, "UTC").is_err()
         {
-            self.fault(
+            self.diagnostic(
                 "at",
                 format!("`{text}` is neither a moment nor a template"),
                 &format!("as \"{{{{ {} }}}}\"", text.trim()),
             );
         }
         if let Some((Some(Template::Fixed(text)), _)) = &option_rules.once {
-            self.fault(
+            self.diagnostic(
                 "once",
                 format!("everybody would be the same person: `{text}`"),
                 &format!("as per: \"{{{{ {} }}}}\"", text.trim()),
             );
         }
         if let Some(Template::Fixed(text)) = &option_rules.key {
-            self.fault(
+            self.diagnostic(
                 "key",
                 format!("every event would be about the same: `{text}`"),
                 &format!("a field of the event, as \"{{{{ event.{} }}}}\"", text.trim().trim_start_matches("event.")),
@@ -170,8 +170,8 @@ impl SendOptionRules {
         spec: &SendOptionsSpec,
         places: SendOptionPlaces<'_>,
         campaigns: Arc<Vec<CampaignSpec>>,
-    ) -> Result<Self, Vec<Fault>> {
-        let mut c = Compiler { places, faults: Vec::new() };
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut c = Compiler { places, diagnostics: Vec::new() };
         c.check(spec);
         let cancel_on = spec.cancel_on.as_ref().and_then(|source| match Expression::compile(source) {
             Ok(expression) => Some(Arc::new(expression)),
@@ -183,7 +183,7 @@ impl SendOptionRules {
         let redirect_to = spec.redirect_to.as_ref().and_then(|number| match phone::normalise(number, places.country) {
             Ok(number) => Some(number),
             Err(error) => {
-                c.fault("redirect_to", format!("`{number}`: {error}"), "write it in full, as +919812345670");
+                c.diagnostic("redirect_to", format!("`{number}`: {error}"), "write it in full, as +919812345670");
                 None
             }
         });
@@ -214,6 +214,6 @@ impl SendOptionRules {
             campaigns,
         };
         c.check_compiled(&option_rules);
-        if c.faults.is_empty() { Ok(option_rules) } else { Err(c.faults) }
+        if c.diagnostics.is_empty() { Ok(option_rules) } else { Err(c.diagnostics) }
     }
 }

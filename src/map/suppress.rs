@@ -4,7 +4,7 @@ use super::Scope;
 use super::compile::{Compiler, RulePlace};
 use super::expression::{EvalError, Expression};
 use super::template::Template;
-use crate::config::fault::Fault;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::route::{RuleSpec, SuppressSpec};
 use crate::event::{NewSend, Suppression, Unmapped, UnmappedReason};
 use crate::phone::{self, Country};
@@ -33,8 +33,8 @@ impl SuppressRule {
         place: RulePlace<'_>,
         account: &str,
         country: Option<&String>,
-    ) -> Result<Self, Vec<Fault>> {
-        let mut c = Compiler { place, faults: Vec::new() };
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut c = Compiler { place, diagnostics: Vec::new() };
         for (key, is_there) in [
             ("campaignName", spec.campaign_name.is_some()),
             ("userName", spec.user_name.is_some()),
@@ -58,7 +58,7 @@ impl SuppressRule {
             add: suppress == SuppressSpec::Add,
             version: super::version::version_of(spec),
         };
-        if c.faults.is_empty() { Ok(rule) } else { Err(c.faults) }
+        if c.diagnostics.is_empty() { Ok(rule) } else { Err(c.diagnostics) }
     }
 
     /// The rule's name.

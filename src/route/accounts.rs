@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::rules::{TestMode, campaigns_of};
 use crate::config::Written;
-use crate::config::fault::Fault;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::relay::AccountSpec;
 use crate::map::{SendOptionPlaces, SendOptionRules};
 
@@ -23,7 +23,7 @@ pub struct CheckedAccount {
 pub type Accounts = BTreeMap<String, CheckedAccount>;
 
 /// Checks all of them; those with faults are left out.
-pub fn check(written: &Written, faults: &mut Vec<Fault>) -> Accounts {
+pub fn check(written: &Written, diagnostics: &mut Vec<Diagnostic>) -> Accounts {
     let mut checked = BTreeMap::new();
     for (name, spec) in &written.relay.value.accounts {
         let places = SendOptionPlaces {
@@ -40,7 +40,7 @@ pub fn check(written: &Written, faults: &mut Vec<Fault>) -> Accounts {
                     CheckedAccount { spec: spec.clone(), test_mode: TestMode::of(&option_rules) },
                 );
             }
-            Err(more) => faults.extend(more),
+            Err(more) => diagnostics.extend(more),
         }
     }
     checked

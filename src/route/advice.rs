@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::example::call_of;
 use super::{Route, profile_spec_of};
 use crate::clock::Timestamp;
+use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::document::{Kind, Node};
-use crate::config::fault::{Fault, Place};
 use crate::config::one_or_many::OneOrMany;
 use crate::config::relay::AccountSpec;
 use crate::config::route::RouteFile;
@@ -25,7 +25,7 @@ const TEMPORARY: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 
 /// A rule that wants the contact's phone where the source has none; or where some of its events have none, as its own
 /// samples show.
-pub fn phone(file: &File<RouteFile>, written: &Written, route: &Route, faults: &mut Vec<Fault>) {
+pub fn phone(file: &File<RouteFile>, written: &Written, route: &Route, diagnostics: &mut Vec<Diagnostic>) {
     let Some(source) = written.sources.get(&file.value.source) else { return };
     let Some(profile_spec) = profile_spec_of(&file.value, written) else { return };
     let found = finds_a_phone(&profile_spec);
@@ -47,9 +47,9 @@ pub fn phone(file: &File<RouteFile>, written: &Written, route: &Route, faults: &
         } else {
             format!("{title} brings no phone number")
         };
-        let fault = Fault::at(file.node.place_of(&["sends", &index.to_string(), "destination"]), message);
+        let diagnostic = Diagnostic::at(file.node.place_of(&["sends", &index.to_string(), "destination"]), message);
         let way = source.value.no_phone.as_deref().unwrap_or("name the field, as {{ event.mobile }}");
-        faults.push(fault.hint(way.split_whitespace().collect::<Vec<_>>().join(" ")).warning());
+        diagnostics.push(diagnostic.hint(way.split_whitespace().collect::<Vec<_>>().join(" ")).warning());
     }
 }
 
@@ -82,7 +82,7 @@ const DETAILS: [(&str, &[&str], &str); 4] = [
 ];
 
 /// Options without effect: they refine another option that is set nowhere.
-pub fn idle_options(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
+pub fn idle_options(file: &File<RouteFile>, written: &Written, diagnostics: &mut Vec<Diagnostic>) {
     let name = file.value.account.as_deref().unwrap_or("default");
     let account = written.relay.node.get("accounts").and_then(|accounts| accounts.get(name));
     let rules: Vec<&Node> =
@@ -92,8 +92,8 @@ pub fn idle_options(file: &File<RouteFile>, written: &Written, faults: &mut Vec<
             let has = |node: &&Node| about.iter().any(|key| node.get(key).is_some());
             if let Some(detail) = node.get(key).filter(|_| !whole.iter().any(has)) {
                 let about = about.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" or ");
-                let fault = Fault::at(&detail.place, format!("`{key}` does nothing without {about}"));
-                faults.push(fault.hint(hint).warning());
+                let diagnostic = Diagnostic::at(&detail.place, format!("`{key}` does nothing without {about}"));
+                diagnostics.push(diagnostic.hint(hint).warning());
             }
         }
     };
@@ -105,56 +105,57 @@ pub fn idle_options(file: &File<RouteFile>, written: &Written, faults: &mut Vec<
 }
 
 /// A read call with the placeholder that `new` wrote.
-pub fn lookup(file: &File<RouteFile>, route: &Route, faults: &mut Vec<Fault>) {
+pub fn lookup(file: &File<RouteFile>, route: &Route, diagnostics: &mut Vec<Diagnostic>) {
     if let Some(enrich) = file.value.profile_spec.enrich.as_ref().filter(|enrich| enrich.is_placeholder()) {
         let key = if enrich.token.is_some() { "token" } else { "base" };
         let place = file.node.place_of(&["enrich", key]);
         let stands = route.profile.enrichment.as_ref().is_some_and(|call| call.stand_in_answer().is_some());
         let then = if stands { "the source's own sample stands for what is read" } else { "events wait for it" };
-        let fault = Fault::at(place, format!("`enrich.{key}` is not set yet: until then {then}"));
+        let diagnostic = Diagnostic::at(place, format!("`enrich.{key}` is not set yet: until then {then}"));
         let written = place.text().split_once("${").map_or("", |(_, rest)| rest);
         let variable: String = written.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         let what = if variable.is_empty() { "put it in".to_owned() } else { format!("set {variable}") };
         let page = format!("`serri-relay sources {}` says where it is found", route.source);
-        faults.push(fault.hint(format!("{what}; {page}")).warning());
+        diagnostics.push(diagnostic.hint(format!("{what}; {page}")).warning());
     }
 }
 
 /// A sender that never repeats a call, and a store that does not outlive the machine.
-pub fn storage(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
+pub fn storage(file: &File<RouteFile>, written: &Written, diagnostics: &mut Vec<Diagnostic>) {
     let Some(source) = written.sources.get(&file.value.source) else { return };
     let url = &written.relay.value.store.url;
     let path = url.path();
     let never = source.value.facts.as_ref().is_some_and(|facts| facts.never_retries);
     if never && TEMPORARY.iter().any(|dir| path.starts_with(dir)) {
-        let fault = Fault::at(
+        let diagnostic = Diagnostic::at(
             file.node.place_of(&["source"]),
             format!(
                 "{} never repeats a call, and the store stands in a temporary directory: {url}",
                 source.value.title
             ),
         );
-        faults
-            .push(fault.hint("set store.url to a disk that stays, as sqlite:/var/lib/serri-relay/relay.db").warning());
+        diagnostics.push(
+            diagnostic.hint("set store.url to a disk that stays, as sqlite:/var/lib/serri-relay/relay.db").warning(),
+        );
     }
 }
 
 /// One secret for two routes: who has it for the one can call the other.
-pub fn shared_secrets(written: &Written, faults: &mut Vec<Fault>) {
+pub fn shared_secrets(written: &Written, diagnostics: &mut Vec<Diagnostic>) {
     let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
     for file in written.routes.values() {
         let secrets = file.value.secret.iter().flat_map(OneOrMany::as_slice);
         for secret in secrets.filter(|secret| !secret.trim().is_empty()) {
             match owners.get(secret.as_str()) {
                 Some(other) if *other != file.name => {
-                    let fault = Fault::at(
+                    let diagnostic = Diagnostic::at(
                         file.node.place_of(&["secret"]),
                         format!(
                             "`{}` and `{other}` have the same secret: who may call the one can call the other",
                             file.name
                         ),
                     );
-                    faults.push(fault.hint("give each route its own: openssl rand -hex 24").warning());
+                    diagnostics.push(diagnostic.hint("give each route its own: openssl rand -hex 24").warning());
                 }
                 _ => drop(owners.insert(secret, &file.name)),
             }
@@ -168,18 +169,18 @@ pub fn is_published(secret: &str) -> bool {
 }
 
 /// A route that sends for real and takes a secret that everybody knows.
-pub fn published_secret(file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
+pub fn published_secret(file: &File<RouteFile>, written: &Written, diagnostics: &mut Vec<Diagnostic>) {
     let account = written.relay.value.accounts.get(file.value.account.as_deref().unwrap_or("default"));
     if account.is_none_or(AccountSpec::uses_sandbox) {
         return;
     }
     let nodes = ["secret", "auth", "verify_token"].into_iter().filter_map(|key| file.node.get(key));
     for place in nodes.flat_map(published_in) {
-        let fault = Fault::at(
+        let diagnostic = Diagnostic::at(
             place,
             "this secret is published, and the account has an API key: anybody could send messages at its cost",
         );
-        faults.push(fault.hint(format!(
+        diagnostics.push(diagnostic.hint(format!(
             "set one of your own (openssl rand -hex 24) in the variable that the line names, or remove `{}.yaml`",
             file.name
         )));
@@ -197,16 +198,19 @@ fn published_in(node: &Node) -> Vec<&Place> {
 }
 
 /// Who could call a route besides its sender.
-pub fn exposure(file: &File<RouteFile>, written: &Written, route: &Route, faults: &mut Vec<Fault>) {
+pub fn exposure(file: &File<RouteFile>, written: &Written, route: &Route, diagnostics: &mut Vec<Diagnostic>) {
     let relay = &written.relay.value;
     let account = relay.accounts.get(file.value.account.as_deref().unwrap_or("default"));
     let real = account.is_some_and(|account| !account.uses_sandbox());
     if route.authentication.is_open() {
         let local = relay.server.listen.0.ip().is_loopback();
         let who = if local { "anybody on this computer" } else { "anybody who knows the address" };
-        let fault =
-            Fault::at(file.node.place_of(&["auth"]), format!("{who} can start messages by the route `{}`", file.name));
-        faults.push(fault.hint("give it a secret, unless it can be reached from your own network alone").warning());
+        let diagnostic = Diagnostic::at(
+            file.node.place_of(&["auth"]),
+            format!("{who} can start messages by the route `{}`", file.name),
+        );
+        diagnostics
+            .push(diagnostic.hint("give it a secret, unless it can be reached from your own network alone").warning());
     }
     let short = file
         .value
@@ -214,10 +218,14 @@ pub fn exposure(file: &File<RouteFile>, written: &Written, route: &Route, faults
         .as_ref()
         .is_some_and(|secret| secret.as_slice().iter().any(|secret| secret.len() < SHORT_SECRET));
     if short && real {
-        let fault =
-            Fault::at(file.node.place_of(&["secret"]), format!("the secret is shorter than {SHORT_SECRET} characters"));
-        faults.push(
-            fault.hint("messages cost money, and somebody will try: openssl rand -hex 24 gives a good one").warning(),
+        let diagnostic = Diagnostic::at(
+            file.node.place_of(&["secret"]),
+            format!("the secret is shorter than {SHORT_SECRET} characters"),
+        );
+        diagnostics.push(
+            diagnostic
+                .hint("messages cost money, and somebody will try: openssl rand -hex 24 gives a good one")
+                .warning(),
         );
     }
 }

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::accounts::{Accounts, CheckedAccount};
 use crate::config::Written;
-use crate::config::fault::Fault;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::relay::AlertSpec;
 use crate::phone;
 use crate::secret::SigningKey;
@@ -35,13 +35,13 @@ pub enum Alert {
 }
 
 /// Checks the list of alerts; those with faults are left out.
-pub fn check(written: &Written, accounts: &Accounts, faults: &mut Vec<Fault>) -> Vec<Alert> {
+pub fn check(written: &Written, accounts: &Accounts, diagnostics: &mut Vec<Diagnostic>) -> Vec<Alert> {
     let mut checked = Vec::new();
     for (index, alert) in written.relay.value.alerts.iter().enumerate() {
         let index = index.to_string();
         let mut say = |key: &str, message: String, hint: &str| {
             let place = written.relay.node.place_of(&["alerts", &index, key]);
-            faults.push(Fault::at(place, message).hint(hint));
+            diagnostics.push(Diagnostic::at(place, message).hint(hint));
         };
         match (&alert.webhook, &alert.slack, &alert.campaign) {
             (Some(url), None, None) => {

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::accounts::{self, Accounts};
 use super::alerts::{self, Alert};
 use super::{Routes, advice, compile, example, listed, retention};
+use crate::config::diagnostic::Diagnostic;
 use crate::config::document::Node;
-use crate::config::fault::Fault;
 use crate::config::interpolate::Variables;
 use crate::config::relay::{AccountSpec, ServerSpec};
 use crate::config::shape::Reading;
@@ -40,47 +40,47 @@ pub struct Checked {
 }
 
 /// Reads, compiles and checks a configuration directory, examples included. Warnings are among the faults.
-pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Fault>) {
+pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Diagnostic>) {
     check_for(dir, variables, Sending::AsConfigured)
 }
 
 /// The same with sends that go elsewhere than the accounts say.
-pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option<Checked>, Vec<Fault>) {
-    let (written, mut faults) = config::read(dir, variables, Extent::Used);
-    let Some(mut written) = written else { return (None, faults) };
+pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option<Checked>, Vec<Diagnostic>) {
+    let (written, mut diagnostics) = config::read(dir, variables, Extent::Used);
+    let Some(mut written) = written else { return (None, diagnostics) };
     if sending == Sending::Sandbox {
         written.relay.value.accounts.values_mut().for_each(AccountSpec::use_sandbox);
     }
-    settings(&written, &mut faults);
-    retention::check(&written, &mut faults);
-    listed::campaigns(&written, &mut faults);
-    let accounts = accounts::check(&written, &mut faults);
-    let alerts = alerts::check(&written, &accounts, &mut faults);
-    let routes = compile(&written, &mut faults);
+    settings(&written, &mut diagnostics);
+    retention::check(&written, &mut diagnostics);
+    listed::campaigns(&written, &mut diagnostics);
+    let accounts = accounts::check(&written, &mut diagnostics);
+    let alerts = alerts::check(&written, &accounts, &mut diagnostics);
+    let routes = compile(&written, &mut diagnostics);
     let used: BTreeSet<&str> = written.routes.values().map(|route| &*route.value.source).collect();
     for source in written.sources.values().filter(|source| !used.contains(&*source.name)) {
         // one of one's own that no route names yet
         if let Err(more) = SourceProfile::compile(&source.value.profile_spec, &[&source.node]) {
-            faults.extend(more);
+            diagnostics.extend(more);
         }
     }
     for (name, route) in &routes {
         if let Some(file) = written.routes.get(name) {
-            example::run(route, file, &written, &mut faults);
-            listed::rules(file, &written, &route.rules, &mut faults);
-            advice::published_secret(file, &written, &mut faults);
-            advice::exposure(file, &written, route, &mut faults);
-            advice::phone(file, &written, route, &mut faults);
-            advice::lookup(file, route, &mut faults);
-            advice::idle_options(file, &written, &mut faults);
-            advice::storage(file, &written, &mut faults);
+            example::run(route, file, &written, &mut diagnostics);
+            listed::rules(file, &written, &route.rules, &mut diagnostics);
+            advice::published_secret(file, &written, &mut diagnostics);
+            advice::exposure(file, &written, route, &mut diagnostics);
+            advice::phone(file, &written, route, &mut diagnostics);
+            advice::lookup(file, route, &mut diagnostics);
+            advice::idle_options(file, &written, &mut diagnostics);
+            advice::storage(file, &written, &mut diagnostics);
         }
     }
-    advice::shared_secrets(&written, &mut faults);
+    advice::shared_secrets(&written, &mut diagnostics);
     // an account's options hold for each of its routes, and two ways of one list may have the same fault
-    let faults = once_each(faults);
+    let diagnostics = once_each(diagnostics);
     if written.relay.reading == Reading::WithStandIns {
-        return (None, faults);
+        return (None, diagnostics);
     }
     let is_as_written = |name: &String| {
         let file = written.routes.get(name);
@@ -89,20 +89,20 @@ pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option
             && source.is_some_and(|source| source.reading == Reading::AsWritten)
     };
     let routes = routes.into_iter().filter(|(name, _)| is_as_written(name)).collect();
-    (Some(Checked { written, accounts, alerts, routes, sending }), faults)
+    (Some(Checked { written, accounts, alerts, routes, sending }), diagnostics)
 }
 
-fn once_each(faults: Vec<Fault>) -> Vec<Fault> {
-    let mut once = Vec::with_capacity(faults.len());
-    for fault in faults {
-        if !once.contains(&fault) {
-            once.push(fault);
+fn once_each(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut once = Vec::with_capacity(diagnostics.len());
+    for diagnostic in diagnostics {
+        if !once.contains(&diagnostic) {
+            once.push(diagnostic);
         }
     }
     once
 }
 
-fn settings(written: &Written, faults: &mut Vec<Fault>) {
+fn settings(written: &Written, diagnostics: &mut Vec<Diagnostic>) {
     let (relay, node) = (&written.relay.value, &written.relay.node);
     if !relay.admin.listen.0.ip().is_loopback() {
         let token = relay.admin.token.trim();
@@ -113,8 +113,9 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
         };
         if let Some(wrong) = wrong {
             let message = format!("the admin listener can be reached from outside, and {wrong}");
-            let fault = Fault::at(node.place_of(&["admin", "listen"]), message);
-            faults.push(fault.hint("set SERRI_RELAY_ADMIN_TOKEN (openssl rand -hex 24), or listen on 127.0.0.1"));
+            let diagnostic = Diagnostic::at(node.place_of(&["admin", "listen"]), message);
+            diagnostics
+                .push(diagnostic.hint("set SERRI_RELAY_ADMIN_TOKEN (openssl rand -hex 24), or listen on 127.0.0.1"));
         }
     }
     for (path, value) in [
@@ -122,7 +123,9 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
         (["delivery", "concurrency"], relay.delivery.concurrency),
     ] {
         if value == 0 {
-            faults.push(Fault::at(node.place_of(&path), "with 0 nothing would ever be done").hint("write 1 or more"));
+            diagnostics.push(
+                Diagnostic::at(node.place_of(&path), "with 0 nothing would ever be done").hint("write 1 or more"),
+            );
         }
     }
     let spans = [
@@ -132,22 +135,24 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
         (["delivery", "connect_timeout"], relay.delivery.connect_timeout.0),
     ];
     for (path, _) in spans.iter().filter(|(_, span)| span.is_zero()) {
-        faults.push(Fault::at(node.place_of(path), "in no time nothing would ever be done").hint("as 10s"));
+        diagnostics.push(Diagnostic::at(node.place_of(path), "in no time nothing would ever be done").hint("as 10s"));
     }
     if relay.server.body_limit.0 == 0 {
-        faults.push(Fault::at(node.place_of(&["server", "body_limit"]), "no body would ever be taken").hint("as 1MiB"));
+        diagnostics.push(
+            Diagnostic::at(node.place_of(&["server", "body_limit"]), "no body would ever be taken").hint("as 1MiB"),
+        );
     }
-    call_limits(&relay.server, node, faults);
+    call_limits(&relay.server, node, diagnostics);
     let retry = &relay.delivery.retry;
     if retry.initial.0.is_zero() || retry.max.0 < retry.initial.0 {
-        faults.push(Fault::at(
+        diagnostics.push(Diagnostic::at(
             node.place_of(&["delivery", "retry"]),
             "`initial` must be more than nothing, and `max` no less than `initial`",
         ));
     }
     let probe = &relay.delivery.hold_probe;
     if probe.initial.0.is_zero() || probe.max.0 < probe.initial.0 {
-        faults.push(Fault::at(
+        diagnostics.push(Diagnostic::at(
             node.place_of(&["delivery", "hold_probe"]),
             "`initial` must be more than nothing, and `max` no less than `initial`",
         ));
@@ -155,10 +160,10 @@ fn settings(written: &Written, faults: &mut Vec<Fault>) {
 }
 
 /// Whether the bounds on what calls cost leave room for the largest body.
-fn call_limits(server: &ServerSpec, node: &Node, faults: &mut Vec<Fault>) {
+fn call_limits(server: &ServerSpec, node: &Node, diagnostics: &mut Vec<Diagnostic>) {
     if server.body_memory.0 < server.body_limit.0 {
-        faults.push(
-            Fault::at(
+        diagnostics.push(
+            Diagnostic::at(
                 node.place_of(&["server", "body_memory"]),
                 "a body as large as `body_limit` would never be taken",
             )
@@ -169,13 +174,13 @@ fn call_limits(server: &ServerSpec, node: &Node, faults: &mut Vec<Fault>) {
     for (key, value) in [("events", call_limit.events), ("sends", call_limit.sends)] {
         if value == 0 {
             let place = node.place_of(&["server", "call_limit", key]);
-            faults.push(Fault::at(place, "with 0 no call would ever be taken").hint("as 1000"));
+            diagnostics.push(Diagnostic::at(place, "with 0 no call would ever be taken").hint("as 1000"));
         }
     }
     if call_limit.stored.0 / 2 < server.body_limit.0 {
         let place = node.place_of(&["server", "call_limit", "stored"]);
-        faults.push(
-            Fault::at(place, "it leaves no room for what comes of a body as large as `body_limit`")
+        diagnostics.push(
+            Diagnostic::at(place, "it leaves no room for what comes of a body as large as `body_limit`")
                 .hint("at least twice server.body_limit; 16MiB is what most need"),
         );
     }

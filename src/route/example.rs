@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Route;
 use crate::call::Call;
 use crate::clock::Timestamp;
-use crate::config::fault::{Fault, unknown};
+use crate::config::diagnostic::{Diagnostic, unknown};
 use crate::config::route::{ExampleSpec, RouteFile};
 use crate::config::source::{BodyFormat, SampleSpec, SourceProfileSpec};
 use crate::config::{File, Written};
@@ -19,7 +19,7 @@ use crate::event::{Made, NewSend, Priority, SendOptions, Suppression};
 const WHEN: Timestamp = Timestamp(1_767_085_200_000);
 
 /// Runs a route's examples; each that does not come out as it says is a fault.
-pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, faults: &mut Vec<Fault>) {
+pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, diagnostics: &mut Vec<Diagnostic>) {
     let Some(profile_spec) = super::profile_spec_of(&file.value, written) else { return };
     let samples = written.sources.get(&file.value.source).map(|source| &source.value.samples);
     for (index, example) in file.value.examples.iter().enumerate() {
@@ -32,13 +32,15 @@ pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, faults: &mu
         let sample = example.sample.as_ref().map(|name| samples.and_then(|samples| samples.get(name)).ok_or(name));
         if let Some(Err(name)) = sample {
             let known: Vec<&String> = samples.map(|samples| samples.keys().collect()).unwrap_or_default();
-            faults.push(unknown(&place(&["sample"]), "sample", name, known));
+            diagnostics.push(unknown(&place(&["sample"]), "sample", name, known));
             continue;
         }
         let sample = merged(example, sample.and_then(Result::ok));
         match outcome(route, call_of(&sample, &profile_spec), sample.lookup.as_ref()) {
-            Ok((sends, kinds)) => compare(example, (&sends, &kinds), &place, faults),
-            Err(reason) => faults.push(Fault::at(&place(&[]), format!("example `{}`: {reason}", example.name))),
+            Ok((sends, kinds)) => compare(example, (&sends, &kinds), &place, diagnostics),
+            Err(reason) => {
+                diagnostics.push(Diagnostic::at(&place(&[]), format!("example `{}`: {reason}", example.name)))
+            }
         }
     }
 }
@@ -102,8 +104,8 @@ pub fn shown(send: &NewSend) -> Value {
 fn compare(
     example: &ExampleSpec,
     (sends, kinds): (&[Value], &[String]),
-    place: &dyn Fn(&[&str]) -> crate::config::fault::Place,
-    faults: &mut Vec<Fault>,
+    place: &dyn Fn(&[&str]) -> crate::config::diagnostic::Place,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     if sends.len() != example.sends.len() {
         let came: Vec<String> = sends
@@ -115,8 +117,8 @@ fn compare(
             [] => "the call carries no event".to_owned(),
             kinds => format!("no rule's `when` is true; meta.type is `{}`", kinds.join("`, `")),
         };
-        faults.push(
-            Fault::at(
+        diagnostics.push(
+            Diagnostic::at(
                 &place(&["sends"]),
                 format!("example `{}` expects {} send(s), and {} came", example.name, example.sends.len(), sends.len()),
             )
@@ -127,19 +129,19 @@ fn compare(
     for (position, (expected, given)) in example.sends.iter().zip(sends).enumerate() {
         let wanted = expected.get("error").is_some();
         if let Some(error) = given.get("error").and_then(Value::as_str).filter(|_| !wanted) {
-            let fault = Fault::at(
+            let diagnostic = Diagnostic::at(
                 &place(&["sends", &position.to_string()]),
                 format!("example `{}`: nothing is sent", example.name),
             );
-            faults.push(fault.hint(error));
+            diagnostics.push(diagnostic.hint(error));
             continue;
         }
         for (key, wanted) in expected {
             let came = given.get(key).unwrap_or(&Value::Null);
             if !alike(wanted, came) {
                 let hint = format!("it is {came}");
-                faults.push(
-                    Fault::at(
+                diagnostics.push(
+                    Diagnostic::at(
                         &place(&["sends", &position.to_string(), key]),
                         format!("example `{}`: `{key}` does not come out as {wanted}", example.name),
                     )

@@ -1,19 +1,19 @@
 //! What can be known to be wrong with the list of campaigns in `relay.yaml`, and how rules fit them.
 
 use super::rules::Rules;
-use crate::config::fault::{Fault, unknown};
+use crate::config::diagnostic::{Diagnostic, unknown};
 use crate::config::route::RouteFile;
 use crate::config::send_options::{CampaignSpec, MediaKind};
 use crate::config::{File, Written};
 
 /// What is wrong with the list of campaigns.
-pub fn campaigns(written: &Written, faults: &mut Vec<Fault>) {
+pub fn campaigns(written: &Written, diagnostics: &mut Vec<Diagnostic>) {
     let (relay, node) = (&written.relay.value, &written.relay.node);
     for (index, campaign) in relay.campaigns.iter().enumerate() {
         let index = index.to_string();
         if let Some(account) = campaign.account.as_ref().filter(|account| !relay.accounts.contains_key(*account)) {
             let place = node.place_of(&["campaigns", &index, "account"]);
-            faults.push(unknown(place, "account", account, relay.accounts.keys()));
+            diagnostics.push(unknown(place, "account", account, relay.accounts.keys()));
         }
         if campaign.account.is_none() && relay.accounts.len() > 1 {
             let known: Vec<&str> = relay.accounts.keys().map(String::as_str).collect();
@@ -21,19 +21,21 @@ pub fn campaigns(written: &Written, faults: &mut Vec<Fault>) {
                 "there are several accounts, and campaign `{}` does not say which one it belongs to",
                 campaign.name
             );
-            let fault = Fault::at(node.place_of(&["campaigns", &index, "name"]), message);
-            faults.push(fault.hint(format!("write `account: NAME` beside it; there are: {}", known.join(", "))));
+            let diagnostic = Diagnostic::at(node.place_of(&["campaigns", &index, "name"]), message);
+            diagnostics
+                .push(diagnostic.hint(format!("write `account: NAME` beside it; there are: {}", known.join(", "))));
         }
         let same = |other: &&CampaignSpec| other.name == campaign.name && other.account == campaign.account;
         if relay.campaigns.iter().filter(same).count() > 1 {
             let place = node.place_of(&["campaigns", &index, "name"]);
-            faults.push(Fault::at(place, format!("campaign `{}` is listed twice", campaign.name)).hint("keep one"));
+            diagnostics
+                .push(Diagnostic::at(place, format!("campaign `{}` is listed twice", campaign.name)).hint("keep one"));
         }
     }
 }
 
 /// Rules that do not fit their campaigns: another count of parameters, a cap that counts nothing.
-pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, faults: &mut Vec<Fault>) {
+pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, diagnostics: &mut Vec<Diagnostic>) {
     let account = file.value.account.as_deref().unwrap_or("default");
     let known = |name: &str| {
         let of = |campaign: &&CampaignSpec| campaign.account.as_deref().unwrap_or("default") == account;
@@ -43,19 +45,22 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, faults: &
         let place = |key: &str| file.node.place_of(&["sends", &index.to_string(), key]).clone();
         let Some(rule) = rules.sends().find(|rule| rule.name() == spec.name) else { continue };
         if rule.option_rules().lacks_key() {
-            let fault = Fault::at(&place("at"), "without a `key` a changed appointment makes a second reminder");
-            faults.push(fault.hint("what the reminder is about, as key: \"{{ event.appointment_id }}\"").warning());
+            let diagnostic =
+                Diagnostic::at(&place("at"), "without a `key` a changed appointment makes a second reminder");
+            diagnostics
+                .push(diagnostic.hint("what the reminder is about, as key: \"{{ event.appointment_id }}\"").warning());
         }
         let Some((name, written_count)) = rule.fixed_campaign() else { continue };
         let campaign = known(name);
         match (campaign.and_then(|campaign| campaign.media), &spec.media) {
             (Some(MediaKind::None), Some(_)) => {
-                let fault = Fault::at(&place("media"), format!("campaign `{name}` has no media"));
-                faults.push(fault.hint("relay.yaml says so under `campaigns`"));
+                let diagnostic = Diagnostic::at(&place("media"), format!("campaign `{name}` has no media"));
+                diagnostics.push(diagnostic.hint("relay.yaml says so under `campaigns`"));
             }
             (Some(kind), None) if kind != MediaKind::None => {
-                let fault = Fault::at(&place("campaignName"), format!("campaign `{name}` needs its media"));
-                faults.push(fault.hint("as media: { url: \"https://...\" }; relay.yaml says so under `campaigns`"));
+                let diagnostic = Diagnostic::at(&place("campaignName"), format!("campaign `{name}` needs its media"));
+                diagnostics
+                    .push(diagnostic.hint("as media: { url: \"https://...\" }; relay.yaml says so under `campaigns`"));
             }
             _ => {}
         }
@@ -64,16 +69,16 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, faults: &
             // an entry may give a list, and stand for all its entries
             let may_differ = spec.template_params.iter().flatten().any(|entry| is_whole(entry)) && given <= wanted;
             if given != wanted {
-                let fault = Fault::at(
+                let diagnostic = Diagnostic::at(
                     &place("templateParams"),
                     format!("campaign `{name}` takes {wanted} parameter(s), and {given} stand here"),
                 )
                 .hint("relay.yaml says so under `campaigns`; Serri refuses every send with another count");
-                faults.push(if may_differ { fault.warning() } else { fault });
+                diagnostics.push(if may_differ { diagnostic.warning() } else { diagnostic });
             }
         }
         if rule.option_rules().has_cap() && campaign.is_none_or(|campaign| campaign.category.is_none()) {
-            let fault = Fault::at(
+            let diagnostic = Diagnostic::at(
                 &place("campaignName"),
                 format!("the cap does not count campaign `{name}`, which is not marked as marketing"),
             );
@@ -83,7 +88,7 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, faults: &
                     "add it to `campaigns` in relay.yaml: - {{ name: {name}, category: marketing }}, or category: utility"
                 ),
             };
-            faults.push(fault.hint(hint).warning());
+            diagnostics.push(diagnostic.hint(hint).warning());
         }
     }
 }

@@ -23,7 +23,7 @@ use bytes::Bytes;
 
 use crate::authenticate::{self, Authentic, Authentication, Given};
 use crate::clock::Timestamp;
-use crate::config::fault::{Fault, unknown};
+use crate::config::diagnostic::{Diagnostic, unknown};
 use crate::config::relay::{AccountSpec, CallLimitSpec};
 use crate::config::route::RouteFile;
 use crate::config::source::SourceProfileSpec;
@@ -61,12 +61,12 @@ pub struct Route {
 pub type Routes = BTreeMap<String, Arc<Route>>;
 
 /// Compiles every route of a configuration.
-pub fn compile(written: &Written, faults: &mut Vec<Fault>) -> Routes {
+pub fn compile(written: &Written, diagnostics: &mut Vec<Diagnostic>) -> Routes {
     let mut routes: Vec<Route> = Vec::new();
     for file in written.routes.values() {
         match Route::compile(file, written) {
             Ok(route) => routes.push(route),
-            Err(more) => faults.extend(more),
+            Err(more) => diagnostics.extend(more),
         }
     }
     let watchers = Arc::new(routes.iter().flat_map(|route| route.rules.watchers(&route.name)).collect::<Vec<_>>());
@@ -87,31 +87,33 @@ impl Route {
     /// # Errors
     ///
     /// Every fault, each at its place.
-    pub fn compile(file: &File<RouteFile>, written: &Written) -> Result<Self, Vec<Fault>> {
+    pub fn compile(file: &File<RouteFile>, written: &Written) -> Result<Self, Vec<Diagnostic>> {
         let spec = &file.value;
-        let mut faults = Vec::new();
+        let mut diagnostics = Vec::new();
         let relay = &written.relay.value;
         let account_name = spec.account.as_deref().unwrap_or("default");
         let account = relay.accounts.get(account_name);
         if account.is_none() {
             let place = file.node.place_of(&["account"]);
-            faults.push(unknown(place, "account", account_name, relay.accounts.keys()));
+            diagnostics.push(unknown(place, "account", account_name, relay.accounts.keys()));
         }
         if spec.account.is_none() && relay.accounts.len() > 1 {
             let known: Vec<&str> = relay.accounts.keys().map(String::as_str).collect();
             let message = "there are several accounts, and the route does not say which one its sends go through";
-            let fault = Fault::at(file.node.place_of(&["source"]), message);
-            faults.push(fault.hint(format!("write `account: NAME` beside `source`; there are: {}", known.join(", "))));
+            let diagnostic = Diagnostic::at(file.node.place_of(&["source"]), message);
+            diagnostics.push(
+                diagnostic.hint(format!("write `account: NAME` beside `source`; there are: {}", known.join(", "))),
+            );
         }
         let label = account.map_or_else(|| account_name.to_owned(), |account| account.label(account_name));
-        let rules = Rules::compile(file, &label, written, &mut faults);
+        let rules = Rules::compile(file, &label, written, &mut diagnostics);
         let Some(source) = written.sources.get(&spec.source) else {
             let place = file.node.place_of(&["source"]);
             // one that could not be read was reported already
             if !written.unread.contains(&spec.source) {
-                faults.push(unknown(place, "source", &spec.source, &written.source_names()));
+                diagnostics.push(unknown(place, "source", &spec.source, &written.source_names()));
             }
-            return Err(faults);
+            return Err(diagnostics);
         };
         let profile_spec = override_manner(&source.value.profile_spec, &spec.profile_spec);
         let place =
@@ -126,9 +128,10 @@ impl Route {
         // an `auth` that could not be read was reported already
         let unread = profile_spec.auth.is_none() && file.node.get("auth").is_some();
         let authentication =
-            if unread { None } else { authenticate::compile(&given).map_err(|more| faults.extend(more)).ok() };
-        let mut profile =
-            SourceProfile::compile(&profile_spec, &[&file.node, &source.node]).map_err(|more| faults.extend(more)).ok();
+            if unread { None } else { authenticate::compile(&given).map_err(|more| diagnostics.extend(more)).ok() };
+        let mut profile = SourceProfile::compile(&profile_spec, &[&file.node, &source.node])
+            .map_err(|more| diagnostics.extend(more))
+            .ok();
         if account.is_some_and(AccountSpec::uses_sandbox)
             && let Some(call) = profile.as_mut().and_then(|profile| profile.enrichment.as_mut())
         {
@@ -141,11 +144,11 @@ impl Route {
             place: file.node.get("verify_token").map_or(place, |node| &node.place),
         };
         let handshakes =
-            Handshakes::compile(profile_spec.handshake.as_ref(), &given).map_err(|more| faults.extend(more)).ok();
+            Handshakes::compile(profile_spec.handshake.as_ref(), &given).map_err(|more| diagnostics.extend(more)).ok();
         let (Some(authentication), Some(profile), Some(handshakes), Some(account), true) =
-            (authentication, profile, handshakes, account, faults.is_empty())
+            (authentication, profile, handshakes, account, diagnostics.is_empty())
         else {
-            return Err(faults);
+            return Err(diagnostics);
         };
         Ok(Self {
             name: file.name.clone(),

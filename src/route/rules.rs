@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::config::fault::Fault;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::route::{RouteFile, RuleSpec};
 use crate::config::send_options::{CampaignSpec, SendOptionsSpec};
 use crate::config::source::ContactSpec;
@@ -53,7 +53,7 @@ pub struct Watcher {
 
 impl Rules {
     /// Compiles the rules of a route whose sends are kept under an account's label.
-    pub fn compile(file: &File<RouteFile>, label: &str, written: &Written, faults: &mut Vec<Fault>) -> Self {
+    pub fn compile(file: &File<RouteFile>, label: &str, written: &Written, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let spec = &file.value;
         let account = spec.account.as_deref().unwrap_or("default");
         let far = written.relay.value.accounts.get(account).map(|account| account.options.clone()).unwrap_or_default();
@@ -71,21 +71,21 @@ impl Rules {
             }
             Err(more) => {
                 // the same faults again for each rule would tell nothing new
-                faults.extend(more);
+                diagnostics.extend(more);
                 return rules;
             }
         }
         for (index, spec) in file.value.sends.iter().enumerate() {
             if rules.names().any(|name| name == spec.name) {
                 let place = file.node.place_of(&["sends", &index.to_string(), "name"]);
-                faults.push(
-                    Fault::at(place, format!("there are two rules named `{}`", spec.name))
+                diagnostics.push(
+                    Diagnostic::at(place, format!("there are two rules named `{}`", spec.name))
                         .hint("give each its own name: logs and reports tell them apart by it"),
                 );
             }
             let places = SendOptionPlaces { rule: Some(index), ..places };
             if let Err(more) = rules.add(spec, (file, places), &of_route, &campaigns) {
-                faults.extend(more);
+                diagnostics.extend(more);
             }
         }
         rules
@@ -97,7 +97,7 @@ impl Rules {
         (file, places): (&File<RouteFile>, SendOptionPlaces<'_>),
         of_route: &SendOptionsSpec,
         campaigns: &Arc<Vec<CampaignSpec>>,
-    ) -> Result<(), Vec<Fault>> {
+    ) -> Result<(), Vec<Diagnostic>> {
         let place = RulePlace { file: &file.node, index: places.rule.unwrap_or(0) };
         let country = file.value.default_country.as_ref();
         if let Some(suppress) = spec.suppress {

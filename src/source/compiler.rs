@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::config::diagnostic::{Diagnostic, Place, Source};
 use crate::config::document::Node;
-use crate::config::fault::{Fault, Place, Source};
 use crate::config::one_or_many::OneOrMany;
 use crate::map::expression::Expression;
 use crate::map::lint::Broken;
@@ -11,7 +11,7 @@ use crate::map::lint::Broken;
 /// The parts of a profile compile one by one; all faults are kept, each at its place.
 pub struct Compiler<'a> {
     pub files: &'a [&'a Node],
-    pub faults: Vec<Fault>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Compiler<'_> {
@@ -39,13 +39,13 @@ impl Compiler<'_> {
     pub fn broken(&mut self, path: &[&str], broken: Broken, source: &str) {
         let place = self.place(path);
         let lead = place.text().find(source).unwrap_or(0);
-        let fault = Fault::at(
+        let diagnostic = Diagnostic::at(
             &broken.range.map_or_else(|| place.clone(), |range| place.part(lead + range.start..lead + range.end)),
             broken.message,
         );
-        self.faults.push(match broken.hint {
-            Some(hint) => fault.hint(hint),
-            None => fault,
+        self.diagnostics.push(match broken.hint {
+            Some(hint) => diagnostic.hint(hint),
+            None => diagnostic,
         });
     }
 

@@ -13,8 +13,8 @@ use minijinja::value::ValueKind;
 use serde_json::Value as Json;
 
 use crate::call::Answer;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::document::Node;
-use crate::config::fault::Fault;
 use crate::config::handshake::{AnswerSpec, HandshakeForm, HandshakeSpec};
 use crate::config::one_or_many::OneOrMany;
 use crate::config::source::{ContactSpec, EventSpec, OverloadSpec, RetryAfterUnit, SourceProfileSpec};
@@ -114,8 +114,8 @@ impl SourceProfile {
     /// # Errors
     ///
     /// Every fault, each at its place.
-    pub fn compile(profile_spec: &SourceProfileSpec, files: &[&Node]) -> Result<Self, Vec<Fault>> {
-        let mut c = Compiler { files, faults: Vec::new() };
+    pub fn compile(profile_spec: &SourceProfileSpec, files: &[&Node]) -> Result<Self, Vec<Diagnostic>> {
+        let mut c = Compiler { files, diagnostics: Vec::new() };
         let event = profile_spec.event.clone().unwrap_or_default();
         let contact = profile_spec.contact.clone().unwrap_or_default();
         let profile = Self {
@@ -144,7 +144,7 @@ impl SourceProfile {
             },
             tests: c.ignored(profile_spec.handshake.as_ref()),
         };
-        if c.faults.is_empty() { Ok(profile) } else { Err(c.faults) }
+        if c.diagnostics.is_empty() { Ok(profile) } else { Err(c.diagnostics) }
     }
 
     /// Tells what an event is and whom it is about. Its hash serves as id where the source gives none.
@@ -230,7 +230,7 @@ pub fn hash_id(hash: &[u8; 32]) -> String {
 
 impl Compiler<'_> {
     fn answer(&mut self, spec: &AnswerSpec) -> Option<Answer> {
-        handshake::answer(spec, &self.place(&["answer"])).map_err(|fault| self.faults.push(*fault)).ok()
+        handshake::answer(spec, &self.place(&["answer"])).map_err(|diagnostic| self.diagnostics.push(*diagnostic)).ok()
     }
 
     fn ignored(&mut self, spec: Option<&HandshakeSpec>) -> Vec<Expression> {
@@ -251,9 +251,9 @@ impl Compiler<'_> {
             429 => (StatusCode::TOO_MANY_REQUESTS, unit),
             503 => (StatusCode::SERVICE_UNAVAILABLE, unit),
             other => {
-                let fault =
-                    Fault::at(&self.place(&["overload"]), format!("{other} does not tell a sender to try again"));
-                self.faults.push(fault.hint("503 or 429"));
+                let diagnostic =
+                    Diagnostic::at(&self.place(&["overload"]), format!("{other} does not tell a sender to try again"));
+                self.diagnostics.push(diagnostic.hint("503 or 429"));
                 (StatusCode::SERVICE_UNAVAILABLE, unit)
             }
         }

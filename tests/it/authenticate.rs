@@ -11,7 +11,7 @@ use serri_relay::authenticate::{Authentication, Given, Refusal, compile, sign};
 use serri_relay::call::Call;
 use serri_relay::clock::Timestamp;
 use serri_relay::config::auth::AuthSpec;
-use serri_relay::config::fault::{Place, Source};
+use serri_relay::config::diagnostic::{Place, Source};
 use serri_relay::config::one_or_many::OneOrMany;
 use serri_relay::config::source::BodyFormat;
 

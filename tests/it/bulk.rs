@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use serri_relay::admin::{self, Access, Desk};
+use serri_relay::admin::{self, Access, AdminState};
 use serri_relay::alert::Notifications;
 use serri_relay::clock::{Clock, Timestamp};
 use serri_relay::event::act::{Acted, Action, STEP};
@@ -136,7 +136,7 @@ impl Bulk {
             arrivals: AtomicU64::new(0),
             last,
         });
-        let desk = Desk {
+        let admin = AdminState {
             archive: store as Arc<dyn Archive>,
             operate: Arc::clone(&stepped) as Arc<dyn Operate>,
             due: Arc::new(LookupNotifiers::new(&routes)),
@@ -148,7 +148,7 @@ impl Bulk {
             sandbox: None,
         };
         let access = Access { token: Secret::new(""), reach: Reach::Loopback };
-        let served = serve(admin::router(desk, metrics, access)).await;
+        let served = serve(admin::router(admin, metrics, access)).await;
         Self { setup, stepped, served, http: reqwest::Client::new() }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use annotate_snippets::Renderer;
 use serde_json::{Value, json};
-use serri_relay::config::fault::{Fault, Place, Source};
+use serri_relay::config::diagnostic::{Diagnostic, Place, Source};
 use serri_relay::config::interpolate::Variables;
 use serri_relay::config::relay::RelayFile;
 use serri_relay::config::report::render;
@@ -98,7 +98,7 @@ fn said_of(name: &str, text: &str, wanted: fn(&str) -> bool) -> String {
         let line = text.get(start..).and_then(|line| line.lines().next()).unwrap_or("");
         wanted(line).then(|| Place { source: Arc::clone(&source), range: start..start + line.len() })
     });
-    let shown = |place: Place| render(&Fault::at(&place, "wrong"), &Variables::default(), &Renderer::plain());
+    let shown = |place: Place| render(&Diagnostic::at(&place, "wrong"), &Variables::default(), &Renderer::plain());
     places.map(shown).collect()
 }
 
@@ -145,10 +145,12 @@ fn no_secret_of_any_schema_is_shown_however_its_key_and_value_are_written() {
                     // the real thing, where the faults differ
                     if kind < 3 {
                         std::fs::write(setup.config().join(file), &written).unwrap();
-                        let (_, faults) = check(&setup.config(), &Variables::default());
+                        let (_, diagnostics) = check(&setup.config(), &Variables::default());
                         let renderer = Renderer::plain();
-                        let said: String =
-                            faults.iter().map(|fault| render(fault, &Variables::default(), &renderer)).collect();
+                        let said: String = diagnostics
+                            .iter()
+                            .map(|diagnostic| render(diagnostic, &Variables::default(), &renderer))
+                            .collect();
                         assert_unseen(&said, &written);
                     }
                 }
@@ -204,8 +206,9 @@ fn what_a_reference_stands_for_is_not_repeated_by_a_message() {
         for key in ["auth", "delay", "account", "default_country", "timezone", "hours", "once", "body", "expires"] {
             let setup = Setup::new().route("hello", &format!("{ROUTE}{key}: {text}\n"));
             setup.write("http://127.0.0.1:9/");
-            let (_, faults) = check(&setup.config(), &variables);
-            let said: String = faults.iter().map(|fault| render(fault, &variables, &Renderer::plain())).collect();
+            let (_, diagnostics) = check(&setup.config(), &variables);
+            let said: String =
+                diagnostics.iter().map(|diagnostic| render(diagnostic, &variables, &Renderer::plain())).collect();
             assert!(said.contains("hello.yaml"), "{key}: nothing is said");
             assert_unseen(&said, key);
         }
@@ -216,16 +219,17 @@ fn what_a_reference_stands_for_is_not_repeated_by_a_message() {
     setup.write("http://127.0.0.1:9/");
     for text in ["accounts: { default: { endpoint: '${WHERE}' } }", "server: { public_url: '${WHERE}' }"] {
         std::fs::write(setup.config().join("relay.yaml"), text).unwrap();
-        let (_, faults) = check(&setup.config(), &address);
-        let said: String = faults.iter().map(|fault| render(fault, &address, &Renderer::plain())).collect();
+        let (_, diagnostics) = check(&setup.config(), &address);
+        let said: String =
+            diagnostics.iter().map(|diagnostic| render(diagnostic, &address, &Renderer::plain())).collect();
         assert!(said.contains("relay.yaml"), "{text}: nothing is said");
         assert_unseen(&said, text);
     }
     // what is not a secret is said: it is what has to be fixed
     let setup = Setup::new().route("hello", &format!("{ROUTE}delay: ${{WAIT}}\n"));
     setup.write("http://127.0.0.1:9/");
-    let (_, faults) = check(&setup.config(), &variables);
-    assert!(faults.iter().any(|fault| render(fault, &variables, &Renderer::plain()).contains("`soon`")));
+    let (_, diagnostics) = check(&setup.config(), &variables);
+    assert!(diagnostics.iter().any(|diagnostic| render(diagnostic, &variables, &Renderer::plain()).contains("`soon`")));
 }
 
 #[test]

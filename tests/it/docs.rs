@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serri_relay::config::fault::Severity;
+use serri_relay::config::diagnostic::Severity;
 use serri_relay::config::interpolate::Variables;
 use serri_relay::map::filters;
 use serri_relay::route::check::check;
@@ -52,7 +52,7 @@ fn every_yaml_in_the_docs_is_what_it_says() {
             let setup = Setup::new().set("server.public_url=https://hooks.example.com");
             setup.write("http://127.0.0.1:9/");
             let setup = setup.file(name, &block);
-            let (checked, faults) = check(
+            let (checked, diagnostics) = check(
                 &setup.config(),
                 &Variables::given([
                     ("SHOP_SECRET", "0123456789abcdef"),
@@ -66,11 +66,12 @@ fn every_yaml_in_the_docs_is_what_it_says() {
                     ("SERRI_RELAY_ADMIN_TOKEN", "t"),
                 ]),
             );
-            let faults: Vec<_> = faults.into_iter().filter(|fault| fault.severity == Severity::Error).collect();
+            let diagnostics: Vec<_> =
+                diagnostics.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Error).collect();
             assert!(
-                checked.is_some() && faults.is_empty(),
+                checked.is_some() && diagnostics.is_empty(),
                 "{page}: {name}: {:#?}",
-                faults.iter().map(serri_relay::config::fault::Fault::one_line).collect::<Vec<_>>()
+                diagnostics.iter().map(serri_relay::config::diagnostic::Diagnostic::one_line).collect::<Vec<_>>()
             );
             seen += 1;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use serri_relay::authenticate::sign;
 use serri_relay::clock::Clock;
-use serri_relay::config::fault::Severity;
+use serri_relay::config::diagnostic::Severity;
 use serri_relay::config::interpolate::Variables;
 use serri_relay::deliver;
 use serri_relay::route::check::check;

@@ -15,10 +15,13 @@ fn mapped(rule: &str, event: &Value) -> Vec<Value> {
     );
     let setup = Setup::new().route("r", &route);
     setup.write("http://127.0.0.1:9/");
-    let (checked, faults) = check(&setup.config(), &Variables::default());
-    let checked = checked.unwrap_or_else(|| panic!("{faults:#?}"));
+    let (checked, diagnostics) = check(&setup.config(), &Variables::default());
+    let checked = checked.unwrap_or_else(|| panic!("{diagnostics:#?}"));
     let route = checked.routes.get("r").unwrap_or_else(|| {
-        panic!("{:#?}", faults.iter().map(serri_relay::config::fault::Fault::one_line).collect::<Vec<_>>())
+        panic!(
+            "{:#?}",
+            diagnostics.iter().map(serri_relay::config::diagnostic::Diagnostic::one_line).collect::<Vec<_>>()
+        )
     });
     let file = &checked.written.routes["r"];
     let profile_spec = serri_relay::route::profile_spec_of(&file.value, &checked.written).unwrap();

@@ -406,11 +406,12 @@ fn check_finds_what_is_kept_for_too_short_a_time() {
     ] {
         let setup = Setup::new().route("hello", route).set(&format!("store.retention.{retention}"));
         setup.write("http://127.0.0.1:1");
-        let (_, faults) = check(&setup.config(), &Variables::default());
-        let found: Vec<String> = faults.iter().map(serri_relay::config::fault::Fault::one_line).collect();
+        let (_, diagnostics) = check(&setup.config(), &Variables::default());
+        let found: Vec<String> =
+            diagnostics.iter().map(serri_relay::config::diagnostic::Diagnostic::one_line).collect();
         match wrong {
-            None => assert!(!found.iter().any(|fault| fault.contains("kept")), "{retention}: {found:?}"),
-            Some(wrong) => assert!(found.iter().any(|fault| fault.contains(wrong)), "{retention}: {found:?}"),
+            None => assert!(!found.iter().any(|diagnostic| diagnostic.contains("kept")), "{retention}: {found:?}"),
+            Some(wrong) => assert!(found.iter().any(|diagnostic| diagnostic.contains(wrong)), "{retention}: {found:?}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Send options: on a rule, a route or an account, the nearest wins.
 
 use serde_json::{Value, json};
-use serri_relay::config::fault::Severity;
+use serri_relay::config::diagnostic::Severity;
 use serri_relay::config::interpolate::Variables;
 use serri_relay::route::check::check;
 
@@ -30,10 +30,10 @@ fn states(world: &World, campaign: &str) -> Vec<String> {
     rows.into_iter().map(|mut row| row.remove(0)).collect()
 }
 
-fn faults(setup: &Setup) -> Vec<String> {
+fn diagnostics(setup: &Setup) -> Vec<String> {
     setup.write("http://serri.example/api");
-    let (_, faults) = check(&setup.config(), &Variables::default());
-    faults.iter().map(serri_relay::config::fault::Fault::one_line).collect()
+    let (_, diagnostics) = check(&setup.config(), &Variables::default());
+    diagnostics.iter().map(serri_relay::config::diagnostic::Diagnostic::one_line).collect()
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_person_gets_no_more_marketing_than_the_cap() {
     let rules = [rule("a", ""), rule("b", ""), rule("c", ""), rule("bill", ""), rule("d", "    over_cap: drop\n")];
     let known = "campaigns: [{ name: a, category: marketing }, { name: b, category: marketing }, { name: c, category: marketing }, { name: d, category: marketing }, { name: bill, category: utility }]";
     let setup = Setup::new().route("shop", &route("", &rules)).lists(known).set("accounts.default.cap=2/day");
-    assert!(faults(&setup).is_empty(), "{:?}", faults(&setup));
+    assert!(diagnostics(&setup).is_empty(), "{:?}", diagnostics(&setup));
     let world = World::start(setup).await;
     for kind in ["a", "b", "c", "bill", "d"] {
         post(&world, "shop", json!({"id": kind, "type": kind, "phone": "9812345670"})).await;
@@ -272,7 +272,7 @@ fn send_options_that_cannot_be_are_reported_where_they_are_written() {
         .route("same", &route("", &[rule("b", "    once: { per: contact.phone, within: 7d }\n")]))
         .route("late", &route("redirect_to: '12'\nclosed: [someday]", &[rule("a", "    before: 1h\n")]))
         .lists("campaigns: [{ name: a, account: nobody }, { name: b }, { name: b }]\nalerts: [{ webhook: 'not a url' }, { slack: 'https://x.example/', campaign: c }, { campaign: c }, { campaign: c, account: default }]");
-    let said = faults(&setup).join("\n");
+    let said = diagnostics(&setup).join("\n");
     for expected in [
         "`delay` and `at` do not go together",
         "`nine to five` is not a range of hours",
@@ -300,12 +300,15 @@ fn send_options_that_cannot_be_are_reported_where_they_are_written() {
 fn an_account_that_no_route_uses_is_checked_too() {
     // sends of its own may still wait, and must not go to customers because a number was mistyped
     let setup = Setup::new().set("accounts.acme.redirect_to=12").set("accounts.acme.default_country=IN");
-    let said = faults(&setup);
-    assert!(said.iter().any(|fault| fault.contains("`12`: it is not a valid phone number of IN")), "{said:?}");
+    let said = diagnostics(&setup);
+    assert!(
+        said.iter().any(|diagnostic| diagnostic.contains("`12`: it is not a valid phone number of IN")),
+        "{said:?}"
+    );
     let setup = Setup::new().route("hello", ROUTE).set("accounts.default.redirect_to=12");
-    let said = faults(&setup);
+    let said = diagnostics(&setup);
     assert_eq!(
-        said.iter().filter(|fault| fault.contains("`12`: it is not a valid phone number")).count(),
+        said.iter().filter(|diagnostic| diagnostic.contains("`12`: it is not a valid phone number")).count(),
         1,
         "{said:?}"
     );
@@ -316,7 +319,7 @@ fn with_several_accounts_a_campaign_says_which_one_it_belongs_to() {
     let campaigns = "campaigns: [{ name: welcome, account: acme }, { name: sale }]\n";
     let setup = Setup::new().route("hello", &format!("{ROUTE}account: acme\n")).lists(campaigns);
     let setup = setup.set("accounts.acme.default_country=IN");
-    let said = faults(&setup).join("\n");
+    let said = diagnostics(&setup).join("\n");
     assert!(said.contains("campaign `sale` does not say which one") && !said.contains("`welcome` does"), "{said}");
     assert!(said.contains("there are: acme, default"), "{said}");
 }
@@ -330,10 +333,10 @@ fn send_options_without_effect_are_reported() {
             "told",
             &route("closed: [sun]\ntimezone: Asia/Kolkata\nover_cap: drop\ncap: 2/day", &[hours, rule("b", "")]),
         );
-    let said = faults(&setup);
-    let idle: Vec<&String> = said.iter().filter(|fault| fault.contains("does nothing without")).collect();
+    let said = diagnostics(&setup);
+    let idle: Vec<&String> = said.iter().filter(|diagnostic| diagnostic.contains("does nothing without")).collect();
     assert_eq!(idle.len(), 4, "{said:?}");
-    assert!(idle.iter().all(|fault| fault.contains("idle.yaml:")), "{idle:?}");
+    assert!(idle.iter().all(|diagnostic| diagnostic.contains("idle.yaml:")), "{idle:?}");
 }
 
 #[test]
@@ -344,15 +347,15 @@ fn a_wrong_count_is_found_before_any_customer_does() {
     let known = "campaigns: [{ name: welcome, params: 1, media: image }]";
     let setup = Setup::new().route("hello", &two).lists(known);
     setup.write("http://serri.example/api");
-    let (_, faults) = check(&setup.config(), &Variables::default());
-    let errors: Vec<String> = faults
+    let (_, diagnostics) = check(&setup.config(), &Variables::default());
+    let errors: Vec<String> = diagnostics
         .iter()
-        .filter(|fault| fault.severity == Severity::Error)
-        .map(serri_relay::config::fault::Fault::one_line)
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(serri_relay::config::diagnostic::Diagnostic::one_line)
         .collect();
     for expected in ["campaign `welcome` takes 1 parameter(s), and 2 stand here", "campaign `welcome` needs its media"]
     {
-        assert!(errors.iter().any(|fault| fault.contains(expected)), "{errors:?}");
+        assert!(errors.iter().any(|diagnostic| diagnostic.contains(expected)), "{errors:?}");
     }
 }
 

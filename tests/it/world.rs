@@ -9,7 +9,7 @@ use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use serri_relay::clock::Clock;
-use serri_relay::config::fault::Severity;
+use serri_relay::config::diagnostic::Severity;
 use serri_relay::config::interpolate::Variables;
 use serri_relay::listen;
 use serri_relay::relay::{self, Listeners};
@@ -142,11 +142,11 @@ impl Setup {
     }
 
     pub fn checked(&self) -> Checked {
-        let (checked, faults) = check(&self.config(), &Variables::default());
-        let errors: Vec<String> = faults
+        let (checked, diagnostics) = check(&self.config(), &Variables::default());
+        let errors: Vec<String> = diagnostics
             .iter()
             .filter(|f| f.severity == Severity::Error)
-            .map(serri_relay::config::fault::Fault::one_line)
+            .map(serri_relay::config::diagnostic::Diagnostic::one_line)
             .collect();
         assert!(errors.is_empty(), "{errors:#?}");
         checked.unwrap()

@@ -7,8 +7,8 @@ use reqwest::Url;
 
 use super::super::compiler::Compiler;
 use super::{Enrichment, Shown};
+use crate::config::diagnostic::Diagnostic;
 use crate::config::enrich::{EnrichSpec, TokenForm, TokenKeyword, TokenSpec};
-use crate::config::fault::Fault;
 use crate::config::unit::{PerSecond, Rate};
 use crate::map::expression::Expression;
 use crate::map::template::Template;
@@ -32,7 +32,7 @@ impl Compiler<'_> {
     /// `enrich` of its own.
     pub fn enrichment(&mut self, spec: Option<&EnrichSpec>) -> Option<Enrichment> {
         let spec = spec?;
-        let before = self.faults.len();
+        let before = self.diagnostics.len();
         let asked = matches!(self.files, [route, _source] if route.get("enrich").is_some());
         let (base, token) =
             if asked || spec.is_complete() { (self.base(spec), self.token(spec)) } else { (None, Secret::new("")) };
@@ -54,7 +54,7 @@ impl Compiler<'_> {
         };
         let (retry_when, hold_when) =
             (over_answer("retry_when", &spec.retry_when), over_answer("hold_when", &spec.hold_when));
-        if self.faults.len() > before {
+        if self.diagnostics.len() > before {
             return None;
         }
         Some(Enrichment {
@@ -80,10 +80,10 @@ impl Compiler<'_> {
     fn wanted(&mut self, spec: &EnrichSpec, key: &str, value: Option<&String>) -> Option<String> {
         let value = value.filter(|value| !value.trim().is_empty());
         if value.is_none() {
-            let fault = Fault::at(&self.place(&["enrich"]), format!("`enrich` has no `{key}`"));
+            let diagnostic = Diagnostic::at(&self.place(&["enrich"]), format!("`enrich` has no `{key}`"));
             let hint = spec.needs.get(key).cloned();
             let other = "the source has no read call of its own: describe all of it (docs/ADDING-A-SOURCE.md), or leave `enrich` out";
-            self.faults.push(fault.hint(hint.unwrap_or_else(|| other.to_owned())));
+            self.diagnostics.push(diagnostic.hint(hint.unwrap_or_else(|| other.to_owned())));
         }
         value.cloned()
     }
@@ -97,9 +97,9 @@ impl Compiler<'_> {
         if plain.is_none() {
             // it may hold a secret: it is not repeated
             let message = "`enrich.base` is not a URL of scheme, host and path alone";
-            let fault = Fault::at(&self.place(&["enrich", "base"]), message);
-            self.faults.push(
-                fault.hint("as https://api.example.com/v1; parameters stand under `query`, a token under `token`"),
+            let diagnostic = Diagnostic::at(&self.place(&["enrich", "base"]), message);
+            self.diagnostics.push(
+                diagnostic.hint("as https://api.example.com/v1; parameters stand under `query`, a token under `token`"),
             );
         }
         plain
@@ -125,9 +125,11 @@ impl Compiler<'_> {
             Some(TokenSpec::Form(TokenForm::Header(name))) => match HeaderName::try_from(name) {
                 Ok(name) => (name, token.expose().to_owned()),
                 Err(_) => {
-                    let fault =
-                        Fault::at(&self.place(&["enrich", "auth"]), format!("`{name}` is not a valid header name"));
-                    self.faults.push(fault);
+                    let diagnostic = Diagnostic::at(
+                        &self.place(&["enrich", "auth"]),
+                        format!("`{name}` is not a valid header name"),
+                    );
+                    self.diagnostics.push(diagnostic);
                     return None;
                 }
             },
@@ -138,8 +140,9 @@ impl Compiler<'_> {
     /// What can stand in a header: a token that cannot was copied wrong, wherever it is shown.
     fn header_value(&mut self, text: &str) -> Option<HeaderValue> {
         let Ok(mut value) = HeaderValue::try_from(text) else {
-            let fault = Fault::at(&self.place(&["enrich", "token"]), "`enrich.token` holds a line break or the like");
-            self.faults.push(fault.hint("copy the token again, without what stands around it"));
+            let diagnostic =
+                Diagnostic::at(&self.place(&["enrich", "token"]), "`enrich.token` holds a line break or the like");
+            self.diagnostics.push(diagnostic.hint("copy the token again, without what stands around it"));
             return None;
         };
         value.set_sensitive(true);
@@ -155,8 +158,9 @@ impl Compiler<'_> {
             let outside = step.split("{{").map(|part| part.split_once("}}").map_or(part, |(_, rest)| rest));
             if matches!(step, "." | "..") || outside.into_iter().any(|text| text.contains(['?', '#'])) {
                 let message = format!("`{step}` cannot stand in `enrich.path`");
-                let fault = Fault::at(&self.place(&["enrich", "path"]), message);
-                self.faults.push(fault.hint("parameters stand under `query`; `.` and `..` mean nothing here"));
+                let diagnostic = Diagnostic::at(&self.place(&["enrich", "path"]), message);
+                self.diagnostics
+                    .push(diagnostic.hint("parameters stand under `query`; `.` and `..` mean nothing here"));
             }
             made.push(template);
         }
@@ -166,13 +170,14 @@ impl Compiler<'_> {
     fn check_names(&mut self, spec: &EnrichSpec) {
         let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.is_empty();
         if spec.into.as_deref().is_some_and(|into| !is_name(into)) {
-            let fault = Fault::at(&self.place(&["enrich", "into"]), "`enrich.into` is one name: letters, digits, _");
-            self.faults.push(fault.hint("`lead` makes it `event.lead`"));
+            let diagnostic =
+                Diagnostic::at(&self.place(&["enrich", "into"]), "`enrich.into` is one name: letters, digits, _");
+            self.diagnostics.push(diagnostic.hint("`lead` makes it `event.lead`"));
         }
         if let Some(take) = spec.take.as_deref().filter(|take| take.contains(['[', ']', ' ', '{'])) {
-            let fault =
-                Fault::at(&self.place(&["enrich", "take"]), format!("`{take}` is not a path of names with dots"));
-            self.faults.push(fault.hint("as data.person; what is in a list is picked where it is used"));
+            let diagnostic =
+                Diagnostic::at(&self.place(&["enrich", "take"]), format!("`{take}` is not a path of names with dots"));
+            self.diagnostics.push(diagnostic.hint("as data.person; what is in a list is picked where it is used"));
         }
     }
 

@@ -1,12 +1,12 @@
-//! Faults of the configuration: what is wrong, where, and what to do about it.
+//! Diagnostics of the configuration: what is wrong, where, and what to do about it.
 //!
-//! A fault is found anywhere between reading a file and compiling a template; all are collected, then shown together.
+//! They come from anywhere between reading a file and compiling a template; all are collected, then shown together.
 
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A text that faults can point into.
+/// A text that diagnostics can point into.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
     /// The file's path, or where else the text stands (`environment variable SERRI_RELAY__...`).
@@ -53,7 +53,7 @@ impl Place {
     }
 }
 
-/// How grave a fault is.
+/// How severe a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// Nothing runs until it is fixed.
@@ -64,7 +64,7 @@ pub enum Severity {
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct Diagnostic {
     /// How grave it is.
     pub severity: Severity,
     /// What is wrong.
@@ -75,8 +75,8 @@ pub struct Fault {
     pub hint: Option<String>,
 }
 
-impl Fault {
-    /// A fault at a place.
+impl Diagnostic {
+    /// A diagnostic at a place.
     pub fn at(place: &Place, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, message: message.into(), place: Some(place.clone()), hint: None }
     }
@@ -127,11 +127,11 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
 }
 
 /// A name that is not known, with what it may have meant.
-pub fn unknown<'a>(place: &Place, kind: &str, name: &str, known: impl IntoIterator<Item = &'a String>) -> Fault {
+pub fn unknown<'a>(place: &Place, kind: &str, name: &str, known: impl IntoIterator<Item = &'a String>) -> Diagnostic {
     let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
     let hint = did_you_mean(name, known.iter().copied())
         .map_or_else(|| format!("there are: {}", known.join(", ")), |meant| format!("did you mean `{meant}`?"));
-    Fault::at(place, format!("there is no {kind} `{name}`")).hint(hint)
+    Diagnostic::at(place, format!("there is no {kind} `{name}`")).hint(hint)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::serri::sandbox::Sandbox;
 use crate::store::{Archive, Operate, StoreError};
 
 /// A relay, for whoever runs it.
-pub struct Desk {
+pub struct AdminState {
     /// What people ask for.
     pub archive: Arc<dyn Archive>,
     /// What they do.
@@ -79,7 +79,7 @@ pub fn half_done(wrong: Problem, done: usize, what: &str) -> Problem {
     Problem { detail, ..wrong }
 }
 
-impl Desk {
+impl AdminState {
     /// Carries out what a person decided, and tells whoever has to know.
     pub async fn act(&self, action: Action) -> Answer<Acted> {
         let acted = self.operate.act(action, self.clock.now()).await.map_err(unusable)?;
