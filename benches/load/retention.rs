@@ -106,7 +106,7 @@ fn prepare(database: &Path, events: u64) {
         &format!(
             "INSERT INTO events (seq, route, source, id, type, received_at, envelope, body)
                SELECT value, 'bench', 'shopify', 'old-' || value, 'orders/create', {at}, '{{}}', CAST('{{\"id\":' || value || ',\"note\":\"' || hex(randomblob(300)) || '\"}}' AS BLOB) FROM {series};
-             INSERT INTO seen SELECT randomblob(16), {at} + 604800000, value FROM {series};
+             INSERT INTO dedup_keys SELECT randomblob(16), {at} + 604800000, value FROM {series};
              INSERT INTO sends (id, event, route, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at, reached_at, message_id)
                SELECT value, value, 'bench', 'r', 'default', 'order_confirmation', '+9197' || printf('%08d', value),
                  '{{\"campaignName\":\"order_confirmation\",\"userName\":\"' || hex(randomblob(80)) || '\"}}', 10, 0, 1, {at}, {at}, {at}, 'm' || value

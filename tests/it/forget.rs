@@ -394,7 +394,7 @@ async fn no_number_is_given_away_again_while_its_call_is_under_way() {
     let path = dir.path().join("relay.db");
     assert_eq!(query(&path, "SELECT count(*) FROM attempts"), [["0"]]);
     assert_eq!(query(&path, "SELECT state FROM sends WHERE erased_at IS NULL"), [["2"]]);
-    assert_eq!(query(&path, "SELECT event FROM seen ORDER BY event"), [["1"], ["2"]], "nor an event's");
+    assert_eq!(query(&path, "SELECT event FROM dedup_keys ORDER BY event"), [["1"], ["2"]], "nor an event's");
 }
 
 /// What a page holds that was moved, split or written anew often keeps copies of what stood there before.

@@ -139,7 +139,7 @@ impl Erasure<'_> {
         self.db
             .prepare_cached(
                 sql!("UPDATE sends SET destination = '', payload = '', reason = NULL, message_id = NULL, why = NULL, expires_at = NULL,
-                                  key = NULL, moment = NULL, once = NULL, within = NULL, marketing = NULL, reached_at = NULL, guards = NULL,
+                                  key = NULL, about_at = NULL, once = NULL, once_window_ms = NULL, marketing = NULL, reached_at = NULL, guards = NULL,
                                   changed_at = CASE WHEN state < " sent " THEN ?2 ELSE changed_at END,
                                   state = CASE WHEN state < " sent " THEN ?3 ELSE state END, erased_at = ?2
                  WHERE id = ?1"),
