@@ -83,7 +83,7 @@ pub fn interpolate(node: &mut Node, variables: &Variables, diagnostics: &mut Vec
         },
         Kind::List(items) => items.iter_mut().for_each(|item| interpolate(item, variables, diagnostics)),
         Kind::Map(entries) => {
-            entries.iter_mut().for_each(|entry| interpolate(&mut entry.value, variables, diagnostics))
+            entries.iter_mut().for_each(|entry| interpolate(&mut entry.value, variables, diagnostics));
         }
         _ => {}
     }

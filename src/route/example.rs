@@ -39,7 +39,7 @@ pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, diagnostics
         match outcome(route, call_of(&sample, &profile_spec), sample.lookup.as_ref()) {
             Ok((sends, kinds)) => compare(example, (&sends, &kinds), &place, diagnostics),
             Err(reason) => {
-                diagnostics.push(Diagnostic::at(&place(&[]), format!("example `{}`: {reason}", example.name)))
+                diagnostics.push(Diagnostic::at(&place(&[]), format!("example `{}`: {reason}", example.name)));
             }
         }
     }
