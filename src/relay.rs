@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -186,6 +186,8 @@ pub async fn serve(
         wake,
         due,
         sandbox: sandbox.as_ref().map(|(sandbox, _)| sandbox.clone()),
+        tasks: calls_taken.clone(),
+        erasing: Mutex::default(),
     };
     announce(&settings, &receiver, &listeners, sandbox.is_some());
 

@@ -105,7 +105,10 @@ impl Retention {
         loop {
             let watch = Stopwatch::start();
             let swept = self.store.sweep(request).await?;
-            if clocks.doubts(swept.last_pass, now) {
+            if clocks.doubts(&swept, now) {
+                if swept.doubted_since.is_none_or(|since| since > now) {
+                    self.store.sweep(SweepRequest { stage: Stage::Doubt, ..request }).await?;
+                }
                 return Ok(Passed::Broken);
             }
             removed.add(swept.removed);
@@ -179,7 +182,7 @@ impl Clocks {
         let by_ms = ahead_ms.saturating_sub(self.ahead_ms);
         self.ahead_ms = ahead_ms;
         if by_ms > millis(JUMP) {
-            self.doubt("it was set ahead");
+            self.doubt("it was set ahead", DOUBT);
         }
         match self.doubt_until {
             Some(until) if elapsed < until => false,
@@ -191,19 +194,23 @@ impl Clocks {
         }
     }
 
-    /// Looks at when the last pass was, maybe that of another process. Returns whether the clock is doubted now.
-    fn doubts(&mut self, last_pass: Option<Timestamp>, now: Timestamp) -> bool {
+    /// Looks at when the last pass was, maybe that of another process, and since when that doubted the clock. Returns whether
+    /// the clock is doubted now.
+    fn doubts(&mut self, Swept { last_pass, doubted_since, .. }: &Swept, now: Timestamp) -> bool {
         let is_far = last_pass.is_some_and(|last| now.since(last) > ABSENCE);
+        // a process that is restarted every night comes to an end with it as well
+        let doubted = doubted_since.filter(|since| *since <= now).map_or(Duration::ZERO, |since| now.since(since));
+        self.is_settled |= doubted >= DOUBT;
         if is_far && !self.is_settled {
-            self.doubt("it is far ahead of the last time that something was removed");
+            self.doubt("it is far ahead of the last time that something was removed", DOUBT.saturating_sub(doubted));
             return true;
         }
         self.is_settled |= last_pass.is_some();
         false
     }
 
-    fn doubt(&mut self, why: &'static str) {
-        self.doubt_until = Some(self.started.elapsed().saturating_add(DOUBT));
+    fn doubt(&mut self, why: &'static str, lasts: Duration) {
+        self.doubt_until = Some(self.started.elapsed().saturating_add(lasts));
         self.is_settled = false;
         let clock = self.wall.now().to_string();
         tracing::warn!(clock, why, "retention waits for a day before it removes anything: check the computer's clock");

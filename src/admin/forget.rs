@@ -52,13 +52,22 @@ pub async fn forget(State(admin): State<Arc<AdminState>>, Body(asked): Body<Aske
         let counts = find(&admin, &person).await?;
         return Ok(Json(json!({ "number": number, "erased": false, "counts": counts })));
     }
-    let counts = erase(&admin, &person).await?;
+    let asked = Arc::clone(&admin);
+    let done = admin.tasks.spawn(async move { carry_out(&asked, &person).await }).await;
+    let failed =
+        |_| Err(problem(StatusCode::INTERNAL_SERVER_ERROR, "the relay failed internally; ask for the same again"));
+    done.unwrap_or_else(failed).map(Json)
+}
+
+/// Erases, and leaves no copy in the files. Two at once would stand in each other's way.
+async fn carry_out(admin: &AdminState, person: &Person) -> Answer<Value> {
+    let _one = admin.erasing.lock().await;
+    let counts = erase(admin, person).await?;
     let rewritten = admin.operate.upkeep(Upkeep::Rewrite).await.map_err(unusable)?;
-    let log_emptied = empty_log(&admin).await?;
-    let done = json!({
-        "number": number, "erased": true, "counts": counts, "file_rewritten": rewritten, "log_emptied": log_emptied
-    });
-    Ok(Json(done))
+    let log_emptied = empty_log(admin).await?;
+    Ok(json!({
+        "number": person.number, "erased": true, "counts": counts, "file_rewritten": rewritten, "log_emptied": log_emptied
+    }))
 }
 
 /// What would go.
@@ -76,10 +85,11 @@ async fn find(admin: &AdminState, person: &Person) -> Answer<Erased> {
 async fn erase(admin: &AdminState, person: &Person) -> Answer<Erased> {
     let mut erased = Erased::default();
     let complete = erase_all(admin, person, &mut erased).await;
-    let rows = usize::try_from(erased.events + erased.sends).unwrap_or(usize::MAX);
-    complete.map_err(|wrong| half_done(wrong, rows, "erased"))?;
+    // what went is written down also where the rest could not go
     let record = ErasureStep::Record(erased);
-    admin.operate.erase(person.clone(), record, admin.clock.now()).await.map_err(unusable)?;
+    let recorded = admin.operate.erase(person.clone(), record, admin.clock.now()).await.map_err(unusable);
+    let rows = usize::try_from(erased.events + erased.sends).unwrap_or(usize::MAX);
+    complete.and(recorded.map(drop)).map_err(|wrong| half_done(wrong, rows, "erased"))?;
     if let Some(sandbox) = &admin.sandbox {
         sandbox.forget(&person.number);
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use tokio_util::task::TaskTracker;
 
 use crate::alert::Notifications;
 use crate::clock::{Clock, Stopwatch};
@@ -40,6 +41,10 @@ pub struct AdminState {
     pub due: Arc<LookupNotifiers>,
     /// What stands in for Serri, if anything does.
     pub sandbox: Option<Sandbox>,
+    /// What goes on although whoever asked for it hung up.
+    pub tasks: TaskTracker,
+    /// One person is erased at a time.
+    pub erasing: Mutex<()>,
 }
 
 /// The longest name or reason that is taken, in characters.

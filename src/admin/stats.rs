@@ -16,9 +16,6 @@ use crate::event::stats::{Dimension, StatsFilter};
 /// How far back counts go where nobody says from when.
 const DAY_MS: i64 = 86_400_000;
 
-/// An hour that has begun is counted whole.
-const HOUR_MS: i64 = 3_600_000;
-
 /// How many counts are told at once.
 const MOST: usize = 20_000;
 
@@ -38,7 +35,7 @@ pub struct Asked {
 /// The counts of whole hours, UTC.
 pub async fn show(State(admin): State<Arc<AdminState>>, Params(asked): Params<Asked>) -> Answer<Json<Value>> {
     let now = admin.clock.now();
-    let until = moment("until", asked.until.as_deref())?.unwrap_or(Timestamp(now.0 + HOUR_MS));
+    let until = moment("until", asked.until.as_deref())?.unwrap_or(now);
     let since = moment("since", asked.since.as_deref())?.unwrap_or(Timestamp(until.0 - DAY_MS));
     let filter = StatsFilter {
         since,

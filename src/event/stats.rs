@@ -39,7 +39,7 @@ pub struct StoreSize {
 /// What there is now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Levels {
-    /// Sends, a count for each account, campaign and state of which there ever was one.
+    /// Sends, a count for each account, campaign and state of which there are any.
     pub sends: Vec<SendCount>,
     /// One for each account of which a send is due.
     pub oldest_due: Vec<OldestDue>,
@@ -85,7 +85,7 @@ pub enum Dimension {
 pub struct StatsFilter {
     /// From the hour of this moment on.
     pub since: Timestamp,
-    /// Before the hour of this moment.
+    /// Up to this moment, with the whole of an hour that has begun.
     pub until: Timestamp,
     /// Of a route.
     pub route: Option<String>,

@@ -25,6 +25,8 @@ pub enum Stage {
     /// Nothing is removed yet: the step says when the last pass was.
     #[default]
     Begin,
+    /// The wall clock is not believed: it is written down since when. No pass is made.
+    Doubt,
     /// Events that an earlier pass left because something still needed them, from the next number on.
     PostponedEvents {
         /// The last one that was looked at.
@@ -63,6 +65,8 @@ pub struct Swept {
     pub next: Option<Stage>,
     /// When the last pass was complete, by the wall clock; only said by [`Stage::Begin`].
     pub last_pass: Option<Timestamp>,
+    /// Since when the wall clock has not been believed, as an earlier process wrote it down; said by the first step.
+    pub doubted_since: Option<Timestamp>,
     /// How long the step took, without its commit.
     pub took: Duration,
 }

@@ -17,7 +17,8 @@ use serri_relay::route::notifiers::LookupNotifiers;
 use serri_relay::secret::Secret;
 use serri_relay::store::{Archive, Engine, Intake, Operate, StoreError, Upkeep, open};
 use serri_relay::telemetry::Metrics;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use tokio_util::task::TaskTracker;
 
 use crate::database::{execute, query};
 use crate::world::{ROUTE, Served, Setup, serve};
@@ -146,6 +147,8 @@ impl Bulk {
             clock: Clock::system(),
             wake: Arc::new(Notify::new()),
             sandbox: None,
+            tasks: TaskTracker::new(),
+            erasing: Mutex::default(),
         };
         let access = Access { token: Secret::new(""), reach: Reach::Loopback };
         let served = serve(admin::router(admin, metrics, access)).await;

@@ -51,7 +51,7 @@ async fn the_hours_counts_outlive_what_was_counted() {
     execute(&setup.database(), "DELETE FROM attempts; DELETE FROM sends; DELETE FROM events");
     let world = World::start(setup).await;
     assert_eq!(stats(&world, "?by=route,campaign").await, before);
-    assert!(world.metrics().await.contains(r#"serri_relay_sends{account="default",campaign="offer",state="sent"} 0"#));
+    assert!(!world.metrics().await.contains("serri_relay_sends{"), "none is there any more");
     world.stop().await;
 }
 
@@ -116,7 +116,7 @@ async fn gauges_say_what_waits_since_when_and_how_large_the_store_is() {
     assert_eq!(world.admin("POST", "/holds/lift", Some(offer)).await.0, 200);
     world.settles("SELECT count(*) FROM sends WHERE state = 10", "1").await;
     let text = world.metrics().await;
-    assert_eq!(gauge(&text, r#"serri_relay_sends{account="default",campaign="offer",state="waiting"}"#), Some(0.0));
+    assert_eq!(gauge(&text, r#"serri_relay_sends{account="default",campaign="offer",state="waiting"}"#), None);
     assert!(!text.contains("serri_relay_oldest_due_age_seconds{"), "{text}");
     world.stop().await;
 }

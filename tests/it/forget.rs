@@ -336,6 +336,11 @@ async fn a_waiting_message_to_somebody_else_that_names_the_person_goes_first() {
     assert_eq!(forget(&world, "9812345670").await["counts"]["others_waiting"], 0);
     assert_gone(&world);
     assert_eq!(world.query("SELECT count(*) FROM sends WHERE destination = '+919812345671'"), [["2"]]);
+    assert_eq!(world.query("SELECT count(*) FROM events WHERE id = 'erased'"), [["2"]], "they still came of something");
+    // whoever got them can be erased as well
+    let counts = forget(&world, "9812345671").await["counts"].clone();
+    assert_eq!((&counts["sends"], &counts["events"]), (&json!(2), &json!(0)), "what they came of is erased: {counts}");
+    assert_eq!(world.query("SELECT count(*) FROM sends WHERE destination <> ''"), [["0"]]);
     world.stop().await;
 }
 

@@ -365,30 +365,63 @@ fn events_in(store: &MemoryStore) -> String {
 async fn passes_are_made_now_and_then_and_not_while_the_clock_is_doubted() {
     let wall = Clock::running_from(Timestamp(1_000 * DAY));
     let store = Arc::new(MemoryStore::new().unwrap());
-    for id in 1..=3 {
-        serri_relay::store::Intake::append(&*store, vec![event(id, (900 + i64::from(id) * 10) * DAY, &[])])
-            .await
-            .unwrap();
+    for (id, day) in [(1, 910), (2, 920), (3, 930), (4, 999)] {
+        serri_relay::store::Intake::append(&*store, vec![event(id, day * DAY, &[])]).await.unwrap();
     }
     let (stop, running_one) = running(&wall, &store);
     tokio::time::sleep(Duration::from_secs(50)).await;
-    assert_eq!(events_in(&store), "3", "not at once after the start");
+    assert_eq!(events_in(&store), "4", "not at once after the start");
     tokio::time::sleep(Duration::from_secs(3_600)).await;
-    assert_eq!(events_in(&store), "2", "the first is 90 days old");
+    assert_eq!(events_in(&store), "3", "the first is 90 days old");
     wall.advance(15 * DAYS);
     tokio::time::sleep(20 * DAYS / 24).await;
-    assert_eq!(events_in(&store), "2", "a clock that was set ahead is not believed at once");
+    assert_eq!(events_in(&store), "3", "a clock that was set ahead is not believed at once");
     tokio::time::sleep(5 * DAYS / 24).await;
-    assert_eq!(events_in(&store), "1", "but after a day");
+    assert_eq!(events_in(&store), "2", "but after a day");
     // another process, and a clock that is far ahead from its start on
     stop.cancel();
     assert_eq!(running_one.join_all().await.len(), 1, "it ends when it is told to");
     wall.advance(400 * DAYS);
+    let (stop, running_two) = running(&wall, &store);
+    tokio::time::sleep(20 * DAYS / 24).await;
+    assert_eq!(events_in(&store), "2");
+    // one more: it does not begin to doubt anew
+    stop.cancel();
+    running_two.join_all().await;
+    let (stop, _running) = running(&wall, &store);
+    tokio::time::sleep(2 * DAYS / 24).await;
+    assert_eq!(events_in(&store), "2");
+    tokio::time::sleep(4 * DAYS / 24).await;
+    assert_eq!(events_in(&store), "0", "the newest keeps its row, but not what it held");
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn what_is_dated_in_the_future_keeps_nothing_that_came_later() {
+    let (dir, store) = store();
+    store.append(vec![with(1, 5_000 * DAY, "later", &plain()), with(2, 0, "default", &plain())]).await.unwrap();
+    deliver(&*store, "default", 0, sent()).await;
+    store.append(vec![with(3, 400 * DAY, "later", &plain())]).await.unwrap();
+    pass(&*store, 400 * DAY, 10).await;
+    assert_eq!(rows(&dir, "SELECT id FROM events ORDER BY seq"), [["1"], ["3"]]);
+    // at last its own time is over, too
+    execute(&dir.path().join("relay.db"), "UPDATE sends SET state = 10, changed_at = 0 WHERE event = 1");
+    pass(&*store, 9_000 * DAY, 10).await;
+    assert_eq!(rows(&dir, "SELECT id FROM events ORDER BY seq"), [["3"]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_pass_over_an_old_file_does_not_believe_any_clock() {
+    let wall = Clock::running_from(Timestamp(1_000 * DAY));
+    let store = Arc::new(MemoryStore::new().unwrap());
+    serri_relay::store::Intake::append(&*store, vec![event(1, 500 * DAY, &[]), event(2, 501 * DAY, &[])])
+        .await
+        .unwrap();
     let (stop, _running) = running(&wall, &store);
     tokio::time::sleep(20 * DAYS / 24).await;
-    assert_eq!(events_in(&store), "1");
-    tokio::time::sleep(6 * DAYS / 24).await;
-    assert_eq!(events_in(&store), "0", "the newest keeps its row, but not what it held");
+    assert_eq!(events_in(&store), "2");
+    tokio::time::sleep(5 * DAYS / 24).await;
+    assert_eq!(events_in(&store), "0");
     stop.cancel();
 }
 

@@ -8,9 +8,11 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::hashed_suppressions;
 use super::queries::{count_event, count_send, is_shared};
+use super::recipient_order;
 use super::states::{SendState, sql};
 use crate::clock::Timestamp;
 use crate::event::erasure::{Erased, ErasureStep, Person, Trace};
+use crate::mask::Sought;
 
 /// What stands in place of a text that named the person, where there has to be one.
 const REMOVED: &str = "erased";
@@ -82,6 +84,8 @@ impl Erasure<'_> {
             count_send(self.db, id, &mut self.erased)?;
             self.remove_send(id)?;
         }
+        // one that came meanwhile may wait for one that was being sent
+        recipient_order::unblock_next(self.db, &self.person.number)?;
         let is_shared = is_shared(self.db, seq, self.person)?;
         if !is_shared {
             // whose rules failed before they named anybody; they were counted with the event
@@ -94,7 +98,6 @@ impl Erasure<'_> {
         if is_shared {
             return self.blank_event(seq);
         }
-        self.db.prepare_cached("DELETE FROM cancels WHERE event = ?1")?.execute([seq])?;
         let gone = self
             .db
             .prepare_cached("DELETE FROM events WHERE seq = ?1 AND seq < (SELECT max(seq) FROM events)")?
@@ -102,21 +105,31 @@ impl Erasure<'_> {
         if gone == 0 { self.blank_event(seq) } else { Ok(()) }
     }
 
+    /// Whether a text names the person, in whatever spelling.
+    fn names_them(&self, text: &str) -> bool {
+        Sought::new(&self.person.country_code, &self.person.national).is_in(text)
+    }
+
     fn sends_of(&self, seq: i64, destination: &str) -> Result<Vec<i64>> {
         self.db
             .prepare_cached(
-                "SELECT id FROM sends INDEXED BY sends_of_event WHERE event = ?1 AND destination = ?2 AND erased_at IS NULL",
+                "SELECT id FROM sends INDEXED BY sends_of_event WHERE event = ?1 AND destination = ?2
+                 AND (erased_at IS NULL OR destination <> '')",
             )?
             .query_map(params![seq, destination], |row| row.get(0))?
             .collect()
     }
 
     fn blank_event(&self, seq: i64) -> Result<()> {
+        let mut kind = self.db.prepare_cached("SELECT type FROM events WHERE seq = ?1")?;
+        let kind: Option<String> = kind.query_row([seq], |row| row.get(0)).optional()?;
+        let kind = kind.map(|kind| if self.names_them(&kind) { REMOVED.to_owned() } else { kind });
         self.db
             .prepare_cached(
-                "UPDATE events SET id = ?2, envelope = '', body = x'', fault = NULL, erased_at = coalesce(erased_at, ?3) WHERE seq = ?1",
+                "UPDATE events SET id = ?2, type = coalesce(?4, type), envelope = '', body = x'', fault = NULL,
+                                   erased_at = coalesce(erased_at, ?3) WHERE seq = ?1",
             )?
-            .execute(params![seq, REMOVED, self.now.0])
+            .execute(params![seq, REMOVED, self.now.0, kind])
             .map(drop)
     }
 
@@ -140,23 +153,28 @@ impl Erasure<'_> {
             .prepare_cached(
                 sql!("UPDATE sends SET destination = '', payload = '', reason = NULL, message_id = NULL, why = NULL, expires_at = NULL,
                                   key = NULL, about_at = NULL, once = NULL, once_window_ms = NULL, marketing = NULL, reached_at = NULL, guards = NULL,
-                                  changed_at = CASE WHEN state < " sent " THEN ?2 ELSE changed_at END,
-                                  state = CASE WHEN state < " sent " THEN ?3 ELSE state END, erased_at = ?2
+                                  changed_at = CASE WHEN state < " sent " OR state = " uncertain " THEN ?2 ELSE changed_at END,
+                                  state = CASE WHEN state < " sent " OR state = " uncertain " THEN ?3 ELSE state END, erased_at = ?2
                  WHERE id = ?1"),
             )?
             .execute(params![id, self.now.0, SendState::Cancelled])
             .map(drop)
     }
 
-    /// A send to somebody else that names the person keeps nothing of what it said. One that is still to go goes first.
+    /// A send to somebody else that names the person keeps nothing of what it said, except by what a repetition is known. One
+    /// that is still to go, or about which a person has to decide, comes to its end first.
     fn mention(&mut self, id: i64) -> Result<()> {
+        let mut key = self.db.prepare_cached("SELECT key FROM sends WHERE id = ?1")?;
+        let key: Option<Option<String>> = key.query_row([id], |row| row.get(0)).optional()?;
+        let key = key.flatten().filter(|key| !self.names_them(key));
         let cleared = self
             .db
             .prepare_cached(
-                sql!("UPDATE sends SET payload = '', reason = ?2, key = NULL, guards = NULL, message_id = NULL, erased_at = coalesce(erased_at, ?3)
-                 WHERE id = ?1 AND state >= " sent),
+                sql!("UPDATE sends SET payload = '', reason = ?2, key = CASE WHEN about_at > ?3 THEN ?4 END, guards = NULL,
+                                  message_id = NULL, erased_at = coalesce(erased_at, ?3)
+                 WHERE id = ?1 AND state >= " sent " AND state <> " uncertain),
             )?
-            .execute(params![id, REMOVED, self.now.0])?;
+            .execute(params![id, REMOVED, self.now.0, key])?;
         self.erased.others_waiting += u64::from(cleared == 0);
         Ok(())
     }

@@ -126,7 +126,7 @@ impl Inbox {
         Some(batch)
     }
 
-    /// LookupNotifiers the thread if it waits, once it can have the lock.
+    /// Wakes the thread if it waits, once it can have the lock.
     fn wake(&self, mut queues: MutexGuard<'_, Queues>) {
         let waits = std::mem::take(&mut queues.waits);
         drop(queues);

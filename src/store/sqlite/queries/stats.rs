@@ -14,7 +14,9 @@ use crate::store::sqlite::states::{SendState, sql};
 /// What there is now.
 pub fn levels(db: &Connection, now: Timestamp) -> Result<Levels> {
     let counts = db
-        .prepare_cached("SELECT account, campaign, state, count FROM send_counts")?
+        .prepare_cached(
+            "SELECT account, campaign, state, count FROM send_counts WHERE count <> 0 ORDER BY account, campaign",
+        )?
         .query_map([], |row| {
             Ok((
                 row.get("state")?,
@@ -40,10 +42,9 @@ pub fn levels(db: &Connection, now: Timestamp) -> Result<Levels> {
 
 /// States that people call the same are one count.
 fn joined(mut sends: Vec<SendCount>, next: SendCount) -> Vec<SendCount> {
-    let is_same = |known: &&mut SendCount| {
-        known.state == next.state && known.account == next.account && known.campaign == next.campaign
-    };
-    match sends.iter_mut().rev().find(is_same) {
+    // those of a campaign stand together
+    let is_of_campaign = |known: &&mut SendCount| known.campaign == next.campaign && known.account == next.account;
+    match sends.iter_mut().rev().take_while(is_of_campaign).find(|known| known.state == next.state) {
         Some(known) => known.count += next.count,
         None => sends.push(next),
     }
@@ -90,7 +91,9 @@ fn size(db: &Connection) -> Result<StoreSize> {
 /// What happened, by the hour.
 pub fn stats(db: &Connection, filter: &StatsFilter, most: usize) -> Result<Vec<Stat>> {
     let mut conditions = "hour >= ?1 AND hour < ?2".to_owned();
-    let mut bound: Vec<Bound> = vec![counts::hour_of(filter.since).into(), counts::hour_of(filter.until).into()];
+    // an hour that has begun is counted whole
+    let until = counts::hour_of(Timestamp(filter.until.0.saturating_sub(1))).saturating_add(1);
+    let mut bound: Vec<Bound> = vec![counts::hour_of(filter.since).into(), until.into()];
     let StatsFilter { route, rule, account, campaign, .. } = filter;
     for (column, value) in [("route", route), ("rule", rule), ("account", account), ("campaign", campaign)] {
         if let Some(value) = value {

@@ -212,10 +212,8 @@ pub fn count_event(db: &Connection, seq: i64, person: &Person, counts: &mut Eras
 
 /// Whether sends to other people came of an event.
 pub fn is_shared(db: &Connection, seq: i64, person: &Person) -> Result<bool> {
-    db.prepare_cached(
-        "SELECT 1 FROM sends INDEXED BY sends_of_event WHERE event = ?1 AND destination NOT IN ('', ?2) AND erased_at IS NULL",
-    )?
-    .exists(params![seq, person.number])
+    db.prepare_cached("SELECT 1 FROM sends INDEXED BY sends_of_event WHERE event = ?1 AND destination NOT IN ('', ?2)")?
+        .exists(params![seq, person.number])
 }
 
 fn suppressions(db: &Connection, person: &Person) -> Result<u64> {

@@ -10,10 +10,12 @@ pub enum Kind {
     Events,
     /// `sends.id`.
     Sends,
-    /// The first 7 bytes of `seen.fingerprint`, as a number.
+    /// The first 7 bytes of `dedup_keys.fingerprint`, as a number.
     DedupKeys,
     /// When the last pass was complete: wall clock, milliseconds since 1970, UTC.
     Pass,
+    /// Since when the wall clock is not believed, by the wall clock.
+    Doubt,
 }
 
 impl ToSql for Kind {
@@ -23,6 +25,7 @@ impl ToSql for Kind {
             Self::Sends => "sends",
             Self::DedupKeys => "dedup keys",
             Self::Pass => "pass",
+            Self::Doubt => "doubt",
         }))
     }
 }
@@ -37,6 +40,11 @@ pub fn write(db: &Connection, kind: Kind, upto: i64) -> Result<()> {
     db.prepare_cached("INSERT INTO sweeps (kind, upto) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET upto = ?2")?
         .execute(params![kind, upto])
         .map(drop)
+}
+
+/// It is forgotten.
+pub fn remove(db: &Connection, kind: Kind) -> Result<()> {
+    db.prepare_cached("DELETE FROM sweeps WHERE kind = ?1")?.execute([kind]).map(drop)
 }
 
 /// It is looked at again in the next pass.

@@ -33,11 +33,12 @@ pub fn walk(db: &Connection, request: &SweepRequest, removed: &mut Removed) -> R
     }
     let (mut upto, mut walk) = (from, if is_full(request, rows.len()) { Walk::GoesOn } else { Walk::Ended });
     for (seq, received_at) in rows {
-        if received_at > before.0 {
+        if received_at > before.0 && received_at <= request.now.0 {
             walk = Walk::Ended;
             break;
         }
-        if sweep(db, seq, newest, request.now, removed)? == NextStep::Postponed {
+        // one dated in the future, by a clock that was wrong then, must not keep all later ones from being looked at
+        if received_at > before.0 || sweep(db, seq, newest, request.now, removed)? == NextStep::Postponed {
             cursor::postpone(db, Kind::Events, seq)?;
         }
         upto = seq;

@@ -10,7 +10,7 @@ mod pages;
 mod rest;
 mod sends;
 
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, OptionalExtension as _, Result};
 
 use crate::clock::{Stopwatch, Timestamp};
 use crate::store::sweep::{Stage, SweepRequest, Swept};
@@ -23,8 +23,13 @@ pub fn sweep(db: &Connection, request: &SweepRequest) -> Result<Swept> {
     let removed = &mut swept.removed;
     let next = match request.stage {
         Stage::Begin => {
-            swept.last_pass = cursor::read(db, Kind::Pass)?.map(Timestamp);
+            swept.last_pass = last_pass(db)?;
+            swept.doubted_since = cursor::read(db, Kind::Doubt)?.map(Timestamp);
             Stage::PostponedEvents { after: 0 }
+        }
+        Stage::Doubt => {
+            cursor::write(db, Kind::Doubt, request.now.0)?;
+            return Ok(Swept { took: watch.elapsed(), ..swept });
         }
         Stage::PostponedEvents { after } => match events::again(db, request, after, removed)? {
             Some(after) => Stage::PostponedEvents { after },
@@ -60,10 +65,21 @@ pub fn sweep(db: &Connection, request: &SweepRequest) -> Result<Swept> {
         },
         Stage::End => {
             cursor::write(db, Kind::Pass, request.now.0)?;
+            cursor::remove(db, Kind::Doubt)?;
             return Ok(Swept { took: watch.elapsed(), ..swept });
         }
     };
     Ok(Swept { next: Some(next), took: watch.elapsed(), ..swept })
+}
+
+/// When the last pass was complete; before the first, when the newest event came, which says as much of the clock.
+fn last_pass(db: &Connection) -> Result<Option<Timestamp>> {
+    let newest = "SELECT received_at FROM events ORDER BY seq DESC LIMIT 1";
+    let last = match cursor::read(db, Kind::Pass)? {
+        None => db.prepare_cached(newest)?.query_row([], |row| row.get(0)).optional()?,
+        last => last,
+    };
+    Ok(last.map(Timestamp))
 }
 
 /// Whether there is more to walk through.

@@ -103,7 +103,8 @@ pub fn walk(db: &Connection, request: &SweepRequest, removed: &mut Removed) -> R
         .collect::<Result<_>>()?;
     let (mut upto, mut walk) = (from, if is_full(request, rows.len()) { Walk::GoesOn } else { Walk::Ended });
     for old in rows {
-        if old.created_at > times.before.0 {
+        // one dated in the future, by a clock that was wrong then, must not keep all later ones from being looked at
+        if old.created_at > times.before.0 && old.created_at <= times.now.0 {
             walk = Walk::Ended;
             break;
         }
@@ -157,7 +158,7 @@ fn erase(db: &Connection, old: &Old, now: Timestamp) -> Result<u64> {
         .prepare_cached(
             "UPDATE sends SET payload = '', destination = '', reason = NULL, message_id = NULL, guards = NULL, marketing = NULL,
                               key = CASE WHEN ?3 THEN key END, about_at = CASE WHEN ?3 THEN about_at END, erased_at = ?2
-             WHERE id = ?1 AND erased_at IS NULL",
+             WHERE id = ?1 AND (erased_at IS NULL OR destination <> '')",
         )?
         .execute(params![old.id, now.0, is_about_a_moment])?;
     if erased > 0 {
