@@ -19,6 +19,10 @@ const ROWS_PER_EVENT: u64 = 4;
 /// How long it is waited until retention has done something: its first pass begins a minute after the start.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// A relay that removes nothing is measured at the same age, and with as much of the file in memory: just after its start
+/// every key is read from the disk.
+const AGE: Duration = Duration::from_secs(65);
+
 /// The settings of a relay that removes nothing.
 const FOREVER: [(&str, &str); 2] =
     [("SERRI_RELAY__STORE__RETENTION__EVENTS", "forever"), ("SERRI_RELAY__STORE__RETENTION__SENDS", "forever")];
@@ -45,7 +49,12 @@ pub fn run(relay: &str, rest: &[&str]) {
     for (kind, what) in [("events", "erases and removes events"), ("sends", "removes sends")] {
         let (mut without, mut with, mut swept) = (Vec::new(), Vec::new(), 0.0);
         for round in 0..rounds {
-            without.push(loaded(load, round, || start_relay_with(relay, &store, &FOREVER)));
+            let grown = || {
+                let peer = start_relay_with(relay, &store, &FOREVER);
+                std::thread::sleep(AGE);
+                peer
+            };
+            without.push(loaded(load, round, grown));
             let moving = Cell::new((0.0, Instant::now()));
             let begin = || {
                 let peer = start_relay_with(relay, &store, &[]);
