@@ -42,7 +42,7 @@ CREATE TABLE changes (
 ) STRICT;
 CREATE INDEX changes_of_send ON changes (send);
 
--- Accounts and campaigns that stand still; ended ones are history.
+-- Accounts and campaigns on hold; ended ones are history.
 CREATE TABLE holds (
   id       INTEGER PRIMARY KEY,
   account  TEXT    NOT NULL,
