@@ -10,12 +10,12 @@ RUN mkdir -p src benches/load config \
     && cp src/main.rs benches/load/main.rs \
     && cp src/main.rs benches/mapping.rs \
     && touch src/lib.rs \
-    && cargo build --release --locked \
+    && cargo build --profile dist --locked \
     && rm -r src benches
 COPY src src
 COPY benches benches
 COPY config config
-RUN touch src/main.rs src/lib.rs && cargo build --release --locked
+RUN touch src/main.rs src/lib.rs && cargo build --profile dist --locked
 
 FROM debian:bookworm-slim
 # roots for TLS to Serri; the newest, since they expire
@@ -26,7 +26,7 @@ RUN apt-get update \
     && useradd --system --uid 10001 --create-home --home-dir /relay relay \
     && mkdir -p /relay/data \
     && chown relay /relay/data
-COPY --from=build /build/target/release/serri-relay /usr/local/bin/serri-relay
+COPY --from=build /build/target/dist/serri-relay /usr/local/bin/serri-relay
 WORKDIR /relay
 COPY config config
 USER 10001

@@ -6,6 +6,7 @@
 // what everything shares
 pub mod clock;
 pub mod hours;
+pub mod fold;
 pub mod phone;
 pub mod secret;
 pub mod mask;

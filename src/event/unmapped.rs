@@ -28,6 +28,11 @@ pub enum UnmappedReason {
     /// It is to be a phone number.
     #[error(transparent)]
     NoNumber(#[from] NoNumber),
+    /// It has no country code, and the event's country is none.
+    #[error(
+        "the number has no country code, and `{0}` is not the name of a country; write `default_country: IN`, or what says it"
+    )]
+    UnknownCountry(String),
     /// One event may not bring so much.
     #[error(
         "it makes more than the {sends} sends, of {bytes} bytes in all, that there is room for in one event (server.call_limit); none of them is made"

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::destination::Destination;
 use super::expression::Expression;
 use super::lint::Broken;
 use super::rule::{LocationRule, Rule, Tree};
@@ -147,9 +148,11 @@ impl Rule {
             account: account.to_owned(),
             when: c.expression(&["when"], spec.when.as_ref()),
             for_each: c.expression(&["for_each"], spec.for_each.as_ref()),
-            country: c.optional(&["default_country"], spec.default_country.as_ref().or(country)),
             campaign: c.template(&["campaignName"], &campaign),
-            destination: c.template(&["destination"], &spec.destination),
+            destination: Destination {
+                number: c.template(&["destination"], &spec.destination),
+                country: c.optional(&["default_country"], spec.default_country.as_ref().or(country)),
+            },
             user_name: c.template(&["userName"], &user_name),
             source: c.optional(&["source"], spec.source.as_ref()),
             media: spec.media.as_ref().map(|media| {
@@ -182,7 +185,7 @@ impl Rule {
             place.file.place_of(&["sends", &index].into_iter().chain(path.iter().copied()).collect::<Vec<_>>()).clone()
         };
         for (key, template) in
-            [("campaignName", &self.campaign), ("destination", &self.destination), ("userName", &self.user_name)]
+            [("campaignName", &self.campaign), ("destination", &self.destination.number), ("userName", &self.user_name)]
         {
             if matches!(template, Template::Fixed(text) if text::is_blank(text)) && diagnostics.is_empty() {
                 diagnostics.push(
@@ -190,7 +193,7 @@ impl Rule {
                 );
             }
         }
-        if let Some(Template::Fixed(country)) = &self.country
+        if let Some(Template::Fixed(country)) = &self.destination.country
             && !country.trim().is_empty()
             && let Err(error) = country.parse::<Country>()
         {

@@ -7,6 +7,7 @@ mod allowance;
 mod arguments;
 mod budget;
 mod compile;
+mod destination;
 pub mod expression;
 pub mod filters;
 pub mod lint;
@@ -109,6 +110,12 @@ impl Scope {
     /// How many steps the source's expressions may take for a call, if those of this one would have taken more.
     pub fn exceeded_steps(&self) -> Option<u64> {
         self.budget.exceeded_by_source()
+    }
+
+    /// The country that the event names, in its own words.
+    pub fn contact_country(&self) -> Option<String> {
+        let country = self.value.get_attr("contact").ok()?.get_attr("country").ok()?;
+        text::text_of(&country).filter(|country| !text::is_blank(country))
     }
 
     /// As templates take it.

@@ -5,6 +5,7 @@ use minijinja::value::ValueKind;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
+use super::destination::{Destination, Dialled};
 use super::expression::{EvalError, Expression};
 use super::send_options::{SendOptionRules, Subject, Unmet};
 use super::template::{Rendered, Template};
@@ -12,7 +13,7 @@ use super::version::version_of;
 use super::{Allowance, Scope, media, text};
 use crate::clock::Timestamp;
 use crate::event::{Content, NewSend, Unmapped, UnmappedReason};
-use crate::phone::{self, Country};
+use crate::phone::Country;
 use crate::serri::payload::{Location, Media, Payload};
 
 /// How long a payload may be, in bytes: 64 times what the text of a message may have.
@@ -25,9 +26,8 @@ pub struct Rule {
     pub(super) account: String,
     pub(super) when: Option<Expression>,
     pub(super) for_each: Option<Expression>,
-    pub(super) country: Option<Template>,
     pub(super) campaign: Template,
-    pub(super) destination: Template,
+    pub(super) destination: Destination,
     pub(super) user_name: Template,
     pub(super) source: Option<Template>,
     pub(super) media: Option<(Template, Option<Template>)>,
@@ -162,10 +162,12 @@ impl Rule {
     }
 
     fn content(&self, scope: &Scope, context: RuleContext) -> Result<Content, Unmapped> {
-        let country = self.country(scope, context.country)?;
+        let campaign_name = self.required("campaignName", &self.campaign, scope)?;
+        let dialled = self.destination.of(scope, context.country);
+        let Dialled { number, country } = dialled.map_err(|(key, reason)| self.unmapped(key, reason))?;
         let payload = Payload {
-            campaign_name: self.required("campaignName", &self.campaign, scope)?,
-            destination: self.destination(scope, country)?,
+            campaign_name,
+            destination: number,
             user_name: self.required("userName", &self.user_name, scope)?,
             source: self.optional("source", self.source.as_ref(), scope)?,
             media: self.media(scope)?,
@@ -201,17 +203,6 @@ impl Rule {
             Some(Ok(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text::is_blank(text))),
             Some(Err(error)) => Err(self.unmapped(key, error)),
         }
-    }
-
-    fn country(&self, scope: &Scope, of_account: Option<Country>) -> Result<Option<Country>, Unmapped> {
-        let country = self.optional("default_country", self.country.as_ref(), scope)?;
-        // a country that an event brings may be anything (`India`); then the account's is the better guess
-        Ok(country.and_then(|country| country.parse().ok()).or(of_account))
-    }
-
-    fn destination(&self, scope: &Scope, country: Option<Country>) -> Result<String, Unmapped> {
-        let number = self.required("destination", &self.destination, scope)?;
-        phone::normalise(&number, country).map_err(|error| self.unmapped("destination", error))
     }
 
     fn media(&self, scope: &Scope) -> Result<Option<Media>, Unmapped> {

@@ -2,12 +2,12 @@
 
 use super::Scope;
 use super::compile::{Compiler, RulePlace};
-use super::expression::{EvalError, Expression};
-use super::template::Template;
+use super::destination::{Destination, Dialled};
+use super::expression::Expression;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::route::{RuleSpec, SuppressSpec};
 use crate::event::{NewSend, Suppression, Unmapped, UnmappedReason};
-use crate::phone::{self, Country};
+use crate::phone::Country;
 
 /// Such a rule, ready to be applied.
 #[derive(Debug)]
@@ -15,8 +15,7 @@ pub struct SuppressRule {
     name: String,
     account: String,
     when: Option<Expression>,
-    number: Template,
-    country: Option<Template>,
+    destination: Destination,
     add: bool,
     version: i64,
 }
@@ -53,8 +52,10 @@ impl SuppressRule {
             name: spec.name.clone(),
             account: account.to_owned(),
             when: c.expression(&["when"], spec.when.as_ref()),
-            number: c.template(&["destination"], &spec.destination),
-            country: c.optional(&["default_country"], spec.default_country.as_ref().or(country)),
+            destination: Destination {
+                number: c.template(&["destination"], &spec.destination),
+                country: c.optional(&["default_country"], spec.default_country.as_ref().or(country)),
+            },
             add: suppress == SuppressSpec::Add,
             version: super::version::version_of(spec),
         };
@@ -80,16 +81,8 @@ impl SuppressRule {
                 Err(error) => return failed("when", error.into()),
             }
         }
-        let number = match self.number.text(scope) {
-            Ok(number) => number,
-            Err(error) => return failed("destination", error.into()),
-        };
-        let country = match self.country.as_ref().map(|country| country.text(scope)) {
-            Some(Err(error @ EvalError::Failed(_))) => return failed("default_country", error.into()),
-            country => country.and_then(Result::ok),
-        };
-        match phone::normalise(&number, country.and_then(|country| country.parse().ok()).or(of_account)) {
-            Ok(number) => Some(Ok(Suppression {
+        match self.destination.of(scope, of_account) {
+            Ok(Dialled { number, .. }) => Some(Ok(Suppression {
                 account: self.account.clone(),
                 number,
                 add: self.add,
@@ -97,7 +90,7 @@ impl SuppressRule {
                 reason: format!("rule `{}`", self.name),
                 since: None,
             })),
-            Err(error) => failed("destination", error.into()),
+            Err((key, reason)) => failed(key, reason),
         }
     }
 }

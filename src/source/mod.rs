@@ -180,7 +180,8 @@ impl SourceProfile {
 impl ContactRules {
     fn find(&self, scope: &Scope) -> Contact {
         let mut contact = Contact {
-            phone: first(&self.phone, scope),
+            // a space before a number may have been a plus: see `phone`
+            phone: found(&self.phone, scope).trim_end().to_owned(),
             name: first(&self.name, scope),
             first_name: first(&self.first_name, scope),
             last_name: first(&self.last_name, scope),
@@ -198,13 +199,17 @@ impl ContactRules {
 }
 
 fn first(expressions: &[Expression], scope: &Scope) -> String {
+    found(expressions, scope).trim().to_owned()
+}
+
+fn found(expressions: &[Expression], scope: &Scope) -> String {
     let found = expressions.iter().find_map(|expression| {
         let value = expression.eval(scope).ok()?;
         let text =
             if value.kind() == ValueKind::Map { composed_phone(&value) } else { written(&value, scope).ok().flatten() };
         text.filter(|text| !text::is_blank(text))
     });
-    found.map(|text| text.trim().to_owned()).unwrap_or_default()
+    found.unwrap_or_default()
 }
 
 /// Form builders send a number as `{"full": ...}` or in parts.

@@ -19,7 +19,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::Timestamp;
 use crate::config::interpolate::Variables;
@@ -47,8 +50,8 @@ const DEFAULT_FILTER: &str = "info";
 pub fn init(variables: &Variables, secrets: Secrets) -> Result<LinesGuard, String> {
     let is_terminal = std::io::stderr().is_terminal();
     let filter = variables.get("SERRI_RELAY_LOG").filter(|filter| !filter.is_empty()).unwrap_or(DEFAULT_FILTER);
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| format!("SERRI_RELAY_LOG: {error}; write a level, as info or debug"))?;
+    let filter: Targets =
+        filter.parse().map_err(|error| format!("SERRI_RELAY_LOG: {error}; write a level, as info or debug"))?;
     let human = match variables.get("SERRI_RELAY_LOG_FORMAT").unwrap_or("") {
         "" => is_terminal,
         "human" => true,
@@ -65,13 +68,13 @@ pub fn init(variables: &Variables, secrets: Secrets) -> Result<LinesGuard, Strin
     };
     lines.flush_before_panics();
     // a line that cannot be written (a full disk, a pipe that nobody reads) is lost; told on stderr too, it would panic
-    let builder = tracing_subscriber::fmt().log_internal_errors(false);
-    let builder = builder.with_env_filter(filter).with_writer(lines).with_target(false);
-    let builder = builder.fmt_fields(log::Fields(Arc::clone(&secrets)));
+    let layer = fmt::layer().log_internal_errors(false).with_writer(lines).with_target(false);
+    let layer = layer.fmt_fields(log::Fields(Arc::clone(&secrets)));
+    let subscriber = tracing_subscriber::registry().with(filter);
     let set = if human {
-        builder.with_ansi(is_terminal).try_init()
+        subscriber.with(layer.with_ansi(is_terminal)).try_init()
     } else {
-        builder.event_format(log::JsonLines(secrets)).try_init()
+        subscriber.with(layer.event_format(log::JsonLines(secrets))).try_init()
     };
     set.map_err(|error| error.to_string())?;
     Ok(guard)

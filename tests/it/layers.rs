@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("hours", &["clock"]),
-    ("phone", &[]),
+    ("fold", &[]),
+    ("phone", &["fold"]),
     ("secret", &[]),
     ("mask", &["secret"]),
     ("event", &["clock", "hours", "phone"]),

@@ -42,6 +42,45 @@ fn with(more: &str) -> String {
 }
 
 #[test]
+fn a_number_without_country_code_is_of_the_country_that_the_event_names() {
+    let to = |more: &str, event: &Value| {
+        let send = mapped(&with(more), event).remove(0);
+        send["destination"].as_str().or(send["error"].as_str()).unwrap_or_default().to_owned()
+    };
+    let of = |country: &str| json!({"phone": "(702) 234-5678", "country": country});
+    // the account's country is IN, where it would be a number, too
+    assert_eq!(to("", &json!({"phone": "(702) 234-5678"})), "+917022345678");
+    for country in ["US", "USA", "United States", "अमेरिका", "États-Unis", "+1", "us "] {
+        assert_eq!(to("", &of(country)), "+17022345678", "{country}");
+    }
+    // valid in the account's country and not in the event's: it is nobody's
+    for country in ["NO", "Norway", "Norwegen"] {
+        assert!(to("", &of(country)).contains("not a valid phone number of"), "{country}: {}", to("", &of(country)));
+    }
+    let unknown = to("", &of("Wonderland"));
+    assert!(unknown.contains("`Wonderland` is not the name of a country"), "{unknown}");
+    // a number in full has its country in itself; a rule's country goes before the event's, and an empty one does not count
+    assert_eq!(to("", &json!({"phone": "+917022345678", "country": "Wonderland"})), "+917022345678");
+    assert_eq!(to("default_country: IN", &of("US")), "+917022345678");
+    assert_eq!(to("default_country: '{{ event.home }}'", &of("US")), "+17022345678");
+    assert_eq!(to("default_country: '{{ event.country }}'", &of("Canada")), "+17022345678");
+    // a number that the rule says itself has nothing to do with whom the event is about
+    let own = mapped("campaignName: c\ndestination: 98123 45670\nuserName: Asha", &of("US"));
+    assert_eq!(own[0]["destination"], "+919812345670");
+}
+
+#[test]
+fn a_plus_that_a_form_did_not_escape_is_a_plus() {
+    let to = |phone: &str| {
+        mapped("campaignName: c\ndestination: '{{ contact.phone }}'\nuserName: A", &json!({"phone": phone}))
+    };
+    assert_eq!(to(" 4917112345678")[0]["destination"], "+4917112345678");
+    assert_eq!(to(" 9812345670")[0]["destination"], "+919812345670", "there is no such number with a plus");
+    let either = to(" 8215441234")[0]["error"].clone();
+    assert!(either.as_str().unwrap().contains("begins with a space, which was a plus"), "{either}");
+}
+
+#[test]
 fn every_field_of_serri_can_be_filled() {
     let rule = with(
         r#"

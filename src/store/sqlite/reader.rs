@@ -58,7 +58,16 @@ fn read<T>(
     })
 }
 
-impl SqliteStore {
+/// Shows a connection to whoever has a question.
+pub trait Look: Send + Sync + 'static {
+    /// What a question is answered.
+    fn read<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, StoreError>>;
+}
+
+impl Look for SqliteStore {
     fn read<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -74,7 +83,7 @@ impl SqliteStore {
     }
 }
 
-impl Archive for SqliteStore {
+impl<S: Look> Archive for S {
     fn sends(&self, filter: Filter) -> BoxFuture<'_, Result<Page<SendView>, StoreError>> {
         self.read(move |db| queries::sends(db, &filter))
     }

@@ -40,7 +40,7 @@ use senders::Senders;
 use serri::Serri;
 
 /// How many seeds a run tries, unless `SERRI_RELAY_SEEDS` says otherwise.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 2_000;
 
 /// A Monday; Serri's clock is the relay's.
 const START: Timestamp = Timestamp(1_798_416_000_000);

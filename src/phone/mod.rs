@@ -1,10 +1,14 @@
 //! Phone numbers as people type them, to E.164, and the countries they are dialled in, by Google's libphonenumber metadata.
 
-use std::fmt;
-use std::str::FromStr;
+mod country;
+mod damaged;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
 use thiserror::Error;
+
+use damaged::Once;
+
+pub use country::{Country, NoCountry};
 
 /// Countries in which a zero stands before a national number, and where libphonenumber's parser does no more than to take it
 /// off (ITU-T E.164; the metadata's `nationalPrefix`). A test compares.
@@ -35,56 +39,82 @@ const TRUNK_ZERO: [Region; 24] = [
     Region::ZA,
 ];
 
-/// A country that has phone numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Country(Region);
-
-/// The text does not name a country.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is not a country")]
-pub struct NoCountry(pub String);
-
-/// The text is not one valid number: neither of the country, if there is one, nor with a country code.
+/// Why a text is not the number of one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("it is not a valid phone number{}", .0.map(|country| format!(" of {country} or with a country code")).unwrap_or_default())]
-pub struct NoNumber(pub Option<Country>);
-
-impl Country {
-    /// Where nothing else is said.
-    pub const INDIA: Self = Self(Region::IN);
-}
-
-impl FromStr for Country {
-    type Err = NoCountry;
-
-    /// Takes the two letters of ISO 3166-1, as `IN` or `us`.
-    fn from_str(text: &str) -> Result<Self, NoCountry> {
-        let known = Region::from_str(text.trim()).ok();
-        let dialled = known.filter(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(*region).is_some());
-        dialled.map(Self).ok_or_else(|| NoCountry(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+pub enum NoNumber {
+    /// It is no valid number: neither of the country, if there is one, nor with a country code.
+    #[error("it is not a valid phone number{}", .0.map(|country| format!(" of {country} or with a country code")).unwrap_or_default())]
+    Invalid(Option<Country>),
+    /// A spreadsheet made `9.19812E+11` of it.
+    #[error(
+        "it was rounded, as spreadsheets do with long numbers, and its last digits are lost; let the column be text"
+    )]
+    Rounded,
+    /// It begins with a space that may have been a plus.
+    #[error(
+        "it begins with a space, which was a plus if a form was not escaped, and is a valid number with and without one; send the plus as %2B"
+    )]
+    PlusOrNot,
 }
 
 /// The number in E.164 (`+919812345670`).
 ///
-/// Numbers without country code are taken to be of `country`; without one they are refused.
+/// Numbers without country code are taken to be of `country`; without one they are refused. Of several numbers in one field
+/// it is the first of a mobile phone, or else the first. What was damaged on its way is put right where there is only one way to.
 ///
 /// # Errors
 ///
-/// [`NoNumber`] if the text is not one valid number.
+/// [`NoNumber`] if the text is not one valid number, or could be another.
 pub fn normalise(text: &str, country: Option<Country>) -> Result<String, NoNumber> {
-    let region = country.map(|Country(region)| region);
-    let is_valid = |number: &PhoneNumber| PHONE_NUMBER_UTIL.is_valid_number(number);
-    let parse = || PHONE_NUMBER_UTIL.parse(text, region).ok().filter(is_valid);
-    let dialled = || region.and_then(|region| dialled(text, region)?.find(is_valid));
-    let number = written_out(text).filter(is_valid).or_else(dialled).or_else(parse).ok_or(NoNumber(country))?;
-    Ok(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
+    if let Some(unescaped) = damaged::plus_as_space(text)
+        && let Some(with_plus) = quick(&unescaped, None)
+    {
+        return match read(text.trim(), country) {
+            Ok(without) if without != e164(&with_plus) => Err(NoNumber::PlusOrNot),
+            _ => Ok(e164(&with_plus)),
+        };
+    }
+    read(text.trim(), country)
+}
+
+fn read(text: &str, country: Option<Country>) -> Result<String, NoNumber> {
+    if let Some(number) = quick(text, country) {
+        return Ok(e164(&number));
+    }
+    let text = damaged::undamaged(text)?;
+    let parts = damaged::parts(&text);
+    let mut found = parts.iter().filter_map(|part| thorough(part, country));
+    let Some(first) = found.next() else { return Err(NoNumber::Invalid(country)) };
+    let is_mobile = |number: &PhoneNumber| {
+        let kind = PHONE_NUMBER_UTIL.get_number_type(number);
+        matches!(kind, PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile)
+    };
+    let number = if is_mobile(&first) { first } else { found.find(is_mobile).unwrap_or(first) };
+    Ok(e164(&number))
+}
+
+fn e164(number: &PhoneNumber) -> String {
+    PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164).into_owned()
+}
+
+fn is_valid(number: &PhoneNumber) -> bool {
+    PHONE_NUMBER_UTIL.is_valid_number(number)
+}
+
+/// A number in the two forms that most systems store.
+fn quick(text: &str, country: Option<Country>) -> Option<PhoneNumber> {
+    let dialled = || country.and_then(|Country(region)| dialled(text, region)?.find(is_valid));
+    written_out(text).filter(is_valid).or_else(dialled)
+}
+
+/// A number in any form.
+fn thorough(text: &str, country: Option<Country>) -> Option<PhoneNumber> {
+    let parse = |text: &str| PHONE_NUMBER_UTIL.parse(text, country.map(|Country(region)| region)).ok().filter(is_valid);
+    let once = || {
+        damaged::code_twice(text)
+            .find_map(|Once { code, text }| parse(&text).filter(|found| found.country_code == code))
+    };
+    quick(text, country).or_else(|| parse(text)).or_else(once)
 }
 
 /// A number in its two parts, as digits.
@@ -184,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_is_not_one_valid_number_is_refused() {
-        for given in ["", "-", "12345", "98765 43210, 98765 43211", "call me"] {
+        for given in ["", "-", "12345", "call me", "+1 800 FLOWERS", "98123CALL0"] {
             assert!(normalise(given, Some(Country::INDIA)).is_err(), "{given}");
         }
         let said = normalise("12345", Some(Country::INDIA)).expect_err("too short").to_string();
@@ -201,13 +231,5 @@ mod tests {
             assert_eq!((parts.country_code.as_str(), parts.national.as_str()), (code, national));
         }
         assert_eq!(parts("9812345670"), None);
-    }
-
-    #[test]
-    fn a_country_is_one_that_has_numbers() {
-        assert_eq!(" in ".parse::<Country>().map(|country| country.to_string()), Ok("IN".to_owned()));
-        for text in ["", "India", "XX", "001", "I"] {
-            assert_eq!(text.parse::<Country>(), Err(NoCountry(text.into())), "{text}");
-        }
     }
 }

@@ -1,0 +1,142 @@
+//! Countries as they are configured, in two letters, and as people, shops and CRMs name them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, Region};
+use thiserror::Error;
+
+use crate::fold::fold;
+
+/// Names in many languages; its head says where they are from.
+const COUNTRIES: &str = include_str!("countries.tsv");
+
+static NAMES: LazyLock<HashMap<String, Country>> = LazyLock::new(|| {
+    let lines = COUNTRIES.lines().filter_map(|line| line.split_once('\t'));
+    let known = lines.filter_map(|(code, names)| Some((code.parse::<Country>().ok()?, names)));
+    known.flat_map(|(country, names)| names.split('|').map(move |name| (fold(name), country))).collect()
+});
+
+/// A country that has phone numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Country(pub(super) Region);
+
+/// The text does not name a country.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is not a country")]
+pub struct NoCountry(pub String);
+
+impl Country {
+    /// Where nothing else is said.
+    pub const INDIA: Self = Self(Region::IN);
+
+    /// The country that a text names: `IN`, `IND`, `India`, `भारत`, `Inde`, `India (+91)`, `+91`; in capitals or not.
+    pub fn named(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let by_name = |text: &str| text.parse().ok().or_else(|| NAMES.get(&fold(text)).copied());
+        let before_brackets = || text.split_once('(').and_then(|(name, _)| by_name(name));
+        by_name(text).or_else(before_brackets).or_else(|| Self::dialled_by(text))
+    }
+
+    /// The country of a calling code: `+91`, `0091`, `91`; of several that share it, the main one.
+    fn dialled_by(text: &str) -> Option<Self> {
+        let code = text.trim_start_matches('+').trim_start_matches("00");
+        let code = code.parse().ok().filter(|_| code.len() <= 3)?;
+        PHONE_NUMBER_UTIL.get_region_for_country_code(code).map(Self)
+    }
+}
+
+impl FromStr for Country {
+    type Err = NoCountry;
+
+    /// Takes the two letters of ISO 3166-1, as `IN` or `us`.
+    fn from_str(text: &str) -> Result<Self, NoCountry> {
+        let known = Region::from_str(text.trim()).ok();
+        let dialled = known.filter(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(*region).is_some());
+        dialled.map(Self).ok_or_else(|| NoCountry(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_country_is_one_that_has_numbers() {
+        assert_eq!(" in ".parse::<Country>().map(|country| country.to_string()), Ok("IN".to_owned()));
+        for text in ["", "India", "XX", "001", "I"] {
+            assert_eq!(text.parse::<Country>(), Err(NoCountry(text.into())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_country_is_known_by_its_names() {
+        for (name, code) in [
+            ("IN", "IN"),
+            ("in", "IN"),
+            ("IND", "IN"),
+            (" India ", "IN"),
+            ("INDIA", "IN"),
+            ("भारत", "IN"),
+            ("Inde", "IN"),
+            ("الهند", "IN"),
+            ("India (+91)", "IN"),
+            ("+91", "IN"),
+            ("0091", "IN"),
+            ("91", "IN"),
+            ("Bharat", "IN"),
+            ("United States", "US"),
+            ("USA", "US"),
+            ("U.S.A.", "US"),
+            ("Estados Unidos", "US"),
+            ("+1", "US"),
+            ("Deutschland", "DE"),
+            ("UK", "GB"),
+            ("England", "GB"),
+            ("U.A.E", "AE"),
+            ("Emirats arabes unis", "AE"),
+            ("México", "MX"),
+            ("Mexico", "MX"),
+            ("Côte d’Ivoire", "CI"),
+            ("Ivory Coast", "CI"),
+            ("Türkiye", "TR"),
+            ("Turkey", "TR"),
+            ("Niger", "NE"),
+            ("Nigeria", "NG"),
+            ("Dominica", "DM"),
+            ("Dominican Republic", "DO"),
+            ("Indonesia", "ID"),
+            ("Brasil", "BR"),
+            ("Viet Nam", "VN"),
+            ("South Korea", "KR"),
+            ("Saudi Arabia", "SA"),
+        ] {
+            assert_eq!(Country::named(name).map(|country| country.to_string()).as_deref(), Some(code), "{name}");
+        }
+        for name in ["", "-", "N/A", "Wonderland", "the world", "12", "9812345670", "Pune", "1234"] {
+            assert_eq!(Country::named(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_name_is_that_of_two_countries() {
+        let mut seen: HashMap<String, &str> = HashMap::new();
+        for (code, names) in COUNTRIES.lines().filter_map(|line| line.split_once('\t')) {
+            assert!(code.parse::<Country>().is_ok(), "{code}");
+            for name in names.split('|') {
+                let folded = fold(name);
+                assert!(!folded.is_empty(), "{code}: {name}");
+                assert_eq!(*seen.entry(folded).or_insert(code), code, "{name}");
+            }
+        }
+        assert!(seen.len() > 3_000);
+    }
+}
