@@ -1,8 +1,59 @@
 //! People's names, as far as a machine may touch them.
 
-/// What may stand before a name.
-const TITLES: [&str; 14] =
-    ["mr", "mrs", "ms", "miss", "mx", "dr", "prof", "shri", "sri", "smt", "kum", "er", "adv", "ca"];
+use crate::fold::fold;
+use crate::phone::Country;
+
+/// What stands before a name and is none: honorifics, titles, abbreviations of names that nobody is called by (`Md.`), and
+/// what says that a business follows.
+const BEFORE_NAMES: [&str; 36] = [
+    "mr", "mrs", "ms", "miss", "mx", "master", "dr", "prof", "er", "adv", "ca", "ar", "capt", "col", "maj", "lt",
+    "sir", "madam", "shri", "shree", "sri", "shrimati", "smt", "kum", "kumari", "sau", "md", "mohd", "m/s", "messrs",
+    "sr", "sra", "srta", "mme", "herr", "frau",
+];
+
+/// Places that people write after their name and a comma. Countries are known, too.
+const PLACES: [&str; 40] = [
+    "agra",
+    "ahmedabad",
+    "amritsar",
+    "bangalore",
+    "bengaluru",
+    "bhopal",
+    "chandigarh",
+    "chennai",
+    "coimbatore",
+    "dehradun",
+    "delhi",
+    "dubai",
+    "goa",
+    "gurgaon",
+    "gurugram",
+    "guwahati",
+    "hyderabad",
+    "indore",
+    "jaipur",
+    "kanpur",
+    "kerala",
+    "kochi",
+    "kolkata",
+    "london",
+    "lucknow",
+    "ludhiana",
+    "maharashtra",
+    "mumbai",
+    "mysore",
+    "mysuru",
+    "nagpur",
+    "nashik",
+    "newdelhi",
+    "noida",
+    "patna",
+    "pune",
+    "rajkot",
+    "surat",
+    "thane",
+    "vadodara",
+];
 
 /// Capitals for words typed without, or all in them; words with capitals inside and other scripts are left alone.
 pub fn title_case(text: &str) -> String {
@@ -38,13 +89,29 @@ fn title_word(word: &str) -> String {
     out
 }
 
-/// The given name of a whole one: without titles, after the comma of `Rao, Asha`. Initials alone give the whole name.
+/// The given name of a whole one: without honorifics, after the comma of `Rao, Asha`, but not of `Asha Rao, Pune`. Empty if
+/// only an initial is left, or nothing.
 pub fn first_name(text: &str) -> &str {
-    let text = text.trim();
-    let text = text.split_once(',').map(|(_, given)| given.trim()).filter(|given| !given.is_empty()).unwrap_or(text);
-    let is_title = |word: &&str| TITLES.contains(&word.trim_end_matches('.').to_lowercase().as_str());
-    let word = text.split_whitespace().find(|word| !is_title(word)).unwrap_or(text);
-    if word.trim_end_matches('.').chars().count() < 2 { text } else { word }
+    let words = |text| str::split_whitespace(text).filter(|word| !is_before_a_name(word));
+    let given = match text.split_once(',') {
+        // a family name is one word; what follows several is a place, a degree or a company
+        Some((family, given)) if words(family).count() <= 1 && words(given).next().is_some() && !is_place(given) => {
+            given
+        }
+        Some((name, _)) => name,
+        None => text,
+    };
+    let first = words(given).next().unwrap_or("");
+    if first.chars().filter(|c| c.is_alphanumeric()).count() < 2 { "" } else { first }
+}
+
+fn is_before_a_name(word: &str) -> bool {
+    BEFORE_NAMES.contains(&word.trim_end_matches('.').to_lowercase().as_str())
+}
+
+fn is_place(text: &str) -> bool {
+    let place = text.split(',').next().unwrap_or("");
+    PLACES.contains(&fold(place).as_str()) || Country::named(place).is_some()
 }
 
 #[cfg(test)]
@@ -77,10 +144,34 @@ mod tests {
             ("Asha Rao", "Asha"),
             ("Ms Asha Rao", "Asha"),
             ("Rao, Asha", "Asha"),
-            ("A. K. Rao", "A. K. Rao"),
+            ("Rao, Asha K.", "Asha"),
+            ("Rao, Dr. Asha", "Asha"),
+            ("Smt. Asha Rao", "Asha"),
+            ("SHRI ASHOK RAO", "ASHOK"),
+            ("Md. Asif Khan", "Asif"),
+            ("Mohd Asif", "Asif"),
+            ("Dr Rao", "Rao"),
+            ("Prof. Dr. Asha Rao", "Asha"),
+            ("M/s Rao Textiles", "Rao"),
+            ("M/s. Rao Textiles Pvt Ltd", "Rao"),
+            ("Asha Rao, Pune", "Asha"),
+            ("Asha, Pune", "Asha"),
+            ("Asha, New Delhi, India", "Asha"),
+            ("Asha, India", "Asha"),
+            ("Asha Rao, MBA", "Asha"),
+            ("Rao,", "Rao"),
+            (", Asha", "Asha"),
+            ("A. K. Rao", ""),
+            ("A", ""),
+            ("A.", ""),
+            ("-", ""),
             ("आशा राव", "आशा"),
             ("", ""),
-            ("Dr.", "Dr."),
+            ("Dr.", ""),
+            ("José Álvarez", "José"),
+            ("राव, आशा", "आशा"),
+            ("محمد علي", "محمد"),
+            ("王小明", "王小明"),
         ] {
             assert_eq!(first_name(given), expected);
         }

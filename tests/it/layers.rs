@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("authenticate", &["clock", "secret", "mask", "config", "call", "body"]),
     ("decode", &["mask", "event", "config", "call", "body", "authenticate"]),
     ("serri", &["phone", "clock", "secret", "event", "listen", "outbound"]),
-    ("map", &["phone", "clock", "hours", "mask", "event", "config", "serri"]),
+    ("map", &["fold", "phone", "clock", "hours", "mask", "event", "config", "serri"]),
     ("source", &["secret", "mask", "event", "config", "outbound", "call", "handshake", "decode", "map"]),
     (
         "route",

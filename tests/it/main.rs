@@ -32,6 +32,7 @@ mod files;
 mod forget;
 mod holds;
 mod hostile;
+mod ids;
 mod intake;
 mod keys;
 mod layers;
