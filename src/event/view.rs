@@ -93,7 +93,8 @@ pub struct SendView {
     pub destination: String,
     /// Where it stands.
     pub state: State,
-    /// Why it waits: `due`, `retry`, `hold:account`, `hold:campaign`, `hours`, `delay`, `cap` or `once`.
+    /// Why it waits: `due`, `recipient` (another send to the same person goes first), `retry`, `hold:account`,
+    /// `hold:campaign`, `hours`, `delay`, `cap` or `once`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// Until when it waits.
@@ -142,7 +143,7 @@ pub struct SendStory {
     pub history: Vec<Step>,
 }
 
-/// Something that happened to a send.
+/// Something that happened to a send, or a call that was made to read the rest of an event.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
     /// When.
@@ -213,6 +214,12 @@ pub struct EventStory {
     /// How reading the rest of it stands, where there is a rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<String>,
+    /// Why the rest was not found, or not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookup_reason: Option<String>,
+    /// The calls that were made to read it, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lookup_attempts: Vec<Step>,
 }
 
 /// A hold in a list.

@@ -66,9 +66,19 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         }
         Command::Show { id } => {
             if let Some(event) = admin.json(Method::GET, &format!("/events/{}", step(id)), &[], Sent::Nothing)? {
-                for key in
-                    ["number", "id", "route", "source", "type", "received_at", "fault", "lookup", "erased_at", "body"]
-                {
+                for key in [
+                    "number",
+                    "id",
+                    "route",
+                    "source",
+                    "type",
+                    "received_at",
+                    "fault",
+                    "lookup",
+                    "lookup_reason",
+                    "erased_at",
+                    "body",
+                ] {
                     if field(&event, key) != "-" {
                         say(&format!("{key:<14}{}", field(&event, key)));
                     }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
 use super::filter::{self, Listing, Numbered, Where};
-use super::sends::{SEND, send};
+use super::sends::{self, SEND, send};
 use super::suppressions;
 use crate::clock::Timestamp;
 use crate::event::view::{EventStory, EventView, Filter, KeptWhole, Page, Rest, shown};
@@ -11,7 +11,8 @@ use crate::store::sqlite::origin::kept_event;
 use crate::store::sqlite::states::SendState;
 
 const EVENT: &str = "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault, e.erased_at,
-    (SELECT count(*) FROM sends s WHERE s.event = e.seq) AS sends, e.body, e.envelope, (SELECT l.state FROM lookups l WHERE l.event = e.seq) AS lookup FROM events e";
+    (SELECT count(*) FROM sends s WHERE s.event = e.seq) AS sends, e.body, e.envelope, l.state AS lookup, l.reason AS lookup_reason
+    FROM events e LEFT JOIN lookups l ON l.event = e.seq";
 
 fn event(row: &Row<'_>) -> Result<EventView> {
     Ok(EventView {
@@ -78,12 +79,17 @@ pub fn event_story(db: &Connection, name: &str) -> Result<Option<EventStory>> {
                 }
                 .to_owned()
             }),
+            lookup_reason: row.get("lookup_reason")?,
+            lookup_attempts: Vec::new(),
         })
     };
     let found = db.query_row(&format!("{EVENT} WHERE e.seq = ?1"), [number], read).optional()?;
     let Some(mut story) = found else { return Ok(None) };
     let mut made = db.prepare(&format!("{SEND} WHERE s.event = ?1 ORDER BY s.id"))?;
     story.made = made.query_map([number], send)?.collect::<Result<_>>()?;
+    let attempts =
+        "SELECT at, outcome, status, took_ms, reason, answer FROM lookup_attempts WHERE event = ?1 ORDER BY number";
+    story.lookup_attempts = sends::attempts(db, attempts, number)?.into_iter().map(|(_, step)| step).collect();
     story.suppressions = suppressions::changes(db, "event = ?1", number)?;
     Ok(Some(story))
 }

@@ -25,7 +25,8 @@ pub fn send(row: &Row<'_>) -> Result<SendView> {
             (Some("hold:account".into()), None)
         }
         (SendState::Ready | SendState::Blocked, Some(_)) => (Some("hold:campaign".into()), None),
-        (SendState::Ready | SendState::Blocked, None) => (Some("due".into()), None),
+        (SendState::Ready, None) => (Some("due".into()), None),
+        (SendState::Blocked, None) => (Some("recipient".into()), None),
         (SendState::Delayed, _) => (why, Some(due)),
         _ => (None, None),
     };
@@ -128,22 +129,11 @@ pub fn send_story(db: &Connection, id: SendId) -> Result<Option<SendStory>> {
     let Some((send, payload)) = found else { return Ok(None) };
     let made = (created_at(db, id)?, step_made(&send.created_at));
     let mut steps = vec![made];
-    let mut attempts =
-        db.prepare("SELECT at, outcome, status, took_ms, reason, answer FROM attempts WHERE send = ?1")?;
-    let attempt = |row: &Row<'_>| {
-        let at: i64 = row.get("at")?;
-        let step = Step {
-            at: shown(Timestamp(at)),
-            what: row.get("outcome")?,
-            status: row.get("status")?,
-            took_ms: row.get::<_, Option<i64>>("took_ms")?.and_then(|ms| u64::try_from(ms).ok()),
-            reason: filled(row.get("reason")?),
-            answer: filled(row.get("answer")?),
-            ..step_made("")
-        };
-        Ok((at, step))
-    };
-    steps.extend(attempts.query_map([id.0], attempt)?.collect::<Result<Vec<_>>>()?);
+    steps.extend(attempts(
+        db,
+        "SELECT at, outcome, status, took_ms, reason, answer FROM attempts WHERE send = ?1",
+        id.0,
+    )?);
     let mut changes = db.prepare("SELECT at, state, why, until, reason FROM changes WHERE send = ?1 ORDER BY rowid")?;
     let change = |row: &Row<'_>| {
         let at: i64 = row.get("at")?;
@@ -164,6 +154,24 @@ pub fn send_story(db: &Connection, id: SendId) -> Result<Option<SendStory>> {
     steps.sort_by_key(|(at, _)| *at);
     let payload = serde_json::from_str(&payload).unwrap_or_default();
     Ok(Some(SendStory { send, payload, history: steps.into_iter().map(|(_, step)| step).collect() }))
+}
+
+/// Calls that were made for a send or for a lookup, with their times.
+pub fn attempts(db: &Connection, sql: &str, of: i64) -> Result<Vec<(i64, Step)>> {
+    let attempt = |row: &Row<'_>| {
+        let at: i64 = row.get("at")?;
+        let step = Step {
+            at: shown(Timestamp(at)),
+            what: row.get("outcome")?,
+            status: row.get("status")?,
+            took_ms: row.get::<_, Option<i64>>("took_ms")?.and_then(|ms| u64::try_from(ms).ok()),
+            reason: filled(row.get("reason")?),
+            answer: filled(row.get("answer")?),
+            ..step_made("")
+        };
+        Ok((at, step))
+    };
+    db.prepare(sql)?.query_map([of], attempt)?.collect()
 }
 
 fn created_at(db: &Connection, id: SendId) -> Result<i64> {
