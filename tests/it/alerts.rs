@@ -11,27 +11,28 @@ use axum::routing::post;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
+use crate::asked::Ask as _;
 use crate::world::{ROUTE, Served, Setup, World, eventually, scripted, serve};
 
 /// What somebody was told.
 #[derive(Debug, Clone)]
-struct Heard {
+pub struct Heard {
     by: String,
     id: Option<String>,
     signature: Option<String>,
-    body: Value,
+    pub body: Value,
 }
 
 /// Those who want to know: some may refuse, some never answer.
 #[derive(Default)]
-struct Ops {
+pub struct Ops {
     heard: Mutex<Vec<Heard>>,
     refuse: Mutex<BTreeSet<&'static str>>,
     hang: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Ops {
-    async fn serve(self: &Arc<Self>) -> Served {
+    pub async fn serve(self: &Arc<Self>) -> Served {
         let ops = Arc::clone(self);
         let hear = move |Path(by): Path<String>, headers: HeaderMap, body: String| {
             let ops = Arc::clone(&ops);
@@ -50,11 +51,11 @@ impl Ops {
         serve(Router::new().route("/{by}", post(hear))).await
     }
 
-    fn by(&self, by: &str) -> Vec<Heard> {
+    pub fn by(&self, by: &str) -> Vec<Heard> {
         self.heard.lock().unwrap().iter().filter(|heard| heard.by == by).cloned().collect()
     }
 
-    fn kinds(&self, by: &str) -> Vec<String> {
+    pub fn kinds(&self, by: &str) -> Vec<String> {
         self.by(by).iter().map(|heard| heard.body["type"].as_str().unwrap_or("").to_owned()).collect()
     }
 }
@@ -207,7 +208,7 @@ async fn a_send_that_nobody_knows_about_is_told_with_what_to_do() {
     }
     eventually("it is told", async || ops.kinds("hook") == ["sends.uncertain"] && ops.by("slack").len() == 1).await;
     assert!(ops.by("slack")[0].body["text"].as_str().unwrap().contains("sends list --state uncertain"));
-    world.settles("SELECT count(*) FROM sends WHERE state = 12", "3").await;
+    world.until_sends("state=uncertain", 3).await;
     assert_eq!(ops.by("hook").len(), 1, "the others are gathered");
     world.stop().await;
 }

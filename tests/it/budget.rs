@@ -13,6 +13,7 @@ use serri_relay::map::lint::filter_names;
 use serri_relay::map::template::Template;
 use serri_relay::route::example::call_of;
 
+use crate::asked::{Ask as _, texts};
 use crate::world::{Setup, World, proven};
 
 /// Far more than any of it takes in a build for tests, and far less than it took before there was a budget.
@@ -174,10 +175,9 @@ async fn a_call_that_takes_too_many_steps_is_kept_and_its_events_can_be_replayed
     let world = World::start(Setup::new().route("r", &plans())).await;
     let (status, answer) = world.post("r", &leads(900).to_string()).await;
     assert_eq!((status, answer["events"].as_array().map(Vec::len)), (200, Some(900)), "{answer}");
-    let failed = "SELECT reason FROM sends JOIN events ON seq = event WHERE events.id = '899'";
-    let kept = world.query(failed);
+    let kept = texts(&world.sends_of("event=899").await, "reason");
     assert_eq!(kept.len(), 1, "one send says why");
-    assert!(kept[0][0].contains("more than 20 million steps together"), "{kept:?}");
+    assert!(kept[0].contains("more than 20 million steps together"), "{kept:?}");
     let (_, done) = world.admin("POST", "/events/replay", Some(json!({"ids": ["899"], "yes": true}))).await;
     assert_eq!(done["does"]["send"], 1, "{done}");
     world.stop().await;
@@ -347,11 +347,11 @@ async fn an_event_that_costs_too_much_is_kept_with_the_reason_and_answered_as_ke
     let world = World::start(Setup::new().route("hello", route)).await;
     let body = json!({"phone": "9812345670", "list": answers()}).to_string();
     for _ in 0..3 {
-        let (status, answer) = world.send(proven(&world.http, &world.url("hello"), body.clone())).await;
+        let (status, answer) = world.call(proven(&world.http, &world.url("hello"), body.clone())).await;
         assert_eq!(status, 200, "{answer}");
     }
-    let kept = world.query("SELECT reason FROM sends");
+    let kept = texts(&world.sends().await, "reason");
     assert_eq!(kept.len(), 3, "an event of which nothing came may come again");
-    assert!(kept[0][0].starts_with("rule `costly`, `templateParams[0]`: it takes more than"), "{kept:?}");
+    assert!(kept[0].starts_with("rule `costly`, `templateParams[0]`: it takes more than"), "{kept:?}");
     world.stop().await;
 }

@@ -20,7 +20,7 @@ use serri_relay::telemetry::Metrics;
 use tokio::sync::{Mutex, Notify};
 use tokio_util::task::TaskTracker;
 
-use crate::database::{execute, query};
+use crate::sqlite::{execute, query};
 use crate::world::{ROUTE, Served, Setup, serve};
 
 /// Counts the steps, and lets an event come before each of them.

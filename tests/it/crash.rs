@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::{lock, query};
+use crate::asked::{Ask as _, text};
 use crate::world::{PATIENCE, ROUTE, Setup, eventually, proven, scripted, serve};
 
 /// A relay in a process of its own.
@@ -86,7 +86,7 @@ impl Drop for Process {
 }
 
 /// A sandbox on a port of its own, for as long as the token is not cancelled.
-async fn sandbox(tasks: &mut JoinSet<()>, stop: &CancellationToken) -> (Sandbox, String) {
+pub async fn sandbox(tasks: &mut JoinSet<()>, stop: &CancellationToken) -> (Sandbox, String) {
     let sandbox = Sandbox::new(Clock::system());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}{PATH}", listener.local_addr().unwrap());
@@ -150,16 +150,16 @@ async fn killed_five_times_under_load_it_loses_nothing_and_doubles_only_what_was
     })
     .await;
     eventually("nothing is left to do", async || {
-        query(&setup.database(), "SELECT count(*) FROM sends WHERE state < 10") == [["0"]]
+        process.sends_of("state=waiting").await.is_empty() && process.sends_of("state=sending").await.is_empty()
     })
     .await;
-    let in_flight: BTreeSet<String> = query(
-        &setup.database(),
-        "SELECT destination FROM sends JOIN attempts ON send = sends.id WHERE outcome = 'uncertain'",
-    )
-    .into_iter()
-    .map(|row| row[0].clone())
-    .collect();
+    let mut in_flight = BTreeSet::new();
+    for send in process.sends().await.iter().filter(|send| send["attempts"].as_u64() > Some(1)) {
+        let story = process.send(usize::try_from(send["id"].as_u64().unwrap()).unwrap()).await;
+        if story["history"].as_array().unwrap().iter().any(|step| step["what"] == "uncertain") {
+            in_flight.insert(text(&send["destination"]));
+        }
+    }
     let doubled: Vec<String> = counts().into_iter().filter(|(_, count)| *count > 1).map(|(to, _)| to).collect();
     assert!(doubled.iter().all(|to| in_flight.contains(to)), "doubled, and not in flight: {doubled:?}");
     drop(process);
@@ -194,41 +194,7 @@ async fn a_signal_ends_it_in_order_and_with_zero() {
     }
     // what the first left, the second sends
     assert!(!sandbox.messages().is_empty());
-    assert_eq!(query(&setup.database(), "SELECT count(*) FROM sends WHERE state = 2"), [["0"]]);
-    stop.cancel();
-    tasks.shutdown().await;
-}
-
-#[tokio::test]
-async fn a_part_that_ends_ends_the_process_with_a_code_that_is_not_0() {
-    let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
-    let (_sandbox, endpoint) = sandbox(&mut tasks, &stop).await;
-    let setup = Setup::new().route("hello", ROUTE);
-    setup.write(&endpoint);
-    drop(Process::serve(&setup));
-    // the account has lost its key, and the store cannot say at the start that it had one
-    let other = lock(&setup.database());
-    let setup = Setup::in_dir(setup.dir).set("accounts.default.api_key=");
-    setup.write(&endpoint);
-    let mut process = Process::start(&mut serving(&setup));
-    other.release();
-    let mut code = None;
-    eventually("it ends", async || {
-        code = process.child.try_wait().unwrap();
-        code.is_some()
-    })
-    .await;
-    let log = || process.log.lock().unwrap().clone();
-    assert_eq!(code.unwrap().code(), Some(1), "{}", log());
-    eventually("it says why", async || log().contains("the deliverer ended by itself; everything was closed in order"))
-        .await;
-    assert!(log().contains("API key"), "{}", log());
-    let last: Vec<String> = log().lines().rev().take(2).map(str::to_owned).collect();
-    assert!(
-        last[0].starts_with("error: ") && last[1].contains("\"stopped\""),
-        "the log comes before the error: {last:?}"
-    );
-    assert!(!setup.dir.path().join("relay.db-wal").exists(), "the store was closed in order");
+    assert!(setup.store().sends_of("state=sending").await.is_empty());
     stop.cancel();
     tasks.shutdown().await;
 }
@@ -357,40 +323,13 @@ async fn a_disk_that_is_full_is_told_and_recovers_without_a_restart() {
     limit_files(&process, "unlimited");
     eventually("it takes webhooks again", async || post(accepted).await.0 == 200).await;
     eventually("readiness comes back", async || ready().await == 200).await;
-    assert_eq!(query(&setup.database(), "SELECT count(*) FROM events"), [[(accepted + 1).to_string()]]);
+    assert_eq!(process.events().await.len(), accepted + 1);
     // nobody has to be turned away before it is known
     limit_files(&process, "100000");
     eventually("readiness goes off before a webhook meets it", async || ready().await == 503).await;
     assert!(process.log.lock().unwrap().contains("the limit on the size of files"), "{}", process.log.lock().unwrap());
     limit_files(&process, "unlimited");
     eventually("readiness comes back", async || ready().await == 200).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_start_on_a_damaged_file_is_not_ready_and_says_what_to_do() {
-    let setup = Setup::new().route("hello", ROUTE).set("accounts.default.api_key=");
-    setup.write("http://127.0.0.1:9/");
-    let mut process = Process::serve(&setup);
-    let client = reqwest::Client::new();
-    for n in 0..40 {
-        let body = json!({"id": n.to_string(), "skip": true, "pad": "x".repeat(3_000)}).to_string();
-        let sent = proven(&client, &format!("{}/webhooks/hello", process.base), body).send().await.unwrap();
-        assert_eq!(sent.status(), 200);
-    }
-    process.signal("TERM");
-    eventually("it ends", async || process.child.try_wait().unwrap().is_some()).await;
-    let mut bytes = std::fs::read(setup.database()).unwrap();
-    // the first page and the schema are whole, and so is whatever is written by the way
-    let end = bytes.len() - 8 * 4_096;
-    bytes[end..end + 4 * 4_096].fill(0xA5);
-    std::fs::write(setup.database(), &bytes).unwrap();
-    let process = Process::serve(&setup);
-    let answer = client.get(format!("{}/readyz", process.base)).send().await.unwrap();
-    assert_eq!(answer.status(), 503);
-    let text = answer.text().await.unwrap();
-    assert!(text.contains("damaged") && text.contains("restore a backup"), "{text}");
-    let log = process.log.lock().unwrap().clone();
-    assert!(log.contains("the file is damaged") && log.contains("docs/OPERATIONS.md"), "{log}");
 }
 
 /// A relay that is stopped for longer than its calls may take, while their answers arrive.
@@ -427,9 +366,6 @@ async fn a_pause_longer_than_the_timeout_doubles_nothing() {
     process.signal("CONT");
     eventually("everybody is sent to", async || calls.lock().unwrap().iter().collect::<BTreeSet<_>>().len() == EVENTS)
         .await;
-    eventually("all of it is written down", async || {
-        query(&setup.database(), "SELECT count(*) FROM sends WHERE state = 10") == [[EVENTS.to_string()]]
-    })
-    .await;
+    eventually("all of it is written down", async || process.sends_of("state=sent").await.len() == EVENTS).await;
     assert_eq!(calls.lock().unwrap().len(), EVENTS, "each once");
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use serri_relay::serri::sandbox::PATH;
 use tokio::sync::Semaphore;
 
+use crate::asked::{Ask as _, millis, state, text, texts};
 use crate::world::{PATIENCE, ROUTE, Setup, World, eventually, ok, scripted};
 
 fn hello() -> Setup {
@@ -22,10 +23,9 @@ async fn post_to(world: &World, id: &str, campaign: &str, phone: &str) {
     assert_eq!(status, 200);
 }
 
-fn attempts(world: &World, send: usize) -> Vec<Vec<String>> {
-    world.query(&format!(
-        "SELECT outcome, coalesce(status, 0), reason FROM attempts WHERE send = {send} ORDER BY number"
-    ))
+/// What each call for a send came to.
+async fn outcomes(world: &World, send: usize) -> Vec<String> {
+    texts(&world.attempts(send).await, "what")
 }
 
 #[tokio::test]
@@ -44,43 +44,48 @@ async fn the_payload_arrives_with_the_key_and_the_answer_is_kept() {
     )
     .await;
     post_to(&world, "e1", "welcome", "9812345670").await;
-    world.settles("SELECT state FROM sends", "10").await;
+    world.until_sends("state=sent", 1).await;
     assert_eq!(
         *got.lock().unwrap(),
         json!({"apiKey": "key-of-the-test", "campaignName": "welcome", "destination": "+919812345670", "userName": "there", "templateParams": ["there"]})
     );
-    assert_eq!(world.query("SELECT message_id, attempts FROM sends"), [["m-1", "1"]]);
-    let kept = world.query("SELECT number, status, outcome, answer FROM attempts");
-    assert_eq!(kept, [["1", "200", "sent", r#"{"success":"true","submitted_message_id":"m-1"}"#]]);
+    let send = world.send(1).await;
+    assert_eq!((&send["message_id"], &send["attempts"]), (&json!("m-1"), &json!(1)));
+    let attempts = world.attempts(1).await;
+    assert_eq!(attempts.len(), 1);
+    assert_eq!((&attempts[0]["what"], &attempts[0]["status"]), (&json!("sent"), &json!(200)));
+    assert_eq!(attempts[0]["answer"], r#"{"success":"true","submitted_message_id":"m-1"}"#);
     world.stop().await;
 }
 
 #[tokio::test]
 async fn every_misbehaviour_of_the_sandbox_is_understood() {
+    let held = &["waiting due", "waiting hold:account", "waiting hold:campaign", "sending"][..];
+    let again = &["waiting retry", "waiting due", "sending"][..];
     // campaign, what the first attempt is, the state in which it then rests or waits
     let cases = [
-        ("sandbox_out_of_credits", "account", "402", &["0", "2"][..]),
-        ("sandbox_plan_lapsed", "account", "400", &["0", "2"]),
-        ("sandbox_bad_key", "account", "401", &["0", "2"]),
-        ("sandbox_missing", "campaign", "400", &["0", "2"]),
-        ("sandbox_not_live", "campaign", "400", &["0", "2"]),
-        ("sandbox_wrong_count", "campaign", "400", &["0", "2"]),
-        ("sandbox_invalid_number", "refused", "400", &["11"]),
-        ("sandbox_too_fast", "transient", "429", &["1", "2", "0", "10"]),
-        ("sandbox_down", "transient", "503", &["1", "2", "0"]),
-        ("sandbox_bad_gateway", "transient", "502", &["1", "2", "0"]),
-        ("sandbox_flaky", "transient", "503", &["10"]),
-        ("sandbox_hang", "uncertain", "0", &["12"]),
-        ("sandbox_reset", "uncertain", "0", &["12"]),
-        ("sandbox_error_in_200", "refused", "200", &["11"]),
-        ("sandbox_params_2", "campaign", "400", &["0", "2"]),
-        ("sandbox_not_found", "wrong_endpoint", "404", &["0", "2"]),
-        ("sandbox_web_page", "wrong_endpoint", "200", &["0", "2"]),
-        ("sandbox_redirect", "wrong_endpoint", "308", &["0", "2"]),
-        ("sandbox_silent", "wrong_endpoint", "204", &["0", "2"]),
-        ("sandbox_unconfirmed", "unconfirmed", "200", &["12"]),
-        ("sandbox_unknown", "unknown", "400", &["11"]),
-        ("sandbox_unknown_in_200", "unknown", "200", &["11"]),
+        ("sandbox_out_of_credits", "account", 402, held),
+        ("sandbox_plan_lapsed", "account", 400, held),
+        ("sandbox_bad_key", "account", 401, held),
+        ("sandbox_missing", "campaign", 400, held),
+        ("sandbox_not_live", "campaign", 400, held),
+        ("sandbox_wrong_count", "campaign", 400, held),
+        ("sandbox_invalid_number", "refused", 400, &["failed"]),
+        ("sandbox_too_fast", "transient", 429, &["waiting retry", "waiting due", "sending", "sent"]),
+        ("sandbox_down", "transient", 503, again),
+        ("sandbox_bad_gateway", "transient", 502, again),
+        ("sandbox_flaky", "transient", 503, &["sent"]),
+        ("sandbox_hang", "uncertain", 0, &["uncertain"]),
+        ("sandbox_reset", "uncertain", 0, &["uncertain"]),
+        ("sandbox_error_in_200", "refused", 200, &["failed"]),
+        ("sandbox_params_2", "campaign", 400, held),
+        ("sandbox_not_found", "wrong_endpoint", 404, held),
+        ("sandbox_web_page", "wrong_endpoint", 200, held),
+        ("sandbox_redirect", "wrong_endpoint", 308, held),
+        ("sandbox_silent", "wrong_endpoint", 204, held),
+        ("sandbox_unconfirmed", "unconfirmed", 200, &["uncertain"]),
+        ("sandbox_unknown", "unknown", 400, &["failed"]),
+        ("sandbox_unknown_in_200", "unknown", 200, &["failed"]),
     ];
     // an account each: one that is on hold or down must not hide what the others are
     let mut setup = hello().set("delivery.timeout=300ms");
@@ -95,17 +100,18 @@ async fn every_misbehaviour_of_the_sandbox_is_understood() {
     }
     for (index, (campaign, outcome, status, states)) in cases.iter().enumerate() {
         let send = index + 1;
-        eventually(&format!("{campaign} is attempted"), async || !attempts(&world, send).is_empty()).await;
-        let first = &attempts(&world, send)[0];
-        assert_eq!((first[0].as_str(), first[1].as_str()), (*outcome, *status), "{campaign}: {first:?}");
+        eventually(&format!("{campaign} is attempted"), async || !world.attempts(send).await.is_empty()).await;
+        let first = &world.attempts(send).await[0];
+        let answered = first.get("status").map_or(0, |status| status.as_u64().unwrap());
+        assert_eq!((&first["what"], answered), (&json!(outcome), *status), "{campaign}: {first}");
         eventually(&format!("{campaign} comes to rest in {states:?}"), async || {
-            states.contains(&world.query(&format!("SELECT state FROM sends WHERE id = {send}"))[0][0].as_str())
+            states.contains(&state(&world.send(send).await).as_str())
         })
         .await;
     }
     // the account's and the campaign's faults cost nobody's lead, however long they last
-    eventually("held sends are tried again", async || attempts(&world, 1).len() > 5).await;
-    assert_eq!(world.query("SELECT count(*) FROM sends WHERE state = 11"), [["4"]]);
+    eventually("held sends are tried again", async || world.attempts(1).await.len() > 5).await;
+    assert_eq!(world.sends_of("state=failed").await.len(), 4);
     world.stop().await;
 }
 
@@ -125,11 +131,8 @@ async fn a_failed_send_is_tried_again_until_it_is_taken() {
     });
     let world = World::start_against(hello(), serri).await;
     post_to(&world, "e1", "welcome", "9812345670").await;
-    world.settles("SELECT state FROM sends", "10").await;
-    assert_eq!(
-        attempts(&world, 1).iter().map(|row| row[0].as_str()).collect::<Vec<_>>(),
-        ["transient", "transient", "transient", "sent"]
-    );
+    world.until_sends("state=sent", 1).await;
+    assert_eq!(outcomes(&world, 1).await, ["transient", "transient", "transient", "sent"]);
     world.stop().await;
 }
 
@@ -138,8 +141,8 @@ async fn a_send_is_given_up_after_its_time() {
     let serri = scripted(async |_| http::StatusCode::SERVICE_UNAVAILABLE.into_response());
     let world = World::start_against(hello().set("delivery.retry.give_up_after=100ms"), serri).await;
     post_to(&world, "e1", "welcome", "9812345670").await;
-    world.settles("SELECT state FROM sends", "11").await;
-    assert!(world.query("SELECT reason FROM sends")[0][0].starts_with("given up after "));
+    world.until_sends("state=failed", 1).await;
+    assert!(text(&world.send(1).await["reason"]).starts_with("given up after "));
     world.stop().await;
 }
 
@@ -148,8 +151,9 @@ async fn retry_after_is_honoured() {
     let serri = scripted(async |_| (http::StatusCode::TOO_MANY_REQUESTS, [("retry-after", "3600")]).into_response());
     let world = World::start_against(hello().set("delivery.retry.max=2h"), serri).await;
     post_to(&world, "e1", "welcome", "9812345670").await;
-    world.settles("SELECT state FROM sends", "1").await;
-    let wait: i64 = world.query("SELECT due_at - changed_at FROM sends")[0][0].parse().unwrap();
+    world.until_state(1, "waiting retry").await;
+    let send = world.send(1).await;
+    let wait = millis(&send["until"]) - millis(&send["changed_at"]);
     assert!((3_600_000..=3_601_000).contains(&wait), "{wait}");
     world.stop().await;
 }
@@ -180,7 +184,7 @@ async fn a_person_never_has_two_calls_at_once_and_gets_them_in_order() {
     }
     eventually("both persons are being called", async || seen.lock().unwrap().1.len() == 2).await;
     gate.add_permits(1_000);
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "20").await;
+    world.until_sends("state=sent", 20).await;
     let (_, calls, twice) = seen.lock().unwrap().clone();
     assert!(!twice, "two calls at once to one person: {calls:?}");
     for person in ["+919812345670", "+919812345671"] {
@@ -195,12 +199,10 @@ async fn a_server_that_is_down_costs_nothing_but_time() {
     let setup = hello().set("accounts.default.endpoint=http://127.0.0.1:1/campaign/t1/api/v2");
     let world = World::start(setup).await;
     post_to(&world, "e1", "welcome", "9812345670").await;
-    eventually("it is tried again", async || attempts(&world, 1).len() > 2).await;
-    assert!(
-        attempts(&world, 1).iter().all(|row| row[0] == "transient" && row[2].starts_with("no connection")),
-        "{:?}",
-        attempts(&world, 1)
-    );
+    eventually("it is tried again", async || world.attempts(1).await.len() > 2).await;
+    let attempts = world.attempts(1).await;
+    let has_failed = |one: &Value| one["what"] == "transient" && text(&one["reason"]).starts_with("no connection");
+    assert!(attempts.iter().all(has_failed), "{attempts:?}");
     world.stop().await;
 }
 
@@ -209,8 +211,10 @@ async fn what_nobody_knows_can_be_held_for_a_person() {
     let setup = hello().set("delivery.on_uncertain=hold").set("delivery.timeout=100ms");
     let world = World::start(setup).await;
     post_to(&world, "e1", "sandbox_hang", "9812345670").await;
-    world.settles("SELECT state FROM sends", "12").await;
-    assert_eq!(attempts(&world, 1), [["uncertain", "0", "no answer in time"]]);
+    world.until_sends("state=uncertain", 1).await;
+    let attempts = world.attempts(1).await;
+    assert_eq!((attempts.len(), attempts[0].get("status")), (1, None));
+    assert_eq!((&attempts[0]["what"], &attempts[0]["reason"]), (&json!("uncertain"), &json!("no answer in time")));
     world.stop().await;
 }
 
@@ -229,7 +233,7 @@ async fn the_accounts_rate_is_kept() {
     let events: Vec<Value> =
         (0..60).map(|n| json!({"id": n.to_string(), "phone": format!("98123456{n:02}")})).collect();
     world.post("hello", &Value::from(events).to_string()).await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "60").await;
+    world.until_sends("state=sent", 60).await;
     let times = times.lock().unwrap().clone();
     let took = times[59].since(times[0]);
     // 60 sends at 50 a second, 5 of them at once: 1.1 s; late is not the fault of the rate
@@ -256,12 +260,11 @@ async fn a_stopping_relay_lets_calls_end_and_keeps_the_rest() {
         post_to(&world, &format!("e{n}"), "welcome", &format!("981234567{n}")).await;
     }
     eventually("a call is under way", async || started.load(Ordering::SeqCst) == 1).await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 2", "2").await;
+    world.until_sends("state=sending", 2).await;
     let stopping = world.stop();
     gate.add_permits(1);
     let setup = stopping.await;
-    let states = crate::database::query(&setup.database(), "SELECT state FROM sends ORDER BY id");
-    assert_eq!(states, [["10"], ["0"], ["0"]]);
+    assert_eq!(setup.store().states().await, ["sent", "waiting due", "waiting due"]);
     assert_eq!(started.load(Ordering::SeqCst), 1);
 }
 
@@ -270,7 +273,7 @@ async fn what_was_sent_in_the_sandbox_never_goes_to_serri() {
     let setup = hello().set("accounts.default.api_key=");
     let world = World::start(setup).await;
     post_to(&world, "e1", "sandbox_down", "9812345670").await;
-    eventually("the in-process sandbox is asked", async || !attempts(&world, 1).is_empty()).await;
+    eventually("the in-process sandbox is asked", async || !world.attempts(1).await.is_empty()).await;
     assert!(world.sandbox.messages().is_empty(), "the account's own endpoint is not");
     let Setup { dir, .. } = world.stop().await;
     // the same store, now with a key
@@ -278,8 +281,9 @@ async fn what_was_sent_in_the_sandbox_never_goes_to_serri() {
     post_to(&world, "e2", "welcome", "9812345670").await;
     let messages = world.delivered(1).await;
     assert_eq!((messages.len(), &messages[0]["campaignName"]), (1, &json!("welcome")));
-    let kept = world.query("SELECT account, state < 10 FROM sends ORDER BY id");
-    assert_eq!(kept[0], ["default (sandbox)", "1"]);
+    let kept = world.send(1).await;
+    assert_eq!(kept["account"], "default (sandbox)");
+    assert!(["waiting", "sending"].contains(&kept["state"].as_str().unwrap()), "{kept}");
     world.stop().await;
 }
 
@@ -315,10 +319,10 @@ async fn a_person_is_one_person_whatever_the_account() {
     post_to(&world, "e1", "welcome", "9812345670").await;
     eventually("the first is called", async || calls.load(Ordering::SeqCst) == 1).await;
     assert_eq!(world.post("other", &json!({"id": "e2", "phone": "9812345670"}).to_string()).await.0, 200);
-    world.settles("SELECT state FROM sends WHERE id = 2", "3").await;
+    world.until_state(2, "waiting recipient").await;
     assert_eq!(calls.load(Ordering::SeqCst), 1);
     gate.add_permits(10);
-    world.settles("SELECT state FROM sends WHERE id = 1", "10").await;
+    world.until_state(1, "sent").await;
     drop(world);
 }
 
@@ -359,5 +363,5 @@ async fn deliveries_go_on_while_the_threads_that_take_webhooks_are_busy() {
     go.send(()).unwrap();
     calls.recv_timeout(PATIENCE).expect("the second call comes, although this thread does nothing");
     go.send(()).unwrap();
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
+    world.until_sends("state=sent", 2).await;
 }

@@ -14,9 +14,9 @@ use serri_relay::route::profile_spec_of;
 use serri_relay::store::{Store, open};
 use tokio_util::sync::CancellationToken;
 
+use crate::asked::{Ask, text, texts};
 use crate::cli::relay;
 use crate::crash::Process;
-use crate::database::{execute, lock, query};
 use crate::parts::{delivery, ended};
 use crate::vendors::{TOKEN, Vendors};
 use crate::world::{Setup, World, eventually};
@@ -30,7 +30,7 @@ sends:
     templateParams: ["{{ contact.first_name }}"]
 "#;
 
-fn meta(base: &str) -> String {
+pub fn meta(base: &str) -> String {
     format!(
         "source: meta-leads\nsecret: s3cret-for-tests\nverify_token: a-token-to-verify\nenrich: {{ base: '{base}/meta', token: {TOKEN} }}\n{RULES}"
     )
@@ -44,7 +44,7 @@ fn bitrix(base: &str) -> String {
     format!("source: bitrix24\nsecret: s3cret-for-tests\nenrich: {{ base: '{base}/bitrix/{TOKEN}' }}\n{RULES}")
 }
 
-fn setup(name: &str, route: &str) -> Setup {
+pub fn setup(name: &str, route: &str) -> Setup {
     Setup::new()
         .route(name, route)
         .set("server.public_url=https://hooks.example.com")
@@ -53,7 +53,7 @@ fn setup(name: &str, route: &str) -> Setup {
 }
 
 /// A lead as the Graph API gives it.
-fn lead(phone: &str, name: &str) -> Value {
+pub fn lead(phone: &str, name: &str) -> Value {
     json!({"created_time": "2025-12-30T08:59:59+0000", "id": "1", "field_data": [
         {"name": "full_name", "values": [name]}, {"name": "phone_number", "values": [phone]}]})
 }
@@ -77,6 +77,18 @@ pub fn leads(ids: &[&str]) -> Value {
     json!({"object": "page", "entry": [{"id": "7", "time": 1_767_085_200, "changes": ids.iter().map(change).collect::<Vec<_>>()}]})
 }
 
+/// What each call for an event's lookup came to, with the status: `refused 404`.
+fn outcomes(event: &Value) -> Vec<String> {
+    let Some(attempts) = event["lookup_attempts"].as_array() else { return Vec::new() };
+    attempts.iter().map(|call| format!("{} {}", text(&call["what"]), text(&call["status"]))).collect()
+}
+
+/// Waits until an event's lookup is `found` or `failed`; gives the event.
+async fn looked_up(relay: &impl Ask, event: &str, end: &str) -> Value {
+    eventually(&format!("the lookup of {event} is {end}"), async || relay.event(event).await["lookup"] == end).await;
+    relay.event(event).await
+}
+
 #[tokio::test]
 async fn leads_of_meta_are_read_before_the_rules_are_applied() {
     let vendors = Vendors::default();
@@ -95,11 +107,12 @@ async fn leads_of_meta_are_read_before_the_rules_are_applied() {
     assert!(vendors.calls().contains(&format!("/meta/11?access_token={TOKEN}")), "{:?}", vendors.calls());
     // repeated by Meta: neither read nor sent again
     assert_eq!(post(&world.setup, &world.base, "fb", leads(&["11", "12"])).await.1["status"], "duplicate");
-    world.settles("SELECT count(*) FROM lookups WHERE state = 10 AND attempts = 1", "2").await;
-    assert_eq!(world.query("SELECT outcome, status FROM lookup_attempts"), vec![vec!["found", "200"]; 2]);
-    let whole = world.query("SELECT body FROM events ORDER BY seq");
-    assert!(whole[0][0].contains("field_data"), "{}", whole[0][0]);
-    assert!(whole[0][0].contains("12345678901234567890123"), "no digit is lost: {}", whole[0][0]);
+    for event in ["#1", "#2"] {
+        assert_eq!(outcomes(&looked_up(&world, event, "found").await), ["found 200"]);
+    }
+    let whole = text(&world.event("#1").await["body"]);
+    assert!(whole.contains("field_data"), "{whole}");
+    assert!(whole.contains("12345678901234567890123"), "no digit is lost: {whole}");
     let metrics = world.http.get(format!("{}/metrics", world.admin)).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains(r#"serri_relay_lookups_total{route="fb",outcome="found"} 2"#), "{metrics}");
     assert_eq!(vendors.calls().len(), 2);
@@ -119,22 +132,17 @@ async fn what_an_api_says_decides_what_waits_and_what_ends() {
     let world = World::start(quick).await;
     post(&world.setup, &world.base, "fb", leads(&["11"])).await;
     world.delivered(1).await;
-    let outcomes = world.query("SELECT outcome, status FROM lookup_attempts ORDER BY number");
-    assert_eq!(
-        outcomes.iter().map(|row| &*row[0]).collect::<Vec<_>>(),
-        ["account", "account", "account", "account", "found"]
-    );
+    let outcomes = texts(world.event("#1").await["lookup_attempts"].as_array().unwrap(), "what");
+    assert_eq!(outcomes, ["account", "account", "account", "account", "found"]);
     // what cannot be read ends at once, and the event is kept
     post(&world.setup, &world.base, "fb", leads(&["404"])).await;
-    world.settles("SELECT state FROM lookups WHERE event = 2", "11").await;
-    let reason = &world.query("SELECT reason FROM lookups WHERE event = 2")[0][0];
+    let reason = text(&looked_up(&world, "#2", "failed").await["lookup_reason"]);
     assert!(reason.starts_with("400: Unsupported get request."), "{reason}");
-    assert_eq!(world.query("SELECT count(*) FROM events"), [["2"]]);
+    assert_eq!(world.events().await.len(), 2);
     // what would pass is given up in the end
     vendors.fail(9, 503, None, &json!({}));
     post(&world.setup, &world.base, "fb", leads(&["12"])).await;
-    world.settles("SELECT state FROM lookups WHERE event = 3", "11").await;
-    let reason = &world.query("SELECT reason FROM lookups WHERE event = 3")[0][0];
+    let reason = text(&looked_up(&world, "#3", "failed").await["lookup_reason"]);
     assert!(reason.starts_with("given up after"), "{reason}");
     world.stop().await.assert_unseen(&[TOKEN]);
 }
@@ -156,16 +164,12 @@ async fn passing_faults_are_waited_out() {
     let event = json!([{"eventId": 1, "subscriptionId": 2, "portalId": 3, "occurredAt": 4, "subscriptionType": "contact.creation", "objectId": 70119}]);
     post(&world.setup, &world.base, "hs", event).await;
     // an answer without `properties` is HubSpot's word that there is nothing: it ends there
-    world.settles("SELECT state FROM lookups", "11").await;
-    let outcomes = world.query("SELECT outcome, status FROM lookup_attempts ORDER BY number");
-    assert_eq!(outcomes, [["transient", "429"], ["transient", "477"], ["transient", "502"], ["refused", "200"]]);
+    let first = looked_up(&world, "#1", "failed").await;
+    assert_eq!(outcomes(&first), ["transient 429", "transient 477", "transient 502", "refused 200"]);
     let other = json!([{"eventId": 2, "subscriptionId": 2, "portalId": 3, "occurredAt": 4, "subscriptionType": "contact.creation", "objectId": 70119}]);
     post(&world.setup, &world.base, "hs", other).await;
     assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
-    assert_eq!(
-        world.query("SELECT outcome, status FROM lookup_attempts WHERE event = 2"),
-        [["transient", "302"], ["found", "200"]]
-    );
+    assert_eq!(outcomes(&world.event("#2").await), ["transient 302", "found 200"]);
     let calls = vendors.calls();
     assert!(
         calls[0].starts_with("/hubspot/crm/v3/objects/contacts/70119?properties=phone%2Cmobilephone"),
@@ -189,8 +193,8 @@ async fn one_call_serves_the_events_of_one_record_and_none_that_came_later() {
     world.delivered(20).await;
     assert_eq!(vendors.calls().len(), 1, "one record, one call");
     // a deletion is looked up nowhere; it has no phone, and says so
-    let unmapped = world.query("SELECT reason FROM sends WHERE state = 11");
-    assert_eq!(unmapped, [["rule `welcome`, `destination`: `contact.phone` is not there, or empty"]]);
+    let unmapped = texts(&world.sends_of("state=failed").await, "reason");
+    assert_eq!(unmapped, ["rule `welcome`, `destination`: `contact.phone` is not there, or empty"]);
     // the number changes, and the event that says so is answered with the new one
     vendors.keep("5", contact("+919812345679"));
     post(&world.setup, &world.base, "hs", json!([change(100, "contact.propertyChange")])).await;
@@ -226,7 +230,9 @@ async fn a_hostile_id_stays_one_step_of_the_path() {
     let base = vendors.start().await;
     let world = World::start(setup("fb", &meta(&base))).await;
     post(&world.setup, &world.base, "fb", leads(&["../../hubspot/x?a=b#c", "..", "%2e%2e", ".\n.", "a\r\nb"])).await;
-    world.settles("SELECT count(*) FROM lookups WHERE state = 11", "5").await;
+    for event in 1..=5 {
+        looked_up(&world, &format!("#{event}"), "failed").await;
+    }
     let mut calls = vendors.calls();
     calls.sort();
     assert_eq!(
@@ -262,8 +268,8 @@ async fn killed_in_the_middle_of_a_lookup_it_reads_again_and_sends_once() {
     vendors.fail(1, 401, None, &json!({"error": {"message": "expired", "code": 190}}));
     let process = Process::serve(&setup);
     assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
-    eventually("it is settled", async || query(&setup.database(), "SELECT state FROM lookups") == [["10"]]).await;
-    assert_eq!(query(&setup.database(), "SELECT count(*) FROM sends"), [["1"]]);
+    looked_up(&process, "#1", "found").await;
+    assert_eq!((process.events().await.len(), process.sends().await.len()), (1, 1));
     let log = process.log.lock().unwrap().clone();
     assert!(log.contains("put a new token into the route's `enrich`"), "{log}");
     assert!(log.contains("lookup attempted") && !log.contains(TOKEN) && !log.contains("9812345670"), "{log}");
@@ -279,7 +285,7 @@ async fn what_waits_for_a_lookup_survives_that_the_route_looks_nothing_up_any_mo
     let world = World::start(setup("hs", &hubspot(&base))).await;
     let event = json!([{"eventId": 1, "subscriptionId": 2, "portalId": 3, "occurredAt": 4, "subscriptionType": "contact.propertyChange", "propertyName": "phone", "propertyValue": "+919812345670", "objectId": 5}]);
     post(&world.setup, &world.base, "hs", event).await;
-    world.settles("SELECT attempts > 0 FROM lookups", "1").await;
+    eventually("it is asked for", async || !outcomes(&world.event("#1").await).is_empty()).await;
     let Setup { dir, .. } = world.stop().await;
     let plain = "source: hubspot\nsecret: s3cret-for-tests\nsends:\n  - { name: welcome, campaignName: c, destination: '{{ contact.phone }}', userName: there }\n";
     let again = Setup::in_dir(dir).route("hs", plain).set("server.public_url=https://hooks.example.com");
@@ -338,29 +344,8 @@ async fn nothing_is_asked_with_a_token_that_was_never_put_in() {
     let route = meta(&base).replace(TOKEN, "not-set-yet");
     let world = World::start(setup("fb", &route).set("delivery.retry.max=1h").set("delivery.retry.initial=1h")).await;
     post(&world.setup, &world.base, "fb", leads(&["11"])).await;
-    world.settles("SELECT outcome FROM lookup_attempts", "account").await;
+    eventually("it is known why", async || outcomes(&world.event("#1").await) == ["account "]).await;
     assert_eq!(vendors.calls(), Vec::<String>::new());
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn a_store_that_is_busy_for_a_while_costs_no_lookup() {
-    let vendors = Vendors::default();
-    let base = vendors.start().await;
-    vendors.keep("11", lead("+919812345670", "Asha"));
-    vendors.fail(1, 429, Some("0"), &json!({}));
-    let world = World::start(setup("fb", &meta(&base))).await;
-    post(&world.setup, &world.base, "fb", leads(&["11"])).await;
-    let other = lock(&world.setup.database());
-    eventually("the relay notices", async || {
-        let ready = world.http.get(format!("{}/readyz", world.base)).send().await.unwrap();
-        ready.status() == 503
-    })
-    .await;
-    other.release();
-    assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
-    world.settles("SELECT state FROM lookups", "10").await;
-    assert_eq!(world.query("SELECT count(*) FROM sends"), [["1"]]);
     world.stop().await;
 }
 
@@ -480,28 +465,16 @@ async fn lookups_that_wait_do_not_keep_new_ones_from_their_turn() {
     let held: Vec<String> = (0..40).map(|n| format!("held-{n}")).collect();
     *vendors.refused.lock().unwrap() = Some("/meta/held".to_owned());
     post(&world.setup, &world.base, "fb", leads(&held.iter().map(String::as_str).collect::<Vec<_>>())).await;
-    world.settles("SELECT count(*) FROM lookups WHERE attempts > 0", "40").await;
+    for event in 1..=40 {
+        let event = format!("#{event}");
+        eventually("it is tried", async || !outcomes(&world.event(&event).await).is_empty()).await;
+    }
     post(&world.setup, &world.base, "fb", leads(&["new"])).await;
     assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
     // and the new ones do not keep those: the permission is given
     *vendors.refused.lock().unwrap() = None;
     held.iter().for_each(|id| vendors.keep(id, lead("+919812345671", "Ravi")));
     world.delivered(41).await;
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn the_time_that_a_token_was_refused_is_not_counted() {
-    let vendors = Vendors::default();
-    let base = vendors.start().await;
-    vendors.keep("11", lead("+919812345670", "Asha"));
-    let world = World::start(setup("fb", &meta(&base)).set("delivery.retry.give_up_after=1h")).await;
-    vendors.fail(3, 401, None, &json!({"error": {"code": 190}}));
-    vendors.fail(1, 503, None, &json!({}));
-    post(&world.setup, &world.base, "fb", leads(&["11"])).await;
-    world.delivered(1).await;
-    let rows = world.query("SELECT retrying_since > received_at, attempts FROM lookups JOIN events ON seq = event");
-    assert_eq!(rows, [["1", "5"]]);
     world.stop().await;
 }
 
@@ -528,7 +501,7 @@ async fn what_is_read_is_taken_as_it_is_and_what_proves_the_caller_is_kept_nowhe
         &json!({"error": {"message": format!("no {odd}: ?access_token={spelled}"), "code": 190}}),
     );
     post(&world.setup, &world.base, "fb", leads(&["11"])).await;
-    world.settles("SELECT count(*) > 0 FROM lookup_attempts WHERE outcome = 'account'", "1").await;
+    eventually("it is refused", async || outcomes(&world.event("#2").await).contains(&"account 401".into())).await;
     world.stop().await.assert_unseen(&[odd, spelled]);
 }
 
@@ -539,14 +512,14 @@ async fn an_event_that_came_to_nothing_after_its_lookup_counts_when_it_is_repeat
     vendors.keep("11", json!({"id": "11", "field_data": [{"name": "full_name", "values": ["Asha"]}]}));
     let world = World::start(setup("fb", &meta(&base))).await;
     post(&world.setup, &world.base, "fb", leads(&["11"])).await;
-    world.settles("SELECT state FROM lookups", "10").await;
+    looked_up(&world, "#1", "found").await;
     vendors.keep("11", lead("+919812345670", "Asha"));
     assert_eq!(post(&world.setup, &world.base, "fb", leads(&["11"])).await.1["status"], "accepted");
     world.delivered(1).await;
     // an answer that says of itself that it is none
     vendors.fail(1, 200, None, &json!({"error": {"message": "odd", "code": 100}}));
     post(&world.setup, &world.base, "fb", leads(&["12"])).await;
-    world.settles("SELECT state FROM lookups WHERE event = 3", "11").await;
+    looked_up(&world, "#3", "failed").await;
     world.stop().await;
 }
 
@@ -559,8 +532,9 @@ async fn a_server_that_hangs_is_not_asked_for_one_record_again_and_again() {
     let world = World::start(quick.set("delivery.timeout=200ms")).await;
     let events: Vec<Value> = (0..40).map(|id| contact_event(id, 7)[0].clone()).collect();
     post(&world.setup, &world.base, "hs", Value::Array(events)).await;
-    world.settles("SELECT count(*) >= 40 FROM lookup_attempts", "1").await;
-    let attempts: usize = world.query("SELECT count(*) FROM lookup_attempts")[0][0].parse().unwrap();
+    let attempted = async || world.whole_events().await.iter().map(|event| outcomes(event).len()).sum::<usize>();
+    eventually("forty attempts are over", async || attempted().await >= 40).await;
+    let attempts = attempted().await;
     assert!(vendors.calls().len() * 3 < attempts, "{} calls for {attempts} attempts", vendors.calls().len());
     // and when it answers again, all of them have it
     *vendors.hanging.lock().unwrap() = None;
@@ -586,49 +560,13 @@ async fn half_a_token_is_a_token_and_an_empty_error_is_none() {
 }
 
 #[tokio::test]
-async fn a_lookup_that_cannot_be_written_fails_alone_and_stops_neither_its_route_nor_the_shutdown() {
-    let vendors = Vendors::default();
-    let base = vendors.start().await;
-    (11..20).for_each(|id| vendors.keep(&id.to_string(), lead(&format!("+9198123456{id}"), "Asha Rao")));
-    let world = World::start(setup("fb", &meta(&base))).await;
-    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON lookup_attempts WHEN NEW.event = 1 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
-    execute(&world.setup.database(), refuse);
-    post(&world.setup, &world.base, "fb", leads(&["11", "12"])).await;
-    world.settles("SELECT state FROM lookups WHERE event = 1", "11").await;
-    assert!(world.query("SELECT reason FROM lookups WHERE event = 1")[0][0].contains("unlucky"));
-    // the one that came with it, and those that come later
-    post(&world.setup, &world.base, "fb", leads(&["13", "14", "15", "16", "17", "18", "19"])).await;
-    world.delivered(8).await;
-    // what it left out is read when somebody asks for it
-    execute(&world.setup.database(), "DROP TRIGGER refuse");
-    let (_, answer) = world.admin("POST", "/events/replay", Some(json!({"ids": ["#1"], "yes": true}))).await;
-    assert_eq!(answer["replayed"], 1, "{answer}");
-    world.delivered(9).await;
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn a_lookup_of_which_nothing_can_be_written_is_left_to_its_lease() {
-    let vendors = Vendors::default();
-    let base = vendors.start().await;
-    ["11", "12"].iter().for_each(|id| vendors.keep(id, lead(&format!("+9198123456{id}"), "Asha Rao")));
-    let world = World::start(setup("fb", &meta(&base))).await;
-    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE OF attempts ON lookups WHEN NEW.event = 1 BEGIN SELECT RAISE(ABORT, 'unlucky'); END";
-    execute(&world.setup.database(), refuse);
-    post(&world.setup, &world.base, "fb", leads(&["11", "12"])).await;
-    world.delivered(1).await;
-    assert_eq!(world.query("SELECT state FROM lookups WHERE event = 1"), [["2"]]);
-    world.stop().await;
-}
-
-#[tokio::test]
 async fn lookups_end_with_a_store_that_was_closed_before_them() {
     let vendors = Vendors::default();
     let base = vendors.start().await;
     *vendors.hanging.lock().unwrap() = Some("/meta".to_owned());
     let world = World::start(setup("fb", &meta(&base)).set("delivery.timeout=200ms")).await;
     post(&world.setup, &world.base, "fb", leads(&["11"])).await;
-    world.settles("SELECT count(*) > 0 FROM lookup_attempts", "1").await;
+    eventually("one attempt is over", async || !outcomes(&world.event("#1").await).is_empty()).await;
     let setup = world.stop().await;
     let store = open(&format!("sqlite:{}", setup.database().display())).unwrap();
     let (clock, stop, before) = (Clock::system(), CancellationToken::new(), vendors.calls().len());

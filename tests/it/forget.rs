@@ -12,9 +12,10 @@ use serri_relay::event::{BY_HAND, NextStep, Suppression};
 use serri_relay::store::{Engine, Report, Upkeep};
 use tokio::sync::Notify;
 
-use crate::database::query;
+use crate::asked::{Ask, text, texts};
 use crate::enrich;
 use crate::operate::command;
+use crate::sqlite::query;
 use crate::store::{claim, event, open, sent, settlement, store};
 use crate::vendors::{TOKEN, Vendors};
 use crate::world::{Setup, World, assert_unseen, ok, scripted};
@@ -158,8 +159,8 @@ async fn kept(release: Arc<Notify>) -> (World, Vendors) {
     }
     let people = json!([{"phone": "9812345670", "name": "Zzyzx"}, {"phone": "9812345671", "name": "Ira"}]);
     post(&world, json!({"id": "both", "type": "gifts", "people": people})).await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "4").await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 11", "2").await;
+    world.until_sends("state=sent", 4).await;
+    world.until_sends("state=failed", 2).await;
     // what is said of a person by hand
     let hold = json!({"account": "default", "campaign": "held", "reason": "Mrs Rao, 98123 45670, complained"});
     assert_eq!(world.admin("POST", "/holds", Some(hold)).await.0, 200);
@@ -170,7 +171,7 @@ async fn kept(release: Arc<Notify>) -> (World, Vendors) {
     post(&world, asha("nothing", "other", json!({"phone": 9_812_345_670_u64}))).await;
     assert_eq!(world.post("shop", r#"{"id":"x","name":"Zzyzx","phone":"+91 98123 45670""#).await.0, 400);
     post(&world, asha("slow", "lead", json!({"campaign": "slow"}))).await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 2", "1").await;
+    world.until_sends("state=sending", 1).await;
     post(&world, asha("left", "leave", json!({}))).await;
     (world, vendors)
 }
@@ -214,8 +215,8 @@ async fn a_person_is_gone_from_every_table_and_from_the_bytes_of_the_files_and_o
     assert_gone(&world);
     let world = world.restart().await;
     post(&world, asha("new", "lead", json!({}))).await;
-    world.settles("SELECT state FROM sends WHERE destination = '+919812345670'", "14").await;
-    let reason = &world.query("SELECT reason FROM sends WHERE state = 14")[0][0];
+    world.until_sends("number=+919812345670&state=suppressed", 1).await;
+    let reason = text(&world.sends_of("number=+919812345670&state=suppressed").await[0]["reason"]);
     assert!(reason.contains("the number was erased on 20") && reason.contains("kept as a hash"), "{reason}");
     forget(&world, "+919812345670").await;
     assert_gone(&world);
@@ -226,8 +227,9 @@ async fn a_person_is_gone_from_every_table_and_from_the_bytes_of_the_files_and_o
 async fn what_stays_of_an_event_says_that_it_was_erased_and_is_not_replayed() {
     let (world, _vendors) = kept(Arc::default()).await;
     forget(&world, "9812345670").await;
-    let shared = world.query("SELECT seq FROM events WHERE type = 'gifts'")[0][0].clone();
-    let (_, told) = world.admin("GET", &format!("/events/%23{shared}"), None).await;
+    let events = world.events().await;
+    let shared = text(&events.iter().find(|event| event["type"] == "gifts").unwrap()["number"]);
+    let told = world.event(&format!("#{shared}")).await;
     assert!(told["erased_at"].is_string() && told["id"] == "erased" && told["body"] == "", "{told}");
     assert_eq!(told["made"].as_array().unwrap().len(), 1, "the other person's message");
     let gift = json!({"filter": {"campaign": "gift"}, "again": true, "yes": true});
@@ -263,7 +265,7 @@ async fn a_number_is_erased_however_it_was_spelled() {
     }
     let told = forget(&world, "tel:+91 98123 45670").await;
     assert_eq!(told["counts"]["events"], spelled.len());
-    assert_eq!(world.query("SELECT count(*) FROM events"), [["3"]], "longer numbers, and others, are somebody else's");
+    assert_eq!(world.events().await.len(), 3, "longer numbers, and others, are somebody else's");
     world.setup.assert_unseen(&["Zzyzx"]);
     world.stop().await;
 }
@@ -283,7 +285,7 @@ async fn the_command_tells_first_and_lists_erasures_without_saying_of_whom() {
         "nothing is kept about +919812345670\nnothing was changed: add --yes to do it; it cannot be undone\n"
     );
     post(&world, asha("sent", "lead", json!({}))).await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "1").await;
+    world.until_sends("state=sent", 1).await;
     run(&["suppress", "add", "98123 45670", "--reason", "Zzyzx left"]);
     let told = run(&["forget", "098123 45670"]);
     assert!(told.contains("+919812345670: 1 event(s), 1 send(s), 1 attempt(s), 0 lookup(s) would be erased"), "{told}");
@@ -328,19 +330,19 @@ async fn a_waiting_message_to_somebody_else_that_names_the_person_goes_first() {
         post(&world, ira(id, "lead", json!({"campaign": campaign, "agent": "call 98123 45670"}))).await;
     }
     world.delivered(1).await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "1").await;
+    world.until_sends("state=sent", 1).await;
     assert_eq!(forget(&world, "9812345670").await["counts"]["others_waiting"], 1);
     world.admin("POST", "/holds/lift", Some(hold)).await;
     assert_eq!(world.delivered(2).await[1]["userName"], "call 98123 45670");
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
+    world.until_sends("state=sent", 2).await;
     assert_eq!(forget(&world, "9812345670").await["counts"]["others_waiting"], 0);
     assert_gone(&world);
-    assert_eq!(world.query("SELECT count(*) FROM sends WHERE destination = '+919812345671'"), [["2"]]);
-    assert_eq!(world.query("SELECT count(*) FROM events WHERE id = 'erased'"), [["2"]], "they still came of something");
+    assert_eq!(world.sends_of("number=+919812345671").await.len(), 2);
+    assert_eq!(world.list("events", "event=erased").await.len(), 2, "they still came of something");
     // whoever got them can be erased as well
     let counts = forget(&world, "9812345671").await["counts"].clone();
     assert_eq!((&counts["sends"], &counts["events"]), (&json!(2), &json!(0)), "what they came of is erased: {counts}");
-    assert_eq!(world.query("SELECT count(*) FROM sends WHERE destination <> ''"), [["0"]]);
+    assert!(world.sends().await.iter().all(|send| send["destination"] == ""));
     world.stop().await;
 }
 
@@ -380,8 +382,9 @@ async fn an_erasure_that_was_cut_off_is_finished_by_the_next() {
         assert_eq!((first.sends, first.events, first.blanked), (4, 4, 4), "after {steps}");
         assert!(erase(&store, "+919812345670", usize::MAX).await.is_nothing());
         assert!(store.upkeep(Upkeep::EmptyLog).await.unwrap());
-        let left = query(&dir.path().join("relay.db"), "SELECT destination FROM sends WHERE erased_at IS NULL");
-        assert_eq!(left, vec![vec!["+919812345671"]; 4]);
+        let mut left = Ask::sends(&store).await;
+        left.retain(|send| send.get("erased_at").is_none());
+        assert_eq!(texts(&left, "destination"), ["+919812345671"; 4]);
     }
 }
 

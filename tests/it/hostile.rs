@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::asked::Ask as _;
 use crate::world::{PATIENCE, ROUTE, Setup, World, eventually, proven, scripted};
 
 /// Sends raw bytes, then one byte at a time until cut off; gives what came back.
@@ -79,7 +80,7 @@ async fn hostile_bodies_are_refused_and_cost_nobody_else() {
         .bearer_auth("s3cret-for-tests")
         .header("content-type", "application/json")
         .body(vec![b'{', b'"', 0xff, b'"', b':', b'1', b'}']);
-    assert_eq!(world.send(utf8).await.0, 400);
+    assert_eq!(world.call(utf8).await.0, 400);
     let many = format!("[{}]", vec!["{}"; 1_001].join(","));
     assert_eq!(world.post("hello", &many).await.0, 413);
     // of a key that stands twice the last counts, as in every JSON library
@@ -115,7 +116,7 @@ async fn a_thousand_connections_at_once_are_all_answered() {
     }
     assert!(accepted > 0);
     world.delivered(accepted).await;
-    world.settles("SELECT count(*) FROM events", &accepted.to_string()).await;
+    world.until_events(accepted).await;
     world.stop().await;
 }
 

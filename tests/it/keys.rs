@@ -10,6 +10,7 @@ use serri_relay::route::check::{Checked, Sending, check_for};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::asked::Ask as _;
 use crate::world::{ROUTE, Setup, World};
 
 /// A relay in this directory, whose account has no key.
@@ -64,7 +65,7 @@ async fn what_the_sandbox_got_is_replayed_to_the_real_account_once() {
     let world = World::start(without_key(setup.dir)).await;
     world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await;
     world.post("hello", r#"{"id":"e2","phone":"9812345671"}"#).await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
+    world.until_sends("state=sent", 2).await;
     let hold = json!({"account": "default", "reason": "by hand"});
     assert_eq!(world.admin("POST", "/holds", Some(hold)).await.0, 200);
     world.post("hello", r#"{"id":"e3","phone":"9812345672"}"#).await;
@@ -73,7 +74,7 @@ async fn what_the_sandbox_got_is_replayed_to_the_real_account_once() {
     for times in [1, 0] {
         let (_, answer) = world.admin("POST", "/events/replay", Some(json!({"ids": ["e1"], "yes": true}))).await;
         assert_eq!(answer["replayed"], times, "{answer}");
-        world.settles("SELECT state FROM sends WHERE account = 'default'", "10").await;
+        world.until_sends("account=default&state=sent", 1).await;
     }
     assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
     // all that is left, what waited among it
@@ -81,10 +82,10 @@ async fn what_the_sandbox_got_is_replayed_to_the_real_account_once() {
     let (_, answer) = world.admin("POST", "/sends/replay", Some(rest.clone())).await;
     assert_eq!(answer["replayed"], 2, "{answer}");
     world.delivered(3).await;
-    world.settles("SELECT count(*) FROM sends WHERE account = 'default' AND state = 10", "3").await;
+    world.until_sends("account=default&state=sent", 3).await;
     let (_, answer) = world.admin("POST", "/sends/replay", Some(rest)).await;
     assert_eq!(answer["replayed"], 0, "{answer}");
-    assert_eq!(world.query("SELECT count(*) FROM sends"), [["3"]]);
+    assert_eq!(world.sends().await.len(), 3);
     world.stop().await;
 }
 
@@ -105,17 +106,17 @@ async fn a_reminder_that_the_sandbox_got_does_not_stand_for_the_real_one() {
     let world = World::start(without_key(setup.dir)).await;
     let visit = visits();
     world.post("hello", &visit("e1")).await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "1").await;
+    world.until_sends("state=sent", 1).await;
     // the sandbox gets it once, too
     world.post("hello", &visit("e2")).await;
-    world.settles("SELECT state FROM sends WHERE id = 2", "16").await;
+    world.until_state(2, "duplicate").await;
     let world = World::start(Setup::in_dir(world.stop().await.dir)).await;
     world.post("hello", &visit("e3")).await;
     assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
-    world.settles("SELECT state FROM sends WHERE id = 3", "10").await;
+    world.until_state(3, "sent").await;
     // and now the person had it: neither another event nor a replay of the first sends it again
     world.post("hello", &visit("e4")).await;
-    world.settles("SELECT state FROM sends WHERE id = 4", "16").await;
+    world.until_state(4, "duplicate").await;
     let rest = json!({"filter": {"account": "default (sandbox)"}, "yes": true});
     let (_, answer) = world.admin("POST", "/sends/replay", Some(rest)).await;
     assert_eq!(answer["replayed"], 0, "{answer}");
@@ -128,14 +129,14 @@ async fn reminders_of_one_moment_that_the_sandbox_got_are_replayed_as_one() {
     let world = World::start(without_key(setup.dir)).await;
     let visit = visits();
     world.post("hello", &visit("e1")).await;
-    world.settles("SELECT state FROM sends WHERE id = 1", "10").await;
+    world.until_state(1, "sent").await;
     world.post("hello", &visit("e2")).await;
-    world.settles("SELECT state FROM sends WHERE id = 2", "16").await;
+    world.until_state(2, "duplicate").await;
     let world = World::start(Setup::in_dir(world.stop().await.dir)).await;
     let rest = json!({"filter": {"account": "default (sandbox)"}, "yes": true});
     let (_, answer) = world.admin("POST", "/sends/replay", Some(rest)).await;
     assert_eq!(answer["replayed"], 1, "{answer}");
-    world.settles("SELECT count(*) FROM sends WHERE account = 'default' AND state = 10", "1").await;
+    world.until_sends("account=default&state=sent", 1).await;
     assert_eq!(world.sandbox.messages().len(), 1);
     world.stop().await;
 }

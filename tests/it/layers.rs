@@ -316,14 +316,34 @@ fn the_path_of_a_webhook_never_assumes_a_proof() {
     }
 }
 
+/// Tests that still ask the file what the relay could be asked, or fill it by hand. None is added.
+const STILL_ASK_THE_FILE: [&str; 4] = ["alerts.rs", "bulk.rs", "forget.rs", "retention.rs"];
+
 #[test]
 fn one_module_knows_the_embedded_database() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (engine, helper) = (root.join("src/store/sqlite"), root.join("tests/it/database.rs"));
-    // not written out, or this file would name it as well
-    let name = ["rusq", "lite"].concat();
-    for (path, text) in files_in("src").into_iter().chain(files_in("tests")) {
-        assert!(path.starts_with(&engine) || path == helper || !text.contains(&name), "{}", path.display());
+    // not written out, or this file would name them as well
+    let engine = ["rusq", "lite"].concat();
+    let statements = ["SELECT", "UPDATE", "INSERT INTO", "DELETE FROM"].map(|words| format!("{words} "));
+    for (dir, home) in [("src", "src/store/sqlite"), ("tests", "tests/it/sqlite")] {
+        for (path, text) in files_in(dir) {
+            if path.starts_with(root.join(home)) {
+                continue;
+            }
+            assert!(!text.contains(&engine), "{}: only `{home}` names {engine}", path.display());
+            let still = ["simulation"].into_iter().chain(STILL_ASK_THE_FILE);
+            let asks = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let mut asks = asks.filter(|line| statements.iter().any(|words| line.contains(words)));
+            if still.map(|name| root.join("tests/it").join(name)).any(|name| path.starts_with(name)) {
+                continue;
+            }
+            let asks = asks.next();
+            assert!(asks.is_none(), "{}: only `{home}` has SQL, see tests/it/asked.rs: {asks:?}", path.display());
+        }
+    }
+    for name in STILL_ASK_THE_FILE {
+        let text = std::fs::read_to_string(root.join("tests/it").join(name)).unwrap();
+        assert!(text.contains(&statements[0]), "{name} has no SQL any more: take it off the list");
     }
 }
 

@@ -17,6 +17,7 @@
 
 mod alerts;
 mod answers;
+mod asked;
 mod authenticate;
 mod budget;
 mod bulk;
@@ -24,11 +25,9 @@ mod cli;
 mod concealed;
 mod counts;
 mod crash;
-mod database;
 mod deliver;
 mod docs;
 mod enrich;
-mod files;
 mod forget;
 mod holds;
 mod hostile;
@@ -48,6 +47,7 @@ mod retention;
 mod secrets;
 mod simulation;
 mod sources;
+mod sqlite;
 mod store;
 mod tls;
 mod vectors;

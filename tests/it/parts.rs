@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::asked::{Ask as _, texts};
 use crate::world::{PATIENCE, ROUTE, Setup, eventually, proven};
 
 /// A clock at which whoever reads it panics as soon as the flag is set.
@@ -58,7 +59,7 @@ async fn a_deliverer_that_panics_ends_the_relay_in_order() {
     assert!(said.contains("the deliverer panicked") && said.contains("start the relay again"), "{said}");
     assert!(post("e2").await.is_err(), "nothing is taken any more");
     assert!(!setup.dir.path().join("relay.db-wal").exists(), "the store was closed in order");
-    assert_eq!(crate::database::query(&setup.database(), "SELECT id FROM events"), [["e1"]]);
+    assert_eq!(texts(&setup.store().events().await, "id"), ["e1"]);
 }
 
 /// A deliverer without accounts, and lookups, each with its own clock.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::json;
 use serri_relay::clock::Clock;
 use serri_relay::event::{Kept, NewEvent};
 use serri_relay::listen::Reach;
@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use crate::asked::{Ask as _, texts};
 use crate::world::{ROUTE, Setup, World};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -47,7 +48,7 @@ async fn a_repeated_event_is_a_duplicate_and_sent_once() {
     let (status, answer) = world.post("hello", body).await;
     assert_eq!((status, answer), (200, json!({"status": "duplicate", "events": [{"id": "e1", "sends": 0}]})));
     world.delivered(1).await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "1").await;
+    world.until_sends("state=sent", 1).await;
     assert_eq!(world.sandbox.messages().len(), 1);
     world.stop().await;
 }
@@ -68,7 +69,7 @@ async fn an_event_that_no_rule_wants_is_ignored_and_kept() {
     let world = World::hello().await;
     let (status, answer) = world.post("hello", r#"{"id":"e1","skip":true}"#).await;
     assert_eq!((status, answer), (200, json!({"status": "ignored", "events": [{"id": "e1", "sends": 0}]})));
-    assert_eq!(world.query("SELECT id FROM events"), [["e1"]]);
+    assert_eq!(texts(&world.events().await, "id"), ["e1"]);
     world.stop().await;
 }
 
@@ -90,8 +91,10 @@ async fn an_event_that_cannot_be_mapped_is_kept_with_the_reason() {
     let world = World::hello().await;
     let (status, answer) = world.post("hello", r#"{"id":"e1","name":"Asha"}"#).await;
     assert_eq!((status, answer["events"][0]["sends"].clone()), (200, json!(0)));
-    let kept = world.query("SELECT rule, state, reason FROM sends");
-    assert_eq!(kept, [["welcome", "11", "rule `welcome`, `destination`: `contact.phone` is not there, or empty"]]);
+    assert_eq!(world.states().await, ["failed"]);
+    let kept = world.send(1).await;
+    assert_eq!(kept["rule"], "welcome");
+    assert_eq!(kept["reason"], "rule `welcome`, `destination`: `contact.phone` is not there, or empty");
     world.stop().await;
 }
 
@@ -103,8 +106,9 @@ async fn a_body_that_cannot_be_decoded_is_answered_400_and_kept() {
         assert_eq!(status, 400, "{body}");
         assert_eq!(problem["title"], "Bad Request");
     }
-    assert_eq!(world.query("SELECT count(*) FROM events WHERE fault IS NOT NULL"), [["4"]]);
-    assert_eq!(world.query("SELECT body FROM events WHERE CAST(body AS TEXT) = '{\"a\":'"), [["{\"a\":"]]);
+    let kept = world.whole_events().await;
+    assert_eq!((kept.len(), kept.iter().filter(|event| event.get("fault").is_some()).count()), (4, 4));
+    assert_eq!(kept.iter().filter(|event| event["body"] == "{\"a\":").count(), 1, "as it was sent");
     world.stop().await;
 }
 
@@ -113,13 +117,13 @@ async fn refusals_tell_nothing_of_their_reason() {
     let world = World::hello().await;
     let body = r#"{"id":"e1","phone":"9812345670"}"#;
     let call = || world.http.post(world.url("hello")).header("content-type", "application/json").body(body);
-    let missing = world.send(call()).await;
-    let wrong = world.send(call().bearer_auth("wrong")).await;
-    let malformed = world.send(call().header("authorization", "Nonsense")).await;
+    let missing = world.call(call()).await;
+    let wrong = world.call(call().bearer_auth("wrong")).await;
+    let malformed = world.call(call().header("authorization", "Nonsense")).await;
     assert_eq!(missing.0, 401);
     assert_eq!(missing, wrong);
     assert_eq!(missing, malformed);
-    assert_eq!(world.query("SELECT count(*) FROM events"), [["0"]]);
+    assert_eq!(world.events().await.len(), 0);
     let metrics = world.http.get(format!("{}/metrics", world.admin)).send().await.unwrap().text().await.unwrap();
     for reason in ["refused_missing", "refused_wrong", "refused_malformed"] {
         assert!(metrics.contains(&format!("outcome=\"{reason}\"}} 1")), "{reason}: {metrics}");
@@ -184,7 +188,7 @@ async fn a_body_is_limited_before_and_after_unpacking() {
             .post(world.url("hello"))
             .bearer_auth("s3cret-for-tests")
             .header("content-type", "application/json");
-        world.send(call.header("content-encoding", "gzip").body(bytes))
+        world.call(call.header("content-encoding", "gzip").body(bytes))
     };
     assert_eq!(packed(gzip(br#"{"id":"z","phone":"9812345670"}"#)).await.0, 200);
     assert_eq!(packed(gzip(of((1 << 20) + 1).as_bytes())).await.0, 413);
@@ -194,7 +198,7 @@ async fn a_body_is_limited_before_and_after_unpacking() {
     assert_eq!(packed(cut).await.0, 400);
     let brotli =
         world.http.post(world.url("hello")).bearer_auth("s3cret-for-tests").header("content-encoding", "br").body("x");
-    assert_eq!(world.send(brotli).await.0, 415);
+    assert_eq!(world.call(brotli).await.0, 415);
     world.stop().await;
 }
 
@@ -204,7 +208,7 @@ async fn secrets_and_numbers_are_not_stored_where_they_do_not_belong() {
     let world = World::start(Setup::new().route("form", &route)).await;
     let url = format!("{}?key=s3cret-for-tests&utm=ad", world.url("form"));
     let (status, _) = world
-        .send(
+        .call(
             world
                 .http
                 .post(url)
@@ -216,8 +220,7 @@ async fn secrets_and_numbers_are_not_stored_where_they_do_not_belong() {
         .await;
     assert_eq!(status, 200);
     world.delivered(1).await;
-    let envelope = &world.query("SELECT envelope FROM events")[0][0];
-    let envelope: Value = serde_json::from_str(envelope).unwrap();
+    let envelope = &world.event("#1").await["envelope"];
     assert_eq!(envelope["query"], json!({"utm": "ad"}));
     assert!(envelope["headers"].get("authorization").is_none() && envelope["headers"].get("cookie").is_none());
     let setup = world.stop().await;
@@ -379,10 +382,10 @@ async fn json_inside_a_part_of_a_form_is_part_of_the_event() {
             .body(body)
     };
     let (status, answer) =
-        world.send(post(body(r#"{"q3_name":{"first":"Asha"},"q5_phone":{"area":"981","phone":"2345670"}}"#))).await;
+        world.call(post(body(r#"{"q3_name":{"first":"Asha"},"q5_phone":{"area":"981","phone":"2345670"}}"#))).await;
     assert_eq!((status, &answer["status"]), (200, &json!("accepted")));
     assert_eq!(world.delivered(1).await[0]["destination"], "+919812345670");
-    assert_eq!(world.send(post(body("{\"q3"))).await.0, 400);
+    assert_eq!(world.call(post(body("{\"q3"))).await.0, 400);
     world.stop().await;
 }
 

@@ -19,7 +19,8 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::{execute, query};
+use crate::asked::Ask as _;
+use crate::sqlite::{execute, query};
 use crate::store::{event, open, request, store};
 use crate::world::{ROUTE, Setup, World};
 
@@ -325,7 +326,7 @@ async fn a_small_file_of_an_earlier_release_learns_to_become_smaller() {
 async fn what_was_erased_says_so_and_is_not_replayed() {
     let world = World::hello().await;
     world.post("hello", r#"{"id":"e1","phone":"9812345670","campaign":"sandbox_invalid_number"}"#).await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 11", "1").await;
+    world.until_sends("state=failed", 1).await;
     let setup = world.stop().await;
     let store: Arc<dyn Engine> = serri_relay::store::open(&format!("sqlite:{}", setup.database().display())).unwrap();
     let later = Clock::system().now().after(100 * DAYS).0;

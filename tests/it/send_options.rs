@@ -5,6 +5,7 @@ use serri_relay::config::diagnostic::Severity;
 use serri_relay::config::interpolate::Variables;
 use serri_relay::route::check::check;
 
+use crate::asked::{Ask as _, millis, states_of, text, texts};
 use crate::world::{ROUTE, Setup, World, eventually};
 
 /// A rule with options, for events of one type.
@@ -23,11 +24,8 @@ async fn post(world: &World, route: &str, event: Value) {
     assert_eq!(status, 200, "{answer}");
 }
 
-fn states(world: &World, campaign: &str) -> Vec<String> {
-    let rows = world.query(&format!(
-        "SELECT state || coalesce(' ' || why, '') FROM sends WHERE campaign = '{campaign}' ORDER BY id"
-    ));
-    rows.into_iter().map(|mut row| row.remove(0)).collect()
+async fn states(world: &World, campaign: &str) -> Vec<String> {
+    states_of(&world.sends_of(&format!("campaign={campaign}")).await)
 }
 
 fn diagnostics(setup: &Setup) -> Vec<String> {
@@ -45,17 +43,17 @@ async fn a_cart_is_reminded_of_unless_the_order_comes_by_whatever_route() {
     let world = World::start(setup).await;
     post(&world, "shop", json!({"id": "e1", "type": "cart", "cart": "c1", "phone": "9812345670"})).await;
     post(&world, "shop", json!({"id": "e2", "type": "cart", "cart": "c2", "phone": "9812345670"})).await;
-    assert_eq!(states(&world, "cart"), ["1 delay", "1 delay"]);
+    assert_eq!(states(&world, "cart").await, ["waiting delay", "waiting delay"]);
     // the cart is changed: one reminder, later
     post(&world, "shop", json!({"id": "e3", "type": "cart", "cart": "c2", "phone": "9812345670"})).await;
-    assert_eq!(states(&world, "cart"), ["1 delay", "15", "1 delay"]);
+    assert_eq!(states(&world, "cart").await, ["waiting delay", "cancelled", "waiting delay"]);
     post(&world, "orders", json!({"id": "o1", "type": "order", "cart": "c1"})).await;
-    assert_eq!(states(&world, "cart"), ["15", "15", "1 delay"]);
-    assert_eq!(world.query("SELECT reason FROM sends WHERE id = 1"), [["cancelled by event `o1` of route `orders`"]]);
+    assert_eq!(states(&world, "cart").await, ["cancelled", "cancelled", "waiting delay"]);
+    assert_eq!(world.send(1).await["reason"], "cancelled by event `o1` of route `orders`");
     // what comes late by its event's number brings nothing back
     let (_, told) = world.admin("POST", "/events/replay", Some(json!({"ids": ["e1"], "yes": true}))).await;
     assert_eq!(told["replayed"], 0);
-    assert_eq!(states(&world, "cart")[0], "15");
+    assert_eq!(states(&world, "cart").await[0], "cancelled");
     assert!(world.sandbox.messages().is_empty());
     world.stop().await;
 }
@@ -70,12 +68,11 @@ async fn a_reminder_moves_with_its_appointment_and_goes_with_it() {
     let visit = |id: &str, start: &str| json!({"id": id, "type": "visit", "visit": "v1", "phone": "9812345670", "start": start});
     post(&world, "clinic", visit("e1", "2099-05-01T10:00:00Z")).await;
     post(&world, "clinic", visit("e2", "2099-05-02 15:30")).await;
-    assert_eq!(states(&world, "visit"), ["15", "1 delay"]);
+    assert_eq!(states(&world, "visit").await, ["cancelled", "waiting delay"]);
     // without an offset it is the recipient's time; a day before
-    let due: i64 = world.query("SELECT due_at FROM sends WHERE id = 2")[0][0].parse().unwrap();
-    assert_eq!(serri_relay::clock::Timestamp(due).to_string(), "2099-05-01T10:00:00.000Z");
+    assert_eq!(world.send(2).await["until"], "2099-05-01T10:00:00.000Z");
     post(&world, "clinic", json!({"id": "e3", "type": "cancelled", "visit": "v1", "phone": "9812345670"})).await;
-    assert_eq!(states(&world, "visit"), ["15", "15"]);
+    assert_eq!(states(&world, "visit").await, ["cancelled", "cancelled"]);
     // one that begins in an hour is told at once, one that has begun never
     let soon = serri_relay::clock::Clock::system().now().after(std::time::Duration::from_secs(3_600));
     post(
@@ -100,8 +97,9 @@ async fn a_reminder_moves_with_its_appointment_and_goes_with_it() {
     .await;
     post(&world, "clinic", json!({"id": "e7", "type": "visit", "visit": "v4", "phone": "9812345671", "start": "soon"}))
         .await;
-    assert_eq!(states(&world, "visit")[3..], ["16", "13"]);
-    assert!(world.query("SELECT reason FROM sends WHERE state = 11")[0][0].contains("`at`: `soon` is not a moment"));
+    assert_eq!(states(&world, "visit").await[3..], ["duplicate", "expired"]);
+    let failed = world.sends_of("state=failed").await;
+    assert!(text(&failed[0]["reason"]).contains("`at`: `soon` is not a moment"));
     world.stop().await;
 }
 
@@ -113,8 +111,8 @@ async fn the_same_is_sent_once_whichever_route_asks_and_however_the_number_is_wr
     post(&world, "one", json!({"id": "e1", "type": "offer", "phone": "+91 98123-45670"})).await;
     post(&world, "two", json!({"id": "e2", "type": "offer", "phone": "9812345670"})).await;
     post(&world, "two", json!({"id": "e3", "type": "offer", "phone": "9812345671"})).await;
-    world.settles("SELECT group_concat(state, ' ') FROM (SELECT state FROM sends ORDER BY id)", "10 16 10").await;
-    assert_eq!(world.query("SELECT reason FROM sends WHERE id = 2"), [["the person got the same by send 1"]]);
+    world.until_states(&["sent", "duplicate", "sent"]).await;
+    assert_eq!(world.send(2).await["reason"], "the person got the same by send 1");
     world.stop().await;
 }
 
@@ -128,16 +126,14 @@ async fn a_person_gets_no_more_marketing_than_the_cap() {
     for kind in ["a", "b", "c", "bill", "d"] {
         post(&world, "shop", json!({"id": kind, "type": kind, "phone": "9812345670"})).await;
         eventually("it comes to rest", async || {
-            world.query(&format!("SELECT state IN (1, 10, 15) FROM sends WHERE campaign = '{kind}'")) == [["1"]]
+            ["waiting cap", "sent", "cancelled"].contains(&states(&world, kind).await[0].as_str())
         })
         .await;
     }
-    let all: Vec<String> = ["a", "b", "c", "bill", "d"].iter().flat_map(|campaign| states(&world, campaign)).collect();
-    assert_eq!(all, ["10", "10", "1 cap", "10", "15"]);
-    let wait = "SELECT c.due_at - a.reached_at FROM sends a, sends c WHERE a.campaign = 'a' AND c.campaign = 'c'";
-    assert_eq!(world.query(wait), [["86400000"]]);
-    let (_, shown) = world.admin("GET", "/sends?campaign=c", None).await;
-    assert_eq!((&shown["sends"][0]["state"], &shown["sends"][0]["why"]), (&json!("waiting"), &json!("cap")));
+    let all = world.sends().await;
+    assert_eq!(texts(&all, "campaign"), ["a", "b", "c", "bill", "d"]);
+    assert_eq!(states_of(&all), ["sent", "sent", "waiting cap", "sent", "cancelled"]);
+    assert_eq!(millis(&all[2]["until"]) - millis(&all[0]["gone_at"]), 86_400_000);
     world.stop().await;
 }
 
@@ -152,9 +148,9 @@ async fn outside_the_hours_it_waits_for_the_opening_where_the_person_is() {
     let world = World::start(Setup::new().route("shop", &route("hours: \"00:00-00:01\"", &rules))).await;
     post(&world, "shop", json!({"id": "e1", "type": "offer", "phone": "9812345670"})).await;
     post(&world, "shop", json!({"id": "e2", "type": "code", "phone": "9812345671"})).await;
-    world.settles("SELECT state FROM sends WHERE campaign = 'code'", "10").await;
-    assert_eq!((states(&world, "offer"), states(&world, "code")), (vec!["1 hours".to_owned()], vec!["10".to_owned()]));
-    let due: i64 = world.query("SELECT due_at FROM sends WHERE campaign = 'offer'")[0][0].parse().unwrap();
+    world.until_sends("campaign=code&state=sent", 1).await;
+    assert_eq!(world.states().await, ["waiting hours", "sent"]);
+    let due = millis(&world.send(1).await["until"]);
     let due =
         jiff::Timestamp::from_millisecond(due).unwrap().to_zoned(jiff::tz::TimeZone::get("Asia/Kolkata").unwrap());
     assert_eq!((due.hour(), due.minute()), (from, 0));
@@ -182,17 +178,15 @@ async fn who_left_gets_nothing_until_they_return_but_what_they_asked_for() {
     }
     // another business of the same agency is not meant
     post(&world, "other", event("e5", "offer")).await;
-    world.settles("SELECT group_concat(state, ' ') FROM (SELECT state FROM sends ORDER BY id)", "14 14 10 10").await;
-    assert_eq!(
-        world.query("SELECT reason FROM sends WHERE id = 1"),
-        [["the number must not be messaged: rule `leave` of route `shop`, event `e1`"]]
-    );
+    world.until_states(&["suppressed", "suppressed", "sent", "sent"]).await;
+    let reason = text(&world.send(1).await["reason"]);
+    assert_eq!(reason, "the number must not be messaged: rule `leave` of route `shop`, event `e1`");
     post(&world, "shop", event("e6", "return")).await;
     post(&world, "shop", event("e7", "offer")).await;
-    world.settles("SELECT state FROM sends WHERE id = 5", "10").await;
+    world.until_state(5, "sent").await;
     // a number that cannot be read is said, and not lost
     post(&world, "shop", json!({"id": "e8", "type": "leave", "phone": "nobody"})).await;
-    assert!(world.query("SELECT reason FROM sends WHERE id = 6")[0][0].starts_with("rule `leave`, `destination`"));
+    assert!(text(&world.send(6).await["reason"]).starts_with("rule `leave`, `destination`"));
     world.stop().await;
 }
 
@@ -206,12 +200,13 @@ async fn nothing_reaches_a_customer_in_a_dry_run_or_on_a_detour() {
     for route in ["dry", "test"] {
         post(&world, route, json!({"id": route, "phone": "9812345670"})).await;
     }
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
+    world.until_sends("state=sent", 2).await;
     let messages = world.sandbox.messages();
     assert_eq!((messages.len(), &messages[0]["destination"]), (1, &json!("+919812345679")));
+    let dry = world.sends_of("route=dry").await;
     assert_eq!(
-        world.query("SELECT destination, message_id FROM sends WHERE route = 'dry'"),
-        [["+919812345670", "dry-run"]]
+        (texts(&dry, "destination"), texts(&dry, "message_id")),
+        (vec!["+919812345670".into()], vec!["dry-run".into()])
     );
     // what waits since before the account was set so stays away from customers as well
     let (status, _) = world.admin("POST", "/holds", Some(json!({"account": "default"}))).await;
@@ -236,9 +231,11 @@ async fn what_was_made_in_a_dry_run_or_on_a_detour_never_goes_to_the_customer() 
     }
     // the rules are what they were, and yet what waits is mapped again
     let world = World::start(world.stop().await.route("dry", ROUTE).route("test", ROUTE)).await;
-    world.settles("SELECT count(*) FROM changes", "2").await;
+    for id in [1, 2] {
+        eventually("it is mapped again", async || world.send(id).await["history"].as_array().unwrap().len() == 2).await;
+    }
     world.admin("POST", "/holds/lift", Some(json!({"account": "default"}))).await;
-    world.settles("SELECT count(*) FROM sends WHERE state = 10", "2").await;
+    world.until_sends("state=sent", 2).await;
     let to: Vec<Value> = world.sandbox.messages().iter().map(|message| message["destination"].clone()).collect();
     assert_eq!(to, [json!("+919812345679")]);
     world.stop().await;
@@ -254,13 +251,14 @@ async fn a_campaigns_own_rate_is_kept_within_the_accounts() {
     };
     world.post("hello", &events("slow", 20).to_string()).await;
     world.post("hello", &events("fast", 50).to_string()).await;
-    world.settles("SELECT count(*) FROM sends WHERE campaign = 'slow' AND state = 10", "20").await;
-    let span = |campaign: &str| {
-        let sql =
-            format!("SELECT max(at) - min(at) FROM attempts JOIN sends ON id = send WHERE campaign = '{campaign}'");
-        world.query(&sql)[0][0].parse::<i64>().unwrap()
-    };
-    assert!(span("slow") >= 800, "{}", span("slow"));
+    world.until_sends("campaign=slow&state=sent", 20).await;
+    let mut times = Vec::new();
+    for send in world.sends_of("campaign=slow").await {
+        let id = usize::try_from(send["id"].as_u64().unwrap()).unwrap();
+        times.extend(world.attempts(id).await.iter().map(|attempt| millis(&attempt["at"])));
+    }
+    let span = times.iter().max().unwrap() - times.iter().min().unwrap();
+    assert!(span >= 800, "{span}");
     world.stop().await;
 }
 
@@ -364,9 +362,8 @@ async fn an_event_that_does_not_fit_its_campaign_costs_no_call() {
     let setup = Setup::new().route("hello", ROUTE).lists("campaigns: [{ name: welcome, params: 1, media: image }]");
     let world = World::start(setup).await;
     post(&world, "hello", json!({"id": "e1", "phone": "9812345670"})).await;
-    assert!(
-        world.query("SELECT reason FROM sends WHERE state = 11")[0][0].contains("campaign `welcome` needs its media")
-    );
+    let failed = world.sends_of("state=failed").await;
+    assert!(text(&failed[0]["reason"]).contains("campaign `welcome` needs its media"));
     world.stop().await;
 }
 
@@ -375,7 +372,7 @@ async fn what_was_accepted_teaches_the_campaigns() {
     let world = World::hello().await;
     post(&world, "hello", json!({"id": "e1", "phone": "9812345670"})).await;
     world.delivered(1).await;
-    world.settles("SELECT state FROM sends", "10").await;
+    world.until_sends("state=sent", 1).await;
     let learn = |dir: &std::path::Path| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_serri-relay"))
             .args(["check", "--learn", "--config"])

@@ -17,6 +17,7 @@ use serri_relay::config::source::SourceFile;
 use serri_relay::route::example::call_of;
 use serri_relay::route::profile_spec_of;
 
+use crate::asked::Ask as _;
 use crate::cli::relay;
 use crate::vendors::{TOKEN, Vendors};
 use crate::world::{Setup, World, eventually};
@@ -75,7 +76,7 @@ pub async fn setup() -> (Setup, Ed25519KeyPair, Vendors) {
 
 async fn send(world: &World, call: Call) -> (u16, serde_json::Value) {
     let url = format!("{}{}", world.base, call.uri);
-    world.send(world.http.request(call.method, url).headers(call.headers).body(call.body)).await
+    world.call(world.http.request(call.method, url).headers(call.headers).body(call.body)).await
 }
 
 /// What a source must have; the names of what is missing.
@@ -236,7 +237,7 @@ async fn what_differs_in_the_query_alone_is_another_event() {
         let url = format!("{}?key=a-secret-of-the-rule&{query}", world.url("b"));
         let form = "document_id[0]=crm&document_id[2]=LEAD_12";
         let typed = world.http.post(url).header("content-type", "application/x-www-form-urlencoded");
-        world.send(typed.body(form)).await.1["status"].clone()
+        world.call(typed.body(form)).await.1["status"].clone()
     };
     assert_eq!(call("phone=%2B919812345670").await, "accepted");
     assert_eq!(call("phone=%2B919812345671").await, "accepted");
@@ -297,7 +298,7 @@ async fn questions_of_senders_are_answered_and_never_become_events() {
         let (status, answer) = send(&world, call).await;
         assert_eq!((status, answer["status"].as_str()), (200, Some("ignored")), "{route}");
     }
-    assert_eq!(world.query("SELECT count(*) FROM events"), [["0"]]);
+    assert_eq!(world.events().await.len(), 0);
     world.stop().await;
 }
 
@@ -340,10 +341,10 @@ async fn woocommerces_ping_is_answered_and_nothing_else_is() {
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body.to_owned())
     };
-    assert_eq!(world.send(ping("webhook_id=7")).await.0, 200);
-    assert_eq!(world.send(ping("webhook_id=7&x=1")).await.0, 401);
-    assert_eq!(world.send(ping("webhook_id=7").header("x-wc-webhook-signature", "x")).await.0, 401);
-    assert_eq!(world.query("SELECT count(*) FROM events"), [["0"]]);
+    assert_eq!(world.call(ping("webhook_id=7")).await.0, 200);
+    assert_eq!(world.call(ping("webhook_id=7&x=1")).await.0, 401);
+    assert_eq!(world.call(ping("webhook_id=7").header("x-wc-webhook-signature", "x")).await.0, 401);
+    assert_eq!(world.events().await.len(), 0);
     world.stop().await;
 }
 

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::database::query;
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
@@ -15,6 +14,7 @@ use serri_relay::listen;
 use serri_relay::relay::{self, Listeners};
 use serri_relay::route::check::{Checked, check};
 use serri_relay::serri::sandbox::{PATH, Sandbox};
+use serri_relay::store::{self, Engine};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -134,6 +134,11 @@ impl Setup {
 
     pub fn database(&self) -> PathBuf {
         self.dir.path().join("relay.db")
+    }
+
+    /// The store of a relay that has stopped.
+    pub fn store(&self) -> Arc<dyn Engine> {
+        store::open(&format!("sqlite:{}", self.database().display())).unwrap()
     }
 
     /// None of these texts is anywhere in the store's files.
@@ -258,10 +263,10 @@ impl World {
 
     /// Posts JSON with the test route's secret.
     pub async fn post(&self, route: &str, body: &str) -> (u16, Value) {
-        self.send(proven(&self.http, &self.url(route), body.to_owned())).await
+        self.call(proven(&self.http, &self.url(route), body.to_owned())).await
     }
 
-    pub async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
+    pub async fn call(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         let text = response.text().await.unwrap();
@@ -278,24 +283,11 @@ impl World {
         self.sandbox.messages()
     }
 
-    /// Reads the store as an operator would.
-    pub fn query(&self, sql: &str) -> Vec<Vec<String>> {
-        query(&self.setup.database(), sql)
-    }
-
-    /// Waits until a query gives a value.
-    pub async fn settles(&self, sql: &str, value: &str) {
-        eventually(&format!("`{sql}` gives {value}, last {:?}", self.query(sql)), async || {
-            self.query(sql).iter().any(|row| row[0] == value)
-        })
-        .await;
-    }
-
     /// Asks the admin API.
     pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("{}/api/v1{path}", self.admin);
         let request = self.http.request(method.parse().unwrap(), url);
-        self.send(match body {
+        self.call(match body {
             Some(body) => request.header("content-type", "application/json").body(body.to_string()),
             None => request,
         })

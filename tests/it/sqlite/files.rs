@@ -9,7 +9,7 @@ use serri_relay::event::Kept;
 use serri_relay::store::{OpenError, Report, Reported, StoreError};
 use tempfile::TempDir;
 
-use crate::database::{execute, lock, query};
+use super::{execute, lock, query};
 use crate::store::{claim, event, open, request, sent, settlement, store};
 use crate::world::eventually;
 

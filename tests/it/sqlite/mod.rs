@@ -1,10 +1,37 @@
-//! The store's file as another program on the machine finds it: what tests read from it, and what is done to it.
+//! What is particular to the engine that keeps the store in a SQLite file, and the file as another program on the machine finds
+//! it. Everything else is asked of the relay: [`crate::asked`].
+
+mod files;
+mod holds;
+mod lookups;
+mod operate;
+mod process;
+mod refusals;
+mod refused;
+mod unusable;
 
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Result};
+
+use crate::world::{World, eventually};
+
+impl World {
+    /// Reads the file of its store.
+    pub fn query(&self, sql: &str) -> Vec<Vec<String>> {
+        query(&self.setup.database(), sql)
+    }
+
+    /// Waits until a query gives a value.
+    pub async fn settles(&self, sql: &str, value: &str) {
+        eventually(&format!("`{sql}` gives {value}, last {:?}", self.query(sql)), async || {
+            self.query(sql).iter().any(|row| row[0] == value)
+        })
+        .await;
+    }
+}
 
 /// What a query gives, as text; NULL is empty.
 pub fn query(path: &Path, sql: &str) -> Vec<Vec<String>> {
