@@ -94,7 +94,7 @@ async fn where_a_place_is_free_only_now_and_then_nobody_fails_although_all_are_r
         room.store(1, Ordering::SeqCst);
         states(&world, "sent", taken).await;
         // the same refusals begin the hold again, and nobody who was among them is lost
-        world.until_hold_turns("began", u64::try_from(taken + 1).unwrap()).await;
+        world.settles("SELECT count(*) FROM holds", &(taken + 1).to_string()).await;
         world.until_ready("", 40 - taken).await;
     }
     serri.turns(|_, _| ok());
