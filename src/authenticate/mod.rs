@@ -3,6 +3,7 @@
 //! Only this module can make an [`Authentic`], and only an [`Authentic`] is decoded and mapped. Bytes are compared in
 //! constant time; whatever the reason, the sender hears the same refusal.
 
+mod address;
 mod compile;
 mod jwt;
 mod sign;
@@ -25,6 +26,7 @@ use crate::config::source::BodyFormat;
 use crate::mask::Secrets;
 use crate::secret::Secret;
 
+pub use address::escaped;
 pub use compile::{Given, compile};
 pub use sign::{CannotSign, Draft, sign};
 use signature::Recipe;
@@ -69,7 +71,7 @@ enum Scheme {
         path: Vec<String>,
         values: Vec<Secret>,
     },
-    /// The last step of the address.
+    /// The rest of the address, after the route's name.
     Path(Vec<Secret>),
     Jwt {
         header: String,
@@ -90,6 +92,13 @@ impl Authentic {
     /// The proven call.
     pub fn call(&self) -> &Call {
         &self.call
+    }
+
+    /// Whether its body repeats a secret of the route, in whatever spelling or charset.
+    pub fn says_a_secret(&self) -> bool {
+        let (call, secrets) = (&self.call, &self.hidden.secrets.in_bodies);
+        let text = || body::text(call.header(CONTENT_TYPE.as_str()), &call.body);
+        secrets.are_in(&call.body) || text().is_some_and(|text| secrets.are_in(text.as_bytes()))
     }
 
     /// What of it must not be kept or shown.
@@ -233,24 +242,16 @@ impl Scheme {
                 if right_user { right_password } else { Err(Refusal::Wrong) }
             }
             Self::Header { name, values } => any_of(values, call.headers.get(name).ok_or(Refusal::Missing)?.as_bytes()),
-            Self::Query { name, values } => {
-                let mut given = form_urlencoded::parse(call.query().as_bytes()).filter(|(key, _)| key == name);
-                let (_, value) = given.next().ok_or(Refusal::Missing)?;
-                if given.next().is_some() { Err(Refusal::Malformed) } else { any_of(values, value.as_bytes()) }
-            }
+            Self::Query { name, values } => address::in_query(call, name, values),
             Self::Field { path, values } => {
                 let event = body::parse(context.format, call.header(CONTENT_TYPE.as_str()), &call.body, call.query())
                     .map_err(|_| Refusal::Missing)?;
-                match find(&event, path).ok_or(Refusal::Missing)? {
+                match find(&event.value, path).ok_or(Refusal::Missing)? {
                     Value::String(text) => any_of(values, text.as_bytes()),
                     _ => Err(Refusal::Malformed),
                 }
             }
-            Self::Path(values) => {
-                let rest = call.uri.path().trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or("");
-                let step = rest.strip_suffix('/').unwrap_or(rest);
-                if step.is_empty() { Err(Refusal::Missing) } else { any_of(values, &percent_decoded(step)) }
-            }
+            Self::Path(values) => address::in_path(call, values),
             Self::Jwt { header, expiry, keys } => {
                 let given = call.header(header).ok_or(Refusal::Missing)?;
                 jwt::verify(scheme_value(given, "bearer").unwrap_or(given), keys, *expiry, now)
@@ -262,27 +263,6 @@ impl Scheme {
 
 fn find<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, step| value.get(step))
-}
-
-/// The bytes of a step of a path (RFC 3986): `%2F` is a slash, and `+`, `=` and `&` are themselves, unlike in a query.
-fn percent_decoded(step: &str) -> Vec<u8> {
-    let mut parts = step.split('%');
-    let mut bytes = parts.next().unwrap_or("").as_bytes().to_vec();
-    for part in parts {
-        let escape = part.get(..2).and_then(signature::from_hex);
-        match (escape, part.get(2..)) {
-            (Some(byte), Some(rest)) => {
-                bytes.extend(byte);
-                bytes.extend_from_slice(rest.as_bytes());
-            }
-            // not an escape: it stands for itself
-            _ => {
-                bytes.push(b'%');
-                bytes.extend_from_slice(part.as_bytes());
-            }
-        }
-    }
-    bytes
 }
 
 fn scheme_value<'a>(header: &'a str, scheme: &str) -> Option<&'a str> {

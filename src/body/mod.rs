@@ -3,17 +3,20 @@
 //! Pure: bytes in, a value or an error out, with limits on depth and number. Whether the bytes may be believed is not
 //! known here; [`crate::authenticate`] and [`crate::decode`] decide that.
 
+mod charset;
+mod fields;
 mod form;
 mod json;
 mod multipart;
+mod repeated;
 mod xml;
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::config::source::BodyFormat;
-
-pub use form::parse as parse_form;
 
 /// How deep values may be nested: no sender in the field goes beyond a dozen.
 pub const DEPTH_LIMIT: usize = 64;
@@ -48,27 +51,64 @@ impl BodyError {
     }
 }
 
+/// What was read of a body, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// The value.
+    pub value: Value,
+    /// How it was read.
+    pub reading: Reading,
+}
+
+/// How close a value is to the bytes that it was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// The body is the value's JSON, which any reader reads the same.
+    Exact,
+    /// The body was in another format.
+    Converted,
+    /// The body was read after something about it was repaired: its charset, JSON's line breaks, a key that stood twice.
+    Repaired,
+}
+
 /// Reads a body. `content_type` is the whole header; `query` stands for the body where the source sends none.
 ///
 /// # Errors
 ///
 /// A [`BodyError`] if it is empty, of another type, not in its format, or nested too deep.
-pub fn parse(format: BodyFormat, content_type: Option<&str>, body: &[u8], query: &str) -> Result<Value, BodyError> {
+pub fn parse(format: BodyFormat, content_type: Option<&str>, body: &[u8], query: &str) -> Result<Parsed, BodyError> {
     let format = format_of(format, content_type, body, query)?;
+    let is_plain = || !body.contains(&0) && std::str::from_utf8(body).is_ok();
+    let converted = |value| Parsed { value, reading: if is_plain() { Reading::Converted } else { Reading::Repaired } };
     if format == Format::Query {
-        return form::parse(query.as_bytes());
+        return form::parse(query.as_bytes(), None).map(converted);
     }
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(BodyError::Empty);
     }
+    let declared = content_type.and_then(charset::declared);
     match format {
-        Format::Json => json::parse(body),
-        Format::Form => form::parse(body),
-        Format::Multipart => multipart::parse(body, content_type.unwrap_or("")),
-        Format::Soap => xml::parse_soap(body),
-        Format::Xml => xml::parse(body),
+        Format::Json => json::parse(body, declared),
+        Format::Form => form::parse(body, declared).map(converted),
+        Format::Multipart => multipart::parse(body, content_type.unwrap_or("")).map(converted),
+        Format::Soap => xml::parse_soap(body, declared).map(converted),
+        Format::Xml => xml::parse(body, declared).map(converted),
         Format::Query => Err(BodyError::Empty),
     }
+}
+
+/// Reads a query string.
+///
+/// # Errors
+///
+/// A [`BodyError`] if its escapes are no text, or it has too many fields.
+pub fn parse_query(query: &str) -> Result<Value, BodyError> {
+    form::parse(query.as_bytes(), None)
+}
+
+/// The text of a body, whichever charset it is in; `None` if its bytes are no text.
+pub fn text<'a>(content_type: Option<&str>, body: &'a [u8]) -> Option<Cow<'a, str>> {
+    charset::text(body, content_type.and_then(charset::declared))
 }
 
 /// Whether [`parse`] reads the query in the body's place.
@@ -80,11 +120,6 @@ fn format_of(format: BodyFormat, content_type: Option<&str>, body: &[u8], query:
     // a POST without a body that says everything in its query, whatever type it claims
     let says_nothing = body.iter().all(u8::is_ascii_whitespace) && !query.is_empty();
     if format == BodyFormat::Any && says_nothing { Ok(Format::Query) } else { resolve(format, content_type, body) }
-}
-
-/// Whether [`parse`] reads a body as JSON.
-pub fn is_json(format: BodyFormat, content_type: Option<&str>, body: &[u8]) -> bool {
-    resolve(format, content_type, body) == Ok(Format::Json)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,8 +135,7 @@ enum Format {
 fn resolve(wanted: BodyFormat, content_type: Option<&str>, body: &[u8]) -> Result<Format, BodyError> {
     let essence = content_type.map(|whole| whole.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
     let essence = essence.as_deref().filter(|essence| !essence.is_empty());
-    let looks_like_json =
-        || body.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|b| matches!(b, b'{' | b'[' | 0xEF));
+    let looks_like_json = || looks_like_json(body);
     let found = match essence {
         // curl and many a script send JSON and forget to say so
         Some("application/x-www-form-urlencoded") if wanted == BodyFormat::Any && looks_like_json() => {
@@ -123,6 +157,8 @@ fn resolve(wanted: BodyFormat, content_type: Option<&str>, body: &[u8]) -> Resul
         (BodyFormat::Any, None) if looks_like_json() => Ok(Format::Json),
         (BodyFormat::Any, None) => unexpected("application/json, a form, or XML"),
         (BodyFormat::Json, Some(Format::Json)) => Ok(Format::Json),
+        // some senders let people choose the type, and the body is JSON all the same
+        (BodyFormat::Json, _) if looks_like_json() => Ok(Format::Json),
         (BodyFormat::Json, _) => unexpected("application/json"),
         (BodyFormat::Form, Some(Format::Form)) => Ok(Format::Form),
         (BodyFormat::Form, _) => unexpected("application/x-www-form-urlencoded"),
@@ -134,12 +170,36 @@ fn resolve(wanted: BodyFormat, content_type: Option<&str>, body: &[u8]) -> Resul
     }
 }
 
+/// Whether a body begins as JSON does: with an object or a list, be it as a text.
+fn looks_like_json(body: &[u8]) -> bool {
+    let mut begin = begin(body);
+    match begin.next() {
+        Some(b'{' | b'[') => true,
+        Some(b'"') => begin.find(|byte| !matches!(byte, b'"' | b'\\')).is_some_and(|byte| matches!(byte, b'{' | b'[')),
+        _ => false,
+    }
+}
+
+/// How many bytes of a body's beginning are looked at.
+const BEGINNING: usize = 64;
+
+/// What a body begins with, without byte order marks, UTF-16's zero bytes and white space.
+fn begin(body: &[u8]) -> impl Iterator<Item = u8> {
+    let body = charset::without_marks(body.trim_ascii_start());
+    let skipped = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, 0 | 0xFE | 0xFF);
+    body.iter().take(BEGINNING).filter(move |byte| !skipped(byte)).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+
+    fn parse(format: BodyFormat, content_type: Option<&str>, body: &[u8], query: &str) -> Result<Value, BodyError> {
+        super::parse(format, content_type, body, query).map(|parsed| parsed.value)
+    }
 
     #[test]
     fn the_content_type_decides_where_the_source_leaves_it_open() {

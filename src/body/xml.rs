@@ -3,10 +3,13 @@
 //! An element becomes an object of its children by local name, a repeated one a list; attributes stand under `@name`;
 //! an element with text alone is that text. `xsi:nil` is null.
 
+use std::borrow::Cow;
+
+use encoding_rs::Encoding;
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Map, Value};
 
-use super::{BodyError, DEPTH_LIMIT};
+use super::{BodyError, DEPTH_LIMIT, charset};
 
 /// How many nodes one document may have.
 const NODE_LIMIT: u32 = 50_000;
@@ -17,13 +20,13 @@ const ATTRIBUTE_LIMIT: usize = 256;
 const NAMESPACE_LIMIT: usize = 512;
 
 /// Reads the root element.
-pub fn parse(body: &[u8]) -> Result<Value, BodyError> {
-    with_root(body, |root| value(root, DEPTH_LIMIT))
+pub fn parse(body: &[u8], declared: Option<&'static Encoding>) -> Result<Value, BodyError> {
+    with_root(body, declared, |root| value(root, DEPTH_LIMIT))
 }
 
 /// Reads the first element in the envelope's body.
-pub fn parse_soap(body: &[u8]) -> Result<Value, BodyError> {
-    with_root(body, |root| {
+pub fn parse_soap(body: &[u8], declared: Option<&'static Encoding>) -> Result<Value, BodyError> {
+    with_root(body, declared, |root| {
         let child = |parent: Node<'_, '_>, name: &str| {
             parent.children().find(|n| n.is_element() && n.tag_name().name() == name).map(|n| n.id())
         };
@@ -38,15 +41,31 @@ pub fn parse_soap(body: &[u8]) -> Result<Value, BodyError> {
     })
 }
 
-fn with_root(body: &[u8], read: impl FnOnce(Node<'_, '_>) -> Result<Value, BodyError>) -> Result<Value, BodyError> {
-    let text = std::str::from_utf8(body).map_err(|_| BodyError::malformed("XML", "it is not UTF-8"))?;
+fn with_root(
+    body: &[u8],
+    declared: Option<&'static Encoding>,
+    read: impl FnOnce(Node<'_, '_>) -> Result<Value, BodyError>,
+) -> Result<Value, BodyError> {
+    let declared = declared.or_else(|| declared_within(body));
+    let text: &str = &charset::text(body, declared).ok_or_else(|| {
+        BodyError::malformed("XML", format!("it is not {}", declared.map_or("UTF-8", Encoding::name)))
+    })?;
     if text.matches("xmlns").nth(NAMESPACE_LIMIT).is_some() || most_attributes(text) > ATTRIBUTE_LIMIT {
         return Err(BodyError::malformed("XML", "it has too many attributes or namespaces"));
     }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: NODE_LIMIT, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(text.trim_start_matches('\u{FEFF}').trim_start(), options)
+    let document = Document::parse_with_options(text.trim_start(), options)
         .map_err(|error| BodyError::malformed("XML", error.to_string()))?;
     read(document.root_element())
+}
+
+/// The charset that a document declares itself: `<?xml version="1.0" encoding="ISO-8859-1"?>`. UTF-16 shows otherwise.
+fn declared_within(body: &[u8]) -> Option<&'static Encoding> {
+    let line = charset::without_marks(body).trim_ascii_start().strip_prefix(b"<?xml")?;
+    let line: Cow<'_, str> = String::from_utf8_lossy(line.split(|byte| *byte == b'>').next()?);
+    let (_, label) = line.split_once("encoding")?;
+    let label = label.trim_start().strip_prefix('=')?.trim_start();
+    Encoding::for_label(label.get(1..)?.split(['"', '\'']).next()?.as_bytes())
 }
 
 /// The most attributes of any tag, counted by their equals signs. In comments and CDATA it may count too many.
@@ -111,11 +130,15 @@ mod tests {
 
     use super::*;
 
+    fn parse(body: &[u8]) -> Result<Value, BodyError> {
+        super::parse(body, None)
+    }
+
     #[test]
     fn elements_become_fields_by_their_local_names() {
         let soap = r#"<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><s:Body><notifications><SessionId xsi:nil="true"/><Notification><Id>04l1</Id></Notification><Notification><Id>04l2</Id></Notification></notifications></s:Body></s:Envelope>"#;
         assert_eq!(
-            parse_soap(soap.as_bytes()),
+            parse_soap(soap.as_bytes(), None),
             Ok(json!({"SessionId": null, "Notification": [{"Id": "04l1"}, {"Id": "04l2"}]}))
         );
         assert_eq!(
@@ -125,13 +148,36 @@ mod tests {
     }
 
     #[test]
+    fn other_charsets_are_read_declared_or_not() {
+        let expected = Ok(json!({"Name": "Jos\u{e9} \u{20ac}"}));
+        for head in
+            ["", "<?xml version='1.0' encoding='windows-1252'?>", "<?xml version=\"1.0\" encoding = \"utf-8\" ?>"]
+        {
+            let body = [head.as_bytes(), b"<Lead><Name>Jos\xE9 \x80</Name></Lead>"].concat();
+            assert_eq!(parse(&body), expected, "{head}");
+            let plain = format!("{head}<Lead><Name>Jos\u{e9} \u{20ac}</Name></Lead>");
+            for mark in ["", "\u{feff}", "\u{feff}\u{feff}\n"] {
+                let marked = format!("{mark}{plain}");
+                assert_eq!(parse(marked.as_bytes()), expected, "{marked:?}");
+                for order in [u16::to_le_bytes, u16::to_be_bytes] {
+                    let wide: Vec<u8> = marked.encode_utf16().flat_map(order).collect();
+                    assert_eq!(parse(&wide), expected, "{marked:?}");
+                }
+            }
+        }
+        let latin2 = b"<?xml version='1.0' encoding='ISO-8859-2'?><a>\xB1</a>";
+        assert_eq!(parse(latin2), Ok(json!("\u{105}")));
+        assert_eq!(super::parse(b"<a>\xB1</a>", Encoding::for_label(b"latin2")), Ok(json!("\u{105}")));
+    }
+
+    #[test]
     fn dtds_entities_and_deep_nesting_are_refused() {
         assert!(parse(b"<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>").is_err());
         let deep = format!("{}{}", "<a>".repeat(1_000), "</a>".repeat(1_000));
         assert!(parse(deep.as_bytes()).is_err());
         let huge = format!("<a>{}</a>", "<b/>".repeat(60_000));
         assert!(parse(huge.as_bytes()).is_err());
-        assert!(parse_soap(b"<a/>").is_err());
+        assert!(parse_soap(b"<a/>", None).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use crate::body;
 use crate::call::Call;
 use crate::config::source::{SampleSpec, SourceProfileSpec};
 use crate::config::{File, Written, route::RouteFile};
@@ -35,21 +36,27 @@ impl Input {
             bail!("there is no route `{}`; there are: {}", self.route, known.join(", "));
         };
         let profile_spec = profile_spec_of(&file.value, &checked.written).unwrap_or_default();
-        let sample = self.sample(file, &checked.written)?;
-        let call = call_of(&sample, &manner_for(&sample, profile_spec));
+        let (sample, bytes) = self.sample(file, &checked.written)?;
+        let mut call = call_of(&sample, &manner_for(&sample, profile_spec));
+        if let Some(bytes) = bytes {
+            call.body = bytes.into();
+        }
         Ok((route, call, sample.lookup))
     }
 
-    fn sample(&self, file: &File<RouteFile>, written: &Written) -> anyhow::Result<SampleSpec> {
+    /// What is sent, and its body's bytes where they are those of a file.
+    fn sample(&self, file: &File<RouteFile>, written: &Written) -> anyhow::Result<(SampleSpec, Option<Vec<u8>>)> {
         let samples = written.sources.get(&file.value.source).map(|source| &source.value.samples);
-        let mut sample = match samples.and_then(|samples| samples.get(&self.file)) {
-            Some(sample) if !std::path::Path::new(&self.file).exists() => sample.clone(),
-            _ => SampleSpec {
-                body: serde_json::Value::String(
-                    self.read(samples.map(|s| s.keys().cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default())?,
-                ),
-                ..SampleSpec::default()
-            },
+        let (mut sample, bytes) = match samples.and_then(|samples| samples.get(&self.file)) {
+            Some(sample) if !std::path::Path::new(&self.file).exists() => (sample.clone(), None),
+            _ => {
+                let bytes =
+                    self.read(samples.map(|s| s.keys().cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default())?;
+                // the text tells which content type is meant
+                let text = body::text(None, &bytes).unwrap_or_else(|| String::from_utf8_lossy(&bytes));
+                let body = serde_json::Value::from(text.into_owned());
+                (SampleSpec { body, ..SampleSpec::default() }, Some(bytes))
+            }
         };
         for header in &self.headers {
             let (name, value) =
@@ -61,16 +68,16 @@ impl Input {
                 pair.split_once('=').with_context(|| format!("`{pair}` is not a parameter; write NAME=VALUE"))?;
             sample.query.insert(name.to_owned(), value.to_owned());
         }
-        Ok(sample)
+        Ok((sample, bytes))
     }
 
-    fn read(&self, samples: String) -> anyhow::Result<String> {
-        let mut text = String::new();
+    fn read(&self, samples: String) -> anyhow::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
         if self.file == "-" {
-            std::io::stdin().read_to_string(&mut text).context("standard input")?;
-            return Ok(text);
+            std::io::stdin().read_to_end(&mut bytes).context("standard input")?;
+            return Ok(bytes);
         }
-        std::fs::read_to_string(&self.file).with_context(|| {
+        std::fs::read(&self.file).with_context(|| {
             format!("cannot read `{}`; a file is wanted, `-`, or one of the source's samples: {samples}", self.file)
         })
     }

@@ -51,7 +51,8 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     if path.exists() {
         bail!("`{}` is there already; choose another name, or edit it", path.display());
     }
-    write(&path, &text(name, &source.name, &source.value))?;
+    let random = secret(&source.value);
+    write(&path, &text(name, (&source.name, &source.value), &random))?;
     let schema = setting.dir.join("schema/route.json");
     if !schema.exists() {
         write(&schema, &format!("{}\n", schema::text(Kind::Route)?))?;
@@ -71,7 +72,8 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     }
     say(&format!("  serri-relay{config} sources {}     # how to set it up at the sender", source.name));
     let base = written.relay.value.server.public_url();
-    say(&format!("\nthe URL for the sender: {}", address(base, name, &source.value)));
+    let secret = setting.variables.get(&variable(name)).filter(|secret| !secret.is_empty()).unwrap_or(&random);
+    say(&format!("\nthe URL for the sender: {}", address(base, name, &source.value, secret)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -82,8 +84,13 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
 }
 
-fn text(route: &str, name: &str, source: &SourceFile) -> String {
-    let variable = format!("{}_SECRET", route.to_uppercase().replace('-', "_"));
+/// The variable that holds a route's secret.
+fn variable(route: &str) -> String {
+    format!("{}_SECRET", route.to_uppercase().replace('-', "_"))
+}
+
+fn text(route: &str, (name, source): (&str, &SourceFile), secret: &str) -> String {
+    let variable = variable(route);
     let mut text = format!(
         "# yaml-language-server: $schema=../schema/route.json\n# POST /webhooks/{route}: {}\nsource: {name}\n",
         source.title
@@ -94,8 +101,7 @@ fn text(route: &str, name: &str, source: &SourceFile) -> String {
     if !source.profile_spec.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::brings_its_key) {
         let _ = writeln!(
             text,
-            "secret: ${{{variable}:-{}}}   # {}: set {variable}. The value here is random, for trying out",
-            secret(source),
+            "secret: ${{{variable}:-{secret}}}   # {}: set {variable}. The value here is random, for trying out",
             source
                 .profile_spec
                 .auth

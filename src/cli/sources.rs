@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::{Ended, Setting, say, show};
+use crate::authenticate::escaped;
 use crate::config::auth::{AuthForm, AuthKeyword, AuthSpec};
 use crate::config::diagnostic::did_you_mean;
 use crate::config::enrich::EnrichSpec;
@@ -89,7 +90,7 @@ pub fn page(name: &str, source: &SourceFile, base: Option<&str>) -> String {
     if let Some(why) = &source.no_phone {
         let _ = write!(text, "\n## Events without a phone\n\n{}\n", why.trim());
     }
-    let _ = write!(text, "\n## What the relay knows\n\n{}", facts(source, &address(base, "<route>", source)));
+    let _ = write!(text, "\n## What the relay knows\n\n{}", facts(source, &address(base, "<route>", source, SECRET)));
     for (sample_name, sample) in in_order(source) {
         let title = sample.title.as_ref().map(|title| format!(": {title}")).unwrap_or_default();
         let _ = write!(text, "\n## Sample `{sample_name}`{title}\n\n{}", shown(sample));
@@ -111,16 +112,19 @@ fn host(base: Option<&str>) -> &str {
     base.filter(|base| !base.trim().is_empty()).unwrap_or("https://<your relay>").trim_end_matches('/')
 }
 
-/// The URL that the sender is given, with `SECRET` where the route's secret stands in it.
-pub fn address(base: Option<&str>, route: &str, source: &SourceFile) -> String {
+/// The URL that the sender is given, with the route's secret in it, escaped, where the source's scheme has it there.
+pub fn address(base: Option<&str>, route: &str, source: &SourceFile, secret: &str) -> String {
     let first = source.profile_spec.auth.as_ref().and_then(|auth| auth.as_slice().first());
     let secret = match first {
-        Some(AuthSpec::Keyword(AuthKeyword::Path)) => "/SECRET".to_owned(),
-        Some(AuthSpec::Form(AuthForm::Query(query))) => format!("?{}=SECRET", query.name),
+        Some(AuthSpec::Keyword(AuthKeyword::Path)) => format!("/{}", escaped(secret)),
+        Some(AuthSpec::Form(AuthForm::Query(query))) => format!("?{}={}", query.name, escaped(secret)),
         _ => String::new(),
     };
     format!("{}/webhooks/{route}{secret}", host(base))
 }
+
+/// What stands for the secret where there is no route.
+const SECRET: &str = "SECRET";
 
 /// A step with the URL in it, and whatever is written on at its end, as code.
 fn with_url(step: &str, url: &str) -> String {
@@ -160,7 +164,9 @@ fn facts(source: &SourceFile, url: &str) -> String {
     let profile_spec = &source.profile_spec;
     let event = profile_spec.event.clone().unwrap_or_default();
     let code = |text: &str| format!("`{}`", text.replace('|', "\\|"));
-    let mut lines = vec![("URL", code(url)), ("Proof", proof(source))];
+    let escapes =
+        if url.ends_with(SECRET) { "; in `SECRET`, `+` is written `%2B`, `/` `%2F`, `=` `%3D`, `%` `%25`" } else { "" };
+    let mut lines = vec![("URL", format!("{}{escapes}", code(url))), ("Proof", proof(source))];
     lines.push(("Body", format!("{:?}", profile_spec.body.unwrap_or_default()).to_lowercase()));
     if let Some(each) = &event.each {
         lines.push(("Events of a call", format!("each entry of {}", code(each))));

@@ -22,6 +22,9 @@ pub struct RouteFile {
     #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
     pub verify_token: Option<String>,
+    /// Which sites' pages may call from a browser: origins, as `https://www.example.com`, or `"*"` for any; none if left out.
+    #[serde(default)]
+    pub cors: Option<OneOrMany<String>>,
     /// The account that sends go through; `default` if left out.
     #[serde(default)]
     pub account: Option<String>,

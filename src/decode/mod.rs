@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::authenticate::Authentic;
-use crate::body::{self, BodyError};
+use crate::body::{self, BodyError, Parsed, Reading};
 use crate::config::source::BodyFormat;
 use crate::event::Envelope;
 use spread::spread;
@@ -114,16 +114,20 @@ pub enum DecodeError {
 /// A [`DecodeError`] if the body is not what the source sends, or brings more than one call may.
 pub fn decode(authentic: &Authentic, packing: &Packing, limit: CallLimit) -> Result<Decoded, DecodeError> {
     let call = authentic.call();
-    let whole = body::parse(packing.format, call.header(CONTENT_TYPE.as_str()), &call.body, call.query())?;
-    let mut whole = unfold(whole, packing.json_field.as_deref())?;
-    let says_a_secret = says_a_secret(authentic, packing);
+    let Parsed { value, reading } =
+        body::parse(packing.format, call.header(CONTENT_TYPE.as_str()), &call.body, call.query())?;
+    let mut whole = unfold(value, packing.json_field.as_deref())?;
+    // how a secret is spelled in bytes that had to be repaired is not known
+    let says_a_secret = reading == Reading::Repaired || says_a_secret(authentic, packing);
     redact(&mut whole, authentic, packing);
     if says_a_secret {
         authentic.hidden().secrets.in_bodies.hide_in(&mut whole);
     }
     let one_by_bytes = !whole.is_array() && packing.each.is_none() && !call.body.is_empty();
     let bytes = one_by_bytes.then(|| call.body.clone());
-    let json = bytes.clone().filter(|bytes| !says_a_secret && is_its_own_json(bytes, authentic, packing));
+    let json = bytes
+        .clone()
+        .filter(|bytes| reading == Reading::Exact && !says_a_secret && is_its_own_json(bytes, authentic, packing));
     let entries = spread(whole, packing.each.as_deref(), limit)?;
     if let Some((index, entry)) = entries.iter().enumerate().find(|(_, entry)| !entry.own.is_object()) {
         return Err(DecodeError::NoObject { position: index + 1, found: kind(&entry.own) });
@@ -141,7 +145,6 @@ fn is_its_own_json(body: &Bytes, authentic: &Authentic, packing: &Packing) -> bo
         && packing.redact.is_empty()
         && authentic.hidden().fields.is_empty()
         && body.starts_with(b"{")
-        && body::is_json(packing.format, authentic.call().header(CONTENT_TYPE.as_str()), body)
 }
 
 /// What came with a proven call, without its secrets.
@@ -154,7 +157,7 @@ pub fn envelope(authentic: &Authentic) -> Envelope {
             headers.insert(name.as_str().to_owned(), Value::from(value));
         }
     }
-    let mut query = match body::parse_form(call.query().as_bytes()) {
+    let mut query = match body::parse_query(call.query()) {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     };
@@ -177,8 +180,8 @@ fn unfold(mut whole: Value, field: Option<&str>) -> Result<Value, DecodeError> {
         && let Some(text) = slot.as_str()
     {
         let unreadable = |reason: String| DecodeError::JsonField { field: field.to_owned(), reason };
-        *slot =
-            body::parse(BodyFormat::Json, None, text.as_bytes(), "").map_err(|error| unreadable(error.to_string()))?;
+        let parsed = body::parse(BodyFormat::Json, None, text.as_bytes(), "");
+        *slot = parsed.map_err(|error| unreadable(error.to_string()))?.value;
     }
     Ok(whole)
 }

@@ -2,6 +2,7 @@
 //!
 //! A webhook never waits for Serri: nothing here knows it. A 2xx is given only for what is on disk.
 
+mod cors;
 mod finish;
 mod gzip;
 mod memory;
@@ -13,11 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
-use serde::Deserialize;
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
@@ -98,27 +97,27 @@ struct Report {
     reason: Option<String>,
 }
 
-/// What stands behind `/webhooks/`; a secret as the last step is for [`crate::authenticate`].
-#[derive(Deserialize)]
-struct Address {
-    route: String,
-}
-
-async fn webhook(
-    State(receiver): State<Arc<Receiver>>,
-    address: Result<Path<Address>, PathRejection>,
-    request: Request,
-) -> Response {
-    let Some(route) = address.ok().and_then(|Path(address)| receiver.routes.get(&address.route)) else {
+async fn webhook(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
+    let Some(route) = receiver.route_of(request.uri()) else {
         return ReceiveError::NoSuchRoute.respond(None);
     };
-    match receiver.receive(route, request).await {
-        Ok(response) => response,
-        Err(error) => error.respond(Some(route)),
-    }
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = if request.method() == Method::OPTIONS {
+        cors::preflight(route, request.headers())
+    } else {
+        receiver.receive(route, request).await.unwrap_or_else(|error| error.respond(Some(route)))
+    };
+    cors::share(route, origin.as_ref(), &mut response);
+    response
 }
 
 impl Receiver {
+    /// The route of an address. What stands behind its name, a secret perhaps, is for [`crate::authenticate`].
+    fn route_of(&self, uri: &Uri) -> Option<&Arc<Route>> {
+        let steps = uri.path().strip_prefix("/webhooks/")?;
+        self.routes.get(steps.split('/').next().unwrap_or(""))
+    }
+
     async fn receive(&self, route: &Route, request: Request) -> Result<Response, ReceiveError> {
         let deadline = Deadline { watch: Stopwatch::start(), after: self.bounds.request_timeout };
         let (call, _memory) = deadline.bound(read::call(request, self.bounds.body_limit, &self.memory)).await??;
@@ -217,8 +216,7 @@ fn check_method(route: &Route, call: &Call) -> Result<(), ReceiveError> {
     if route.profile.methods.contains(&call.method) {
         return Ok(());
     }
-    let allowed: Vec<&str> = route.profile.methods.iter().map(http::Method::as_str).collect();
-    Err(ReceiveError::Method(allowed.join(", ")))
+    Err(ReceiveError::Method(cors::methods(route)))
 }
 
 fn respond(answer: &Answer, route: &Route, outcome: &'static str, shown: &[Shown], kept: &[Kept]) -> Response {

@@ -25,6 +25,14 @@ pub enum ReceiveError {
     /// The source does not call with this method.
     #[error("this route takes {0}")]
     Method(String),
+    /// A browser asks whether a page may call, and the route has no `cors`.
+    #[error(
+        "OPTIONS is a browser asking whether a page of another site may call (CORS preflight); `cors:` in the route's file says which may. This route takes {0}"
+    )]
+    Preflight(String),
+    /// A browser asks for a page that may not call.
+    #[error("the origin of this page is not among those that `cors:` in the route's file allows")]
+    Origin,
     /// The body is too large.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
@@ -110,7 +118,7 @@ impl ReceiveError {
             Self::Store(_) | Self::NoMemory | Self::NoRoom => later(route, detail),
             _ => Problem { status, detail }.into_response(),
         };
-        if let Self::Method(allowed) = &self
+        if let Self::Method(allowed) | Self::Preflight(allowed) = &self
             && let Ok(allowed) = HeaderValue::from_str(allowed)
         {
             response.headers_mut().insert(header::ALLOW, allowed);
@@ -128,7 +136,8 @@ impl ReceiveError {
     fn status(&self, route: Option<&Route>) -> StatusCode {
         match self {
             Self::NoSuchRoute => StatusCode::NOT_FOUND,
-            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method(_) | Self::Preflight(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Origin => StatusCode::FORBIDDEN,
             Self::TooLarge(_) | Self::Exceeded(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TransferEncoding => StatusCode::NOT_IMPLEMENTED,
             Self::TooSlow | Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
@@ -144,7 +153,8 @@ impl ReceiveError {
     fn name(&self) -> &'static str {
         match self {
             Self::NoSuchRoute => "no_such_route",
-            Self::Method(_) => "wrong_method",
+            Self::Method(_) | Self::Preflight(_) => "wrong_method",
+            Self::Origin => "wrong_origin",
             Self::TooLarge(_) => "too_large",
             Self::Exceeded(_) => "too_much",
             Self::TransferEncoding => "wrong_transfer_encoding",

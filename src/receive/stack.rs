@@ -10,7 +10,8 @@ use axum::extract::State;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use http::{HeaderValue, Request, StatusCode, Uri};
+use http::header::ORIGIN;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 use tower::{BoxError, ServiceBuilder};
@@ -19,6 +20,7 @@ use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, 
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 
+use super::cors::share;
 use super::finish::finish;
 use super::problem::{as_problem, later};
 use super::{Problem, Receiver, Report, webhook};
@@ -43,14 +45,16 @@ pub fn router(receiver: &Arc<Receiver>) -> Router {
         .layer(PropagateRequestIdLayer::x_request_id())
         .map_response(IntoResponse::into_response)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(HandleErrorLayer::new(move |uri: Uri, _: BoxError| std::future::ready(overloaded(&shedder, &uri))))
+        .layer(HandleErrorLayer::new(move |uri: Uri, headers: HeaderMap, _: BoxError| {
+            std::future::ready(overloaded(&shedder, &uri, headers.get(ORIGIN)))
+        }))
         .layer(LoadShedLayer::new())
         .layer(GlobalConcurrencyLimitLayer::new(receiver.bounds.concurrency));
     let webhooks = Router::new()
         .route("/webhooks/{route}", any(webhook))
         .route("/webhooks/{route}/", any(webhook))
-        .route("/webhooks/{route}/{secret}", any(webhook))
-        .route("/webhooks/{route}/{secret}/", any(webhook))
+        // a secret may hold slashes
+        .route("/webhooks/{route}/{*secret}", any(webhook))
         .layer(layers)
         .layer(from_fn_with_state(Arc::clone(receiver), finish));
     let health = Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).fallback(nothing_here);
@@ -131,10 +135,13 @@ fn unreported(status: StatusCode) -> &'static str {
     }
 }
 
-fn overloaded(receiver: &Receiver, uri: &Uri) -> Response {
-    let steps = uri.path().strip_prefix("/webhooks/");
-    let route = steps.and_then(|steps| receiver.routes.get(steps.split('/').next().unwrap_or("")));
-    later(route.map(Arc::as_ref), "too many calls at once; send it again later".into())
+fn overloaded(receiver: &Receiver, uri: &Uri, origin: Option<&HeaderValue>) -> Response {
+    let route = receiver.route_of(uri);
+    let mut response = later(route.map(Arc::as_ref), "too many calls at once; send it again later".into());
+    if let Some(route) = route {
+        share(route, origin, &mut response);
+    }
+    response
 }
 
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {

@@ -7,6 +7,7 @@ pub mod accounts;
 mod advice;
 pub mod alerts;
 pub mod complete;
+pub mod cors;
 pub mod check;
 pub mod example;
 mod listed;
@@ -34,6 +35,7 @@ use crate::handshake::{self, Handshakes};
 use crate::map::{Allowance, RuleContext, Scope};
 use crate::phone::Country;
 use crate::source::{SourceProfile, Windows, hash_id, override_manner};
+use cors::Cors;
 use rules::Rules;
 
 pub use rules::TestMode;
@@ -51,6 +53,8 @@ pub struct Route {
     pub profile: SourceProfile,
     /// Its calls that are not events.
     pub handshakes: Handshakes,
+    /// Which pages may call it from a browser.
+    pub cors: Cors,
     rules: Rules,
     account_country: Country,
     windows: Windows,
@@ -107,6 +111,7 @@ impl Route {
         }
         let label = account.map_or_else(|| account_name.to_owned(), |account| account.label(account_name));
         let rules = Rules::compile(file, &label, written, &mut diagnostics);
+        let cors = Cors::compile(file, &mut diagnostics);
         let Some(source) = written.sources.get(&spec.source) else {
             let place = file.node.place_of(&["source"]);
             // one that could not be read was reported already
@@ -156,6 +161,7 @@ impl Route {
             authentication,
             profile,
             handshakes,
+            cors,
             rules,
             account_country: account.default_country,
             windows: Windows { with_id: relay.store.dedup_window.0, without_id: relay.store.dedup_window_without_id.0 },
@@ -233,9 +239,7 @@ impl Route {
         let id = hash_id(&hash(&authentic.call().body));
         // a secret in a body that cannot be read cannot be taken out of it
         let hidden = authentic.hidden();
-        let hides = !hidden.fields.is_empty()
-            || !self.profile.packing.redact.is_empty()
-            || hidden.secrets.in_bodies.are_in(&authentic.call().body);
+        let hides = !hidden.fields.is_empty() || !self.profile.packing.redact.is_empty() || authentic.says_a_secret();
         let (body, fault) = if hides {
             (Bytes::new(), format!("{error}; the body is not kept, since it may hold a secret"))
         } else {

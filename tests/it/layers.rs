@@ -133,6 +133,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "telemetry",
             "listen",
             "call",
+            "body",
             "authenticate",
             "serri",
             "route",

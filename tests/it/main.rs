@@ -15,6 +15,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod addresses;
 mod alerts;
 mod answers;
 mod asked;
@@ -28,6 +29,7 @@ mod crash;
 mod deliver;
 mod docs;
 mod enrich;
+mod field;
 mod forget;
 mod holds;
 mod hostile;
