@@ -95,7 +95,8 @@ async fn where_a_place_is_free_only_now_and_then_nobody_fails_although_all_are_r
         states(&world, "sent", taken).await;
         // the same refusals begin the hold again, and nobody who was among them is lost
         world.settles("SELECT count(*) FROM holds", &(taken + 1).to_string()).await;
-        world.until_ready("", 40 - taken).await;
+        // none of them under way, who would take the next place without ending the hold
+        world.settles("SELECT count(*) FROM sends WHERE state = 0", &(40 - taken).to_string()).await;
     }
     serri.turns(|_, _| ok());
     states(&world, "sent", 40).await;
