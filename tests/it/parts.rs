@@ -38,7 +38,7 @@ fn broken_clock(broken: &Arc<AtomicBool>) -> Clock {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deliverer_that_panics_ends_the_relay_in_order() {
+async fn a_part_that_panics_ends_the_relay_in_order() {
     let setup = Setup::new().route("hello", ROUTE);
     setup.write("http://127.0.0.1:9/");
     let checked = setup.checked();
@@ -56,8 +56,11 @@ async fn a_deliverer_that_panics_ends_the_relay_in_order() {
     broken.store(true, Ordering::SeqCst);
     let ended = tokio::time::timeout(PATIENCE, relay.join_next()).await.expect("it ends").unwrap().unwrap();
     let said = ended.unwrap_err().to_string();
-    assert!(said.contains("the deliverer panicked") && said.contains("start the relay again"), "{said}");
-    assert!(post("e2").await.is_err(), "nothing is taken any more");
+    // whichever reads the clock first
+    assert!(said.contains("the deliverer panicked") || said.contains("the alerter panicked"), "{said}");
+    assert!(said.contains("start the relay again"), "{said}");
+    // another test's relay may have the port by now
+    assert!(!post("e2").await.is_ok_and(|answer| answer.status() == 200), "nothing is taken any more");
     assert!(!setup.dir.path().join("relay.db-wal").exists(), "the store was closed in order");
     assert_eq!(texts(&setup.store().events().await, "id"), ["e1"]);
 }
