@@ -18,7 +18,7 @@ pub fn declared(content_type: &str) -> Option<&'static Encoding> {
     Encoding::for_label(label.trim().trim_matches(['"', '\'']).as_bytes())
 }
 
-/// The text of a body without byte order marks, borrowed where it is UTF-8; `None` if its bytes are no text.
+/// The text of a body without byte order marks, borrowed where it is UTF-8; `None` if its bytes are not text.
 pub fn text<'a>(bytes: &'a [u8], declared: Option<&'static Encoding>) -> Option<Cow<'a, str>> {
     let bytes = without_marks(bytes);
     let encoding = match wide(bytes, declared) {
@@ -58,7 +58,7 @@ pub fn wide(bytes: &[u8], declared: Option<&'static Encoding>) -> Option<&'stati
     }
 }
 
-/// The charset of bytes that are not in UTF-16; `None` if they are no text, or UTF-8 that was cut or damaged.
+/// The charset of bytes that are not in UTF-16; `None` if they are not text, or are UTF-8 that was cut or damaged.
 pub fn narrow(bytes: &[u8], declared: Option<&'static Encoding>) -> Option<&'static Encoding> {
     if std::str::from_utf8(bytes).is_ok() {
         return Some(UTF_8);

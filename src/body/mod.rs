@@ -101,12 +101,12 @@ pub fn parse(format: BodyFormat, content_type: Option<&str>, body: &[u8], query:
 ///
 /// # Errors
 ///
-/// A [`BodyError`] if its escapes are no text, or it has too many fields.
+/// A [`BodyError`] if its escapes are not text, or it has too many fields.
 pub fn parse_query(query: &str) -> Result<Value, BodyError> {
     form::parse(query.as_bytes(), None)
 }
 
-/// The text of a body, whichever charset it is in; `None` if its bytes are no text.
+/// The text of a body, whichever charset it is in; `None` if its bytes are not text.
 pub fn text<'a>(content_type: Option<&str>, body: &'a [u8]) -> Option<Cow<'a, str>> {
     charset::text(body, content_type.and_then(charset::declared))
 }

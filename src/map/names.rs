@@ -3,7 +3,7 @@
 use crate::fold::fold;
 use crate::phone::Country;
 
-/// What stands before a name and is none: honorifics, titles, abbreviations of names that nobody is called by (`Md.`), and
+/// What comes before a name without being part of it: honorifics, titles, abbreviations of names that nobody is called by (`Md.`), and
 /// what says that a business follows.
 const BEFORE_NAMES: [&str; 36] = [
     "mr", "mrs", "ms", "miss", "mx", "master", "dr", "prof", "er", "adv", "ca", "ar", "capt", "col", "maj", "lt",

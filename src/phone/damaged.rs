@@ -2,7 +2,7 @@
 
 use super::NoNumber;
 
-/// What stands before a number that is none of it: an apostrophe that keeps a spreadsheet from reckoning, labels of exports.
+/// What may come before a number without being part of it: an apostrophe that keeps a spreadsheet from reckoning, labels of exports.
 const BEFORE: [&str; 8] = ["'", "\u{2019}", "\"", "=", "p:", "tel:", "phone:", "whatsapp:"];
 
 /// How a number goes on inside a company; libphonenumber takes it off (RFC 3966 writes `;ext=`).

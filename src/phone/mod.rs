@@ -42,7 +42,7 @@ const TRUNK_ZERO: [Region; 24] = [
 /// Why a text is not the number of one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NoNumber {
-    /// It is no valid number: neither of the country, if there is one, nor with a country code.
+    /// It is not a valid number: neither of the country, if there is one, nor with a country code.
     #[error("it is not a valid phone number{}", .0.map(|country| format!(" of {country} or with a country code")).unwrap_or_default())]
     Invalid(Option<Country>),
     /// A spreadsheet made `9.19812E+11` of it.
