@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use written::bit;
 
-pub use written::{Closed, Unreadable, Window};
+pub use written::{Closed, Unreadable, Window, Zone};
 
 /// How many days ahead an opening is looked for.
 const HORIZON: u32 = 400;
@@ -35,7 +35,7 @@ pub struct Hours {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closed: Vec<Closed>,
     /// In which zones: open is what is open in all of them.
-    pub zones: Vec<String>,
+    pub zones: Vec<Zone>,
 }
 
 impl Hours {
@@ -44,7 +44,7 @@ impl Hours {
     /// Open is what is open in all zones. Where that is never so, since they lie too far apart, the first moment counts
     /// at which it is open in most of them.
     pub fn opening(&self, now: Timestamp) -> Option<Timestamp> {
-        let zones: Vec<TimeZone> = self.zones.iter().filter_map(|zone| TimeZone::get(zone).ok()).collect();
+        let zones: Vec<&TimeZone> = self.zones.iter().map(Zone::rules).collect();
         let open = |at: Timestamp| zones.iter().filter(|zone| self.is_open(zone, at)).count();
         let all = open(now);
         if all == zones.len() {
@@ -139,7 +139,7 @@ fn minutes(time: Time) -> u16 {
 /// # Errors
 ///
 /// What it should look like.
-pub fn moment_of(text: &str, zone: &str) -> Result<Timestamp, String> {
+pub fn moment_of(text: &str, zone: &Zone) -> Result<Timestamp, String> {
     let text = text.trim();
     if !text.contains(':') && text.parse::<Date>().is_ok() {
         return Err(format!("`{text}` is a day without a time: it should be as {text} 15:00"));
@@ -154,16 +154,10 @@ pub fn moment_of(text: &str, zone: &str) -> Result<Timestamp, String> {
     if let Ok(zoned) = text.parse::<jiff::Zoned>() {
         return Ok(Timestamp(zoned.timestamp().as_millisecond()));
     }
-    let zone = TimeZone::get(zone).map_err(|_| format!("`{zone}` is not a time zone"))?;
-    let found = text.parse::<DateTime>().ok().and_then(|local| moment(&zone, local));
+    let found = text.parse::<DateTime>().ok().and_then(|local| moment(zone.rules(), local));
     found.ok_or_else(|| {
         format!("`{text}` is not a moment: it should be as 2026-12-01T15:00:00+05:30 or 2026-12-01 15:00")
     })
-}
-
-/// Whether there is a time zone of this name.
-pub fn is_zone(name: &str) -> bool {
-    TimeZone::get(name).is_ok()
 }
 
 #[cfg(test)]
@@ -174,7 +168,7 @@ mod tests {
         Hours {
             windows: windows.iter().map(|text| text.parse().expect("hours")).collect(),
             closed: closed.iter().map(|text| text.parse().expect("a day")).collect(),
-            zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
+            zones: zones.iter().map(|zone| zone.parse().expect("a zone")).collect(),
         }
     }
 
@@ -188,7 +182,7 @@ mod tests {
             None => "open".into(),
             Some(moment) => {
                 assert_eq!(hours.opening(moment), None, "what opens is open");
-                let zone = TimeZone::get(&hours.zones[0]).expect("zone");
+                let zone = hours.zones[0].rules().clone();
                 jiff::Timestamp::from_millisecond(moment.0).expect("moment").to_zoned(zone).to_string()
             }
         }
@@ -264,6 +258,8 @@ mod tests {
 
     #[test]
     fn moments_are_read_as_senders_write_them() {
+        let zone = |name: &str| name.parse::<Zone>().expect("a zone");
+        let (kolkata, new_york) = (zone("Asia/Kolkata"), zone("America/New_York"));
         let noon = at("2026-12-01T06:30:00Z");
         for text in [
             "2026-12-01T06:30:00Z",
@@ -274,11 +270,11 @@ mod tests {
             "1796106600",
             "1796106600000",
         ] {
-            assert_eq!(moment_of(text, "Asia/Kolkata"), Ok(noon), "{text}");
+            assert_eq!(moment_of(text, &kolkata), Ok(noon), "{text}");
         }
-        assert!(moment_of("2026-12-01", "Asia/Kolkata").is_err_and(|said| said.contains("without a time")));
-        assert!(moment_of("next Tuesday", "Asia/Kolkata").is_err_and(|said| said.contains("2026-12-01 15:00")));
+        assert!(moment_of("2026-12-01", &kolkata).is_err_and(|said| said.contains("without a time")));
+        assert!(moment_of("next Tuesday", &kolkata).is_err_and(|said| said.contains("2026-12-01 15:00")));
         // 02:30 does not exist on that day: the moment of the change
-        assert_eq!(moment_of("2026-03-08 02:30", "America/New_York"), Ok(at("2026-03-08T07:00:00Z")));
+        assert_eq!(moment_of("2026-03-08 02:30", &new_york), Ok(at("2026-03-08T07:00:00Z")));
     }
 }

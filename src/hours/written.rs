@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::{Date, Time, Weekday};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
@@ -34,6 +35,10 @@ pub enum Closed {
     },
 }
 
+/// A time zone by its IANA name: `Asia/Kolkata`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
 /// A text that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unreadable {
@@ -43,6 +48,9 @@ pub enum Unreadable {
     /// A day without windows.
     #[error("`{0}` is not a day")]
     Day(String),
+    /// A time zone.
+    #[error("`{0}` is not a time zone")]
+    Zone(String),
 }
 
 impl Unreadable {
@@ -51,6 +59,7 @@ impl Unreadable {
         match self {
             Self::Hours(_) => "write 09:00-21:00, or mon-sat 09:00-21:00",
             Self::Day(_) => "write sun, 2026-12-25, or 12-25 for every year",
+            Self::Zone(_) => "write recipient, or a name as Asia/Kolkata or America/New_York",
         }
     }
 }
@@ -176,6 +185,30 @@ impl fmt::Display for Closed {
     }
 }
 
+impl Zone {
+    /// Where clocks show UTC.
+    pub const UTC: Self = Self(TimeZone::UTC);
+
+    /// What jiff reckons with.
+    pub fn rules(&self) -> &TimeZone {
+        &self.0
+    }
+}
+
+impl FromStr for Zone {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        TimeZone::get(text).map(Self).map_err(|_| Unreadable::Zone(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.iana_name().unwrap_or("UTC"))
+    }
+}
+
 /// Kept as people write them.
 macro_rules! kept_as_text {
     ($type:ty) => {
@@ -195,6 +228,7 @@ macro_rules! kept_as_text {
 
 kept_as_text!(Window);
 kept_as_text!(Closed);
+kept_as_text!(Zone);
 
 #[cfg(test)]
 mod tests {

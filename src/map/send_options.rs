@@ -14,7 +14,7 @@ use super::{Scope, zones};
 use crate::clock::Timestamp;
 use crate::config::send_options::{CampaignSpec, Category, MediaKind};
 use crate::event::{Cap, OnUncertain, Once, Priority, SendGuards, SendOptions, Start, UnmappedReason, Why};
-use crate::hours::{Closed, Hours, Window, moment_of};
+use crate::hours::{Closed, Hours, Window, Zone, moment_of};
 use crate::phone::{self, Country};
 use crate::serri::payload::Payload;
 
@@ -31,7 +31,7 @@ pub struct SendOptionRules {
     pub(super) windows: Vec<Window>,
     pub(super) closed: Vec<Closed>,
     /// The zone of hours and moments; `None`: the recipient's.
-    pub(super) zone: Option<String>,
+    pub(super) zone: Option<Zone>,
     pub(super) once: Option<(Option<Template>, Duration)>,
     pub(super) cap: Option<Cap>,
     pub(super) on_uncertain: Option<OnUncertain>,
@@ -177,14 +177,14 @@ impl SendOptionRules {
     fn moment(&self, subject: Subject<'_>, scope: &Scope) -> Result<Option<Timestamp>, Unmet> {
         let Some(at) = &self.at else { return Ok(None) };
         let text = at.text(scope).map_err(|error| Unmet::new("at", error))?;
-        let zone = self.zones(subject).into_iter().next().unwrap_or_else(|| "UTC".to_owned());
+        let zone = self.zones(subject).into_iter().next().unwrap_or(Zone::UTC);
         moment_of(&text, &zone).map(Some).map_err(|reason| Unmet::failed("at", reason))
     }
 
-    fn zones(&self, subject: Subject<'_>) -> Vec<String> {
+    fn zones(&self, subject: Subject<'_>) -> Vec<Zone> {
         match &self.zone {
             Some(zone) => vec![zone.clone()],
-            None => zones::of_number(&subject.payload.destination).into_iter().map(ToOwned::to_owned).collect(),
+            None => zones::of_number(&subject.payload.destination),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::config::one_or_many::OneOrMany;
 use crate::config::send_options::{CampaignSpec, SendOptionsSpec};
 use crate::config::unit::PerSecond;
 use crate::event::Cap;
-use crate::hours::{Hours, Unreadable, is_zone, moment_of};
+use crate::hours::{Hours, Unreadable, Zone, moment_of};
 use crate::phone::{self, Country};
 
 /// Where options may stand, the nearest first: a rule (if it is one's), a route, an account.
@@ -75,15 +75,13 @@ impl Compiler<'_> {
     }
 
     fn parsed<T: FromStr<Err = Unreadable>>(&mut self, key: &str, texts: Option<&OneOrMany<String>>) -> Vec<T> {
-        let texts = texts.map(OneOrMany::as_slice).unwrap_or_default();
-        let mut parsed = Vec::new();
-        for text in texts {
-            match text.parse::<T>() {
-                Ok(value) => parsed.push(value),
-                Err(unreadable) => self.diagnostic(key, unreadable.to_string(), unreadable.how()),
-            }
-        }
-        parsed
+        texts.map(OneOrMany::as_slice).unwrap_or_default().iter().filter_map(|text| self.read(key, text)).collect()
+    }
+
+    fn read<T: FromStr<Err = Unreadable>>(&mut self, key: &str, text: &str) -> Option<T> {
+        text.parse()
+            .map_err(|unreadable: Unreadable| self.diagnostic(key, unreadable.to_string(), unreadable.how()))
+            .ok()
     }
 
     /// What does not go together.
@@ -112,13 +110,6 @@ impl Compiler<'_> {
                 "as reason: one-time codes that the person asked for",
             );
         }
-        if let Some(zone) = spec.timezone.as_deref().filter(|zone| *zone != "recipient" && !is_zone(zone)) {
-            self.diagnostic(
-                "timezone",
-                format!("`{zone}` is not a time zone"),
-                "write recipient, or a name as Asia/Kolkata or America/New_York",
-            );
-        }
     }
 }
 
@@ -135,7 +126,7 @@ impl Compiler<'_> {
             );
         }
         if let Some(Template::Fixed(text)) = &option_rules.at
-            && moment_of(text, "UTC").is_err()
+            && moment_of(text, &Zone::UTC).is_err()
         {
             self.diagnostic(
                 "at",
@@ -202,7 +193,11 @@ impl SendOptionRules {
             expires: spec.expires.map(|span| span.0),
             windows: c.parsed("hours", spec.hours.as_ref()),
             closed: c.parsed("closed", spec.closed.as_ref()),
-            zone: spec.timezone.clone().filter(|zone| zone != "recipient"),
+            zone: spec
+                .timezone
+                .as_deref()
+                .filter(|zone| *zone != "recipient")
+                .and_then(|zone| c.read("timezone", zone)),
             once: spec.once.as_ref().map(|once| (c.template("once", once.per.as_ref()), once.within.0)),
             cap: spec.cap.and_then(|cap| cap.0).map(cap),
             on_uncertain: spec.on_uncertain,
