@@ -79,9 +79,9 @@ pub struct RuleSpec {
     /// The place of a location template.
     #[serde(default)]
     pub location: Option<LocationSpec>,
-    /// The values of the template's placeholders, in order. An entry that gives a list stands for all its entries.
+    /// The values of the template's placeholders, in order; or one template that gives a list of them.
     #[serde(default)]
-    pub template_params: Option<Vec<String>>,
+    pub template_params: Option<OneOrMany<String>>,
     /// Tags for the person.
     #[serde(default)]
     pub tags: Option<Vec<String>>,

@@ -5,7 +5,7 @@ use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, State, Value, filters};
 
 use super::filters::{look_up, pay, read, usage};
-use super::text;
+use super::readable;
 
 /// Puts them in the place of minijinja's.
 pub fn register(environment: &mut Environment<'_>) {
@@ -36,7 +36,7 @@ fn join(state: &State, value: Value, separator: Option<Value>, named: Kwargs) ->
     if let Some(given) = &given {
         is_text(state, given)?;
     }
-    let separator = given.and_then(|given| text::text_of(&given)).unwrap_or_default();
+    let separator = given.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut joined = String::new();
     for (index, entry) in value.try_iter()?.enumerate() {
         let entry = match &attribute {
@@ -47,8 +47,8 @@ fn join(state: &State, value: Value, separator: Option<Value>, named: Kwargs) ->
             joined.push_str(&separator);
         }
         joined.push_str(&read(state, &entry)?.unwrap_or_default());
-        if joined.len() > text::TEXT_LIMIT {
-            return Err(usage(format!("it becomes longer than {} bytes", text::TEXT_LIMIT)));
+        if joined.len() > readable::TEXT_LIMIT {
+            return Err(usage(format!("it becomes longer than {} bytes", readable::TEXT_LIMIT)));
         }
     }
     pay(state, joined.len())?;
@@ -72,7 +72,7 @@ fn with_texts(state: &mut State, filter: &str, given: &[Value], named: Kwargs) -
 
 /// A list or an object would be written out for every call, however long it is.
 fn is_text(state: &State, argument: &Value) -> Result<(), Error> {
-    if text::is_container(argument) {
+    if readable::is_container(argument) {
         return Err(usage(format!("it takes a text, and {} came", argument.kind())));
     }
     pay(state, argument.as_str().map_or(0, str::len))

@@ -5,13 +5,14 @@ use serde_json::Value as Json;
 use super::destination::Destination;
 use super::expression::Expression;
 use super::lint::Broken;
-use super::rule::{LocationRule, Rule, Tree};
+use super::rule::{LocationRule, Params, Rule, Tree};
 use super::send_options::SendOptionRules;
 use super::template::Template;
 use super::version::version_of;
 use super::{media, text};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::document::Node;
+use crate::config::one_or_many::OneOrMany;
 use crate::config::route::RuleSpec;
 use crate::phone::Country;
 
@@ -164,7 +165,10 @@ impl Rule {
                 name: c.optional(&["location", "name"], location.name.as_ref()),
                 address: c.optional(&["location", "address"], location.address.as_ref()),
             }),
-            params: spec.template_params.as_ref().map(|params| c.list("templateParams", params)),
+            params: spec.template_params.as_ref().map(|params| match params {
+                OneOrMany::Many(each) => Params::Each(c.list("templateParams", each)),
+                OneOrMany::One(list) => Params::List(c.template(&["templateParams"], list)),
+            }),
             tags: c.list("tags", spec.tags.as_deref().unwrap_or_default()),
             attributes: c.map("attributes", spec.attributes.iter().flatten()),
             fallbacks: c.map("paramsFallbackValue", spec.params_fallback_value.iter().flatten()),

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Scope;
 use super::budget::{Budget, steps_for};
 use super::lint::{self, Broken};
-use super::{arguments, filters, number, text};
+use super::{arguments, entities, filters, number, placeholder, readable, text};
 use crate::event::UnmappedReason;
 
 /// How many steps one evaluation may take. What fails or runs out at one limit has cost no more than that limit, so the
@@ -57,7 +57,8 @@ fn environment(steps: u64) -> Environment<'static> {
     environment.set_recursion_limit(RECURSION);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_formatter(|out, _, value| {
-        let shown = text::text_of(value).filter(|shown| value.is_safe() || !text::is_blank(shown));
+        let shown = readable::text_of(value).map_err(|error| filters::usage(error.to_string()))?;
+        let shown = shown.filter(|shown| value.is_safe() || !text::is_blank(shown));
         let shown = shown.ok_or_else(|| Error::from(ErrorKind::UndefinedError))?;
         out.write_str(&shown).map_err(Error::from)
     });
@@ -208,11 +209,8 @@ impl Expression {
 /// That it is too long, or that the budget does not allow it.
 pub fn written(value: &Value, scope: &Scope) -> Result<Option<String>, EvalError> {
     scope.budget().check().map_err(EvalError::Failed)?;
-    let text = text::text_of(value);
+    let text = readable::text_of(value).map_err(|error| EvalError::Failed(error.to_string()))?;
     scope.budget().spend(steps_for(text.as_ref().map_or(0, String::len)));
-    if text.is_none() && text::is_container(value) {
-        return Err(EvalError::Failed(format!("it becomes longer than {} bytes", text::TEXT_LIMIT)));
-    }
     Ok(text)
 }
 
@@ -250,14 +248,16 @@ fn describe(error: &Error) -> String {
     text::truncate(&whole, REASON_LIMIT, "…")
 }
 
-/// A JSON value as templates see it: `null` is not there, and no digit of a number is lost.
+/// A JSON value as templates see it: `null` and a placeholder that nobody filled in are not there, the entities of HTML are the
+/// characters that they stand for, and no digit of a number is lost.
 pub fn to_value(json: &serde_json::Value) -> Value {
     use serde_json::Value as Json;
     match json {
         Json::Null => Value::UNDEFINED,
         Json::Bool(flag) => Value::from(*flag),
         Json::Number(number) => number::value_of(number),
-        Json::String(text) => Value::from(text.as_str()),
+        Json::String(text) if placeholder::is_placeholder(text) => Value::UNDEFINED,
+        Json::String(text) => Value::from(entities::decode(text)),
         Json::Array(items) => items.iter().map(to_value).collect(),
         Json::Object(map) => Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), to_value(value)))),
     }

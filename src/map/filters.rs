@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::budget::steps_for;
-use super::{money, names, text};
+use super::{money, names, readable, text};
 use crate::mask;
 
 /// A filter as the docs show it.
@@ -127,7 +127,7 @@ pub fn register(environment: &mut Environment<'_>) {
         if is_missing(&value) {
             return Ok(Value::UNDEFINED);
         }
-        let json = text::json_of(&value).ok_or_else(|| usage("it becomes too long"))?;
+        let json = readable::json_of(&value).ok_or_else(|| usage("it becomes too long"))?;
         state.consume_fuel(steps_for(json.len()))?;
         Ok(Value::from(json))
     });
@@ -141,12 +141,9 @@ pub fn read(state: &State, value: &Value) -> Result<Option<String>, Error> {
         pay(state, text.len())?;
         return Ok(Some(text.to_owned()));
     }
-    let text = text::text_of(value);
+    let text = readable::text_of(value).map_err(|error| usage(error.to_string()))?;
     pay(state, text.as_ref().map_or(0, String::len))?;
-    match text {
-        None if text::is_container(value) => Err(usage(format!("it is longer than {} bytes", text::TEXT_LIMIT))),
-        text => Ok(text),
-    }
+    Ok(text)
 }
 
 /// Takes the steps for reading so many bytes, character by character.
@@ -175,10 +172,7 @@ fn is_empty(state: &State, value: &Value) -> Result<bool, Error> {
         pay(state, blank.unwrap_or(text.len()))?;
         return Ok(blank.is_none());
     }
-    Ok(match value.kind() {
-        ValueKind::Seq | ValueKind::Map => value.len() == Some(0),
-        _ => is_missing(value),
-    })
+    Ok(readable::is_nothing(value))
 }
 
 /// An empty default is marked as meant, so that it is not taken for something missing.

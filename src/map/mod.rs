@@ -8,6 +8,7 @@ mod arguments;
 mod budget;
 mod compile;
 mod destination;
+mod entities;
 pub mod expression;
 pub mod filters;
 pub mod lint;
@@ -15,6 +16,8 @@ pub mod media;
 mod money;
 mod names;
 mod number;
+mod placeholder;
+pub mod readable;
 mod rule;
 mod suppress;
 pub mod template;
@@ -27,6 +30,7 @@ pub mod zones;
 pub use allowance::Allowance;
 pub use compile::RulePlace;
 pub use names::first_name;
+pub use placeholder::without as without_placeholders;
 pub use rule::{Rule, RuleContext};
 pub use send_options::SendOptionRules;
 pub use send_options_compile::SendOptionPlaces;
@@ -115,7 +119,7 @@ impl Scope {
     /// The country that the event names, in its own words.
     pub fn contact_country(&self) -> Option<String> {
         let country = self.value.get_attr("contact").ok()?.get_attr("country").ok()?;
-        text::text_of(&country).filter(|country| !text::is_blank(country))
+        readable::text_of(&country).ok()?.filter(|country| !text::is_blank(country))
     }
 
     /// As templates take it.

@@ -3,7 +3,11 @@
 use minijinja::Value;
 use serde_json::Number;
 
-/// A number that can be reckoned with if it is one exactly; any other is the text that came, as an id of forty digits is.
+/// As many digits as a phone number has, in a number with an exponent, that `9.19812E+11` has lost some of.
+const PHONE_DIGITS: usize = 10;
+
+/// A number that can be reckoned with if it is one exactly; any other is the text that came, as an id of forty digits is, and
+/// a phone number that a spreadsheet rounded.
 pub fn value_of(number: &Number) -> Value {
     if let Some(whole) = number.as_i64() {
         return Value::from(whole);
@@ -12,10 +16,20 @@ pub fn value_of(number: &Number) -> Value {
         return Value::from(whole);
     }
     let written = number.as_str();
+    if is_rounded(written) {
+        return Value::from(written);
+    }
     match number.as_f64().filter(|fraction| is_same(&fraction.to_string(), written)) {
         Some(fraction) => Value::from(fraction),
         None => Value::from(written),
     }
+}
+
+/// Whether a long whole number was written with an exponent, and not all of its digits.
+fn is_rounded(written: &str) -> bool {
+    let Some(decimal) = Decimal::of(written).filter(|_| written.contains(['e', 'E'])) else { return false };
+    let length = usize::try_from(decimal.exponent).unwrap_or(0);
+    (PHONE_DIGITS..=15).contains(&length) && decimal.digits.len() < PHONE_DIGITS
 }
 
 /// Whether two decimal numbers have the same value.
@@ -56,12 +70,12 @@ impl Decimal {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::text::text_of;
+    use super::super::readable::text_of;
     use super::*;
 
     fn shown(text: &str) -> String {
         let number: Number = serde_json::from_str(text).expect(text);
-        text_of(&value_of(&number)).expect("it is there")
+        text_of(&value_of(&number)).expect("not too long").expect("it is there")
     }
 
     #[test]
@@ -82,6 +96,10 @@ mod tests {
             ("1e3", "1000"),
             ("919812345670.0", "919812345670"),
             ("9.1981234567E11", "919812345670"),
+            // but one of which a spreadsheet may have rounded digits off stays as it came
+            ("9.19812E+11", "9.19812e+11"),
+            ("9.19812e11", "9.19812e11"),
+            ("1.5E8", "150000000"),
             ("0.0", "0"),
             ("1e+400", "1e+400"),
             ("1e-400", "1e-400"),

@@ -10,7 +10,7 @@ use super::expression::{EvalError, Expression};
 use super::send_options::{SendOptionRules, Subject, Unmet};
 use super::template::{Rendered, Template};
 use super::version::version_of;
-use super::{Allowance, Scope, media, text};
+use super::{Allowance, Scope, media, readable, text};
 use crate::clock::Timestamp;
 use crate::event::{Content, NewSend, Unmapped, UnmappedReason};
 use crate::phone::Country;
@@ -32,7 +32,7 @@ pub struct Rule {
     pub(super) source: Option<Template>,
     pub(super) media: Option<(Template, Option<Template>)>,
     pub(super) location: Option<LocationRule>,
-    pub(super) params: Option<Vec<Template>>,
+    pub(super) params: Option<Params>,
     pub(super) tags: Vec<Template>,
     pub(super) attributes: Vec<(String, Template)>,
     pub(super) fallbacks: Vec<(String, Template)>,
@@ -49,6 +49,15 @@ pub struct RuleContext {
     pub country: Option<Country>,
     /// When the event came.
     pub received_at: Timestamp,
+}
+
+/// Where the values of a campaign's placeholders come from.
+#[derive(Debug)]
+pub enum Params {
+    /// Each from a template of its own.
+    Each(Vec<Template>),
+    /// All from the list that a template gives.
+    List(Template),
 }
 
 #[derive(Debug)]
@@ -96,10 +105,15 @@ impl Rule {
         self
     }
 
-    /// The campaign's name and how many parameters are written, where both are known before any event comes.
+    /// The campaign's name and how many parameters it gets, as far as they are known before any event comes.
     pub fn fixed_campaign(&self) -> Option<(&str, Option<usize>)> {
         let Template::Fixed(name) = &self.campaign else { return None };
-        Some((name, self.params.as_ref().map(Vec::len)))
+        let count = match &self.params {
+            None => Some(0),
+            Some(Params::Each(templates)) => Some(templates.len()),
+            Some(Params::List(_)) => None,
+        };
+        Some((name, count))
     }
 
     /// Applies the rule to an event: nothing if it does not apply, else a send for each person, or the reason why not. One
@@ -236,23 +250,24 @@ impl Rule {
     }
 
     fn params(&self, scope: &Scope) -> Result<Option<Vec<String>>, Unmapped> {
-        let Some(templates) = &self.params else { return Ok(None) };
-        let mut params = Vec::with_capacity(templates.len());
-        for (index, template) in templates.iter().enumerate() {
-            let key = || format!("templateParams[{index}]");
-            let texts = match template.render(scope).map_err(|error| self.unmapped(&key(), error))? {
-                Rendered::Text(text) => vec![text],
-                Rendered::List(items) => items.iter().map(|item| text::text_of(item).unwrap_or_default()).collect(),
+        let Some(params) = &self.params else { return Ok(None) };
+        let texts = match params {
+            Params::Each(templates) => templates.iter().map(|template| template.text(scope)).collect(),
+            Params::List(template) => match template.render(scope) {
+                Ok(Rendered::List(items)) => items.iter().map(entry_text).collect(),
+                Ok(Rendered::Text(text)) => vec![Ok(text)],
+                Err(error) => return Err(self.unmapped("templateParams", error)),
+            },
+        };
+        let fit = |(index, text): (usize, Result<String, EvalError>)| {
+            let reason = match text.map(|text| text::fit_param(&text)) {
+                Ok(text) if !text.is_empty() => return Ok(text),
+                Ok(_) => UnmappedReason::Empty,
+                Err(error) => error.into(),
             };
-            for text in texts {
-                let fit = text::fit_param(&text);
-                if fit.is_empty() {
-                    return Err(self.unmapped(&key(), UnmappedReason::Empty));
-                }
-                params.push(fit);
-            }
-        }
-        Ok(Some(params))
+            Err(self.unmapped(&format!("templateParams[{index}]"), reason))
+        };
+        texts.into_iter().enumerate().map(fit).collect::<Result<_, _>>().map(Some)
     }
 
     fn entries(&self, key: &str, templates: &[Template], scope: &Scope) -> Result<Vec<String>, Unmapped> {
@@ -260,7 +275,9 @@ impl Rule {
         for (index, template) in templates.iter().enumerate() {
             match template.render(scope) {
                 Ok(Rendered::Text(text)) => entries.push(text),
-                Ok(Rendered::List(items)) => entries.extend(items.iter().filter_map(text::text_of)),
+                Ok(Rendered::List(items)) => {
+                    entries.extend(items.iter().filter_map(|item| readable::text_of(item).ok()?))
+                }
                 Err(EvalError::Missing(_)) => {}
                 Err(error) => return Err(self.unmapped(&format!("{key}[{index}]"), error)),
             }
@@ -298,6 +315,11 @@ fn items(for_each: &Expression, scope: &Scope, room: usize) -> Result<Vec<Value>
         ValueKind::Undefined | ValueKind::None => Ok(Vec::new()),
         other => Err(EvalError::Failed(format!("it gives {other}, not a list"))),
     }
+}
+
+/// The text of an entry of the list that a template gave; empty if there is nothing in it.
+fn entry_text(entry: &Value) -> Result<String, EvalError> {
+    readable::text_of(entry).map(Option::unwrap_or_default).map_err(|error| EvalError::Failed(error.to_string()))
 }
 
 impl Tree {

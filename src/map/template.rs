@@ -12,7 +12,8 @@ use super::Scope;
 use super::budget::steps_for;
 use super::expression::{EvalError, Expression, broken, failed, metered, parse, written};
 use super::lint::{self, Broken};
-use super::text::{self, Bounded};
+use super::readable::{self, Bounded};
+use super::text;
 
 /// How long one text may become, in bytes: 64 times what WhatsApp takes.
 const OUTPUT_LIMIT: usize = 64 * 1_024;
@@ -112,7 +113,7 @@ impl Template {
             Self::Pieces(pieces) => match pieces.as_slice() {
                 [Piece::Value(only)] => {
                     let value = only.eval(scope)?;
-                    if value.kind() == ValueKind::Seq {
+                    if value.kind() == ValueKind::Seq && !readable::is_nothing(&value) {
                         return entries(&value, scope).map(Rendered::List);
                     }
                     value_text(only, &value, scope).map(Rendered::Text)
@@ -122,7 +123,7 @@ impl Template {
         }
     }
 
-    /// Renders it as one text; a list becomes JSON.
+    /// Renders it as one text, a list joined by commas.
     ///
     /// # Errors
     ///

@@ -1,73 +1,10 @@
 //! Text made fit for people and for WhatsApp.
 
-use minijinja::Value;
-use minijinja::value::ValueKind;
-
 /// How many characters a template parameter may have: WhatsApp's limit.
 pub const PARAM_LIMIT: usize = 1_024;
 
 /// More spaces in a row than this are refused by WhatsApp in a template parameter.
 const SPACE_RUN: usize = 4;
-
-/// How long a list or an object may become as JSON, in bytes: as long as a body may be by default.
-pub const TEXT_LIMIT: usize = 1_024 * 1_024;
-
-/// A value as people would write it: `1499.5`, `true`, lists and objects as JSON. `None` for what is not there, and for a
-/// list or an object longer than [`TEXT_LIMIT`]: a list may hold the same value many times over.
-pub fn text_of(value: &Value) -> Option<String> {
-    match value.kind() {
-        ValueKind::Undefined | ValueKind::None => None,
-        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => json_of(value),
-        ValueKind::Bool => Some(value.is_true().to_string()),
-        ValueKind::Number if !value.is_integer() => f64::try_from(value.clone()).ok().map(|number| number.to_string()),
-        _ => value.as_str().map(ToOwned::to_owned).or_else(|| Some(value.to_string())),
-    }
-}
-
-/// Whether it is a list or an object.
-pub fn is_container(value: &Value) -> bool {
-    matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable)
-}
-
-/// A value as JSON; `None` if it is longer than [`TEXT_LIMIT`].
-pub fn json_of(value: &Value) -> Option<String> {
-    let mut out = Bounded::new(TEXT_LIMIT);
-    serde_json::to_writer(&mut out, value).ok()?;
-    out.text()
-}
-
-/// A writer that refuses to grow beyond a limit.
-#[derive(Debug)]
-pub struct Bounded {
-    bytes: Vec<u8>,
-    limit: usize,
-}
-
-impl Bounded {
-    /// One that takes so many bytes.
-    pub fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit }
-    }
-
-    /// What was written, if it is text.
-    pub fn text(self) -> Option<String> {
-        String::from_utf8(self.bytes).ok()
-    }
-}
-
-impl std::io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.bytes.len() + bytes.len() > self.limit {
-            return Err(std::io::Error::other(format!("it becomes longer than {} bytes", self.limit)));
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Whether there is nothing in it.
 pub fn is_blank(text: &str) -> bool {
@@ -125,15 +62,6 @@ mod tests {
     fn line_breaks_tabs_and_long_runs_become_single_spaces() {
         assert_eq!(one_line(" a\r\n\r\nb\tc     d    e "), "a b c d    e");
         assert_eq!(one_line("नमस्ते\nआशा"), "नमस्ते आशा");
-    }
-
-    #[test]
-    fn numbers_are_written_as_people_write_them() {
-        assert_eq!(text_of(&Value::from(1499.50)), Some("1499.5".into()));
-        assert_eq!(text_of(&Value::from(1499.0)), Some("1499".into()));
-        assert_eq!(text_of(&Value::from(u64::MAX)), Some("18446744073709551615".into()));
-        assert_eq!(text_of(&Value::from(true)), Some("true".into()));
-        assert_eq!(text_of(&Value::from(())), None);
     }
 
     proptest! {

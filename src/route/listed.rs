@@ -50,7 +50,7 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, diagnosti
             diagnostics
                 .push(diagnostic.hint("what the reminder is about, as key: \"{{ event.appointment_id }}\"").warning());
         }
-        let Some((name, written_count)) = rule.fixed_campaign() else { continue };
+        let Some((name, count)) = rule.fixed_campaign() else { continue };
         let campaign = known(name);
         match (campaign.and_then(|campaign| campaign.media), &spec.media) {
             (Some(MediaKind::None), Some(_)) => {
@@ -64,18 +64,12 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, diagnosti
             }
             _ => {}
         }
-        if let Some(wanted) = campaign.and_then(|campaign| campaign.params) {
-            let given = written_count.unwrap_or(0);
-            // an entry may give a list, and stand for all its entries
-            let may_differ = spec.template_params.iter().flatten().any(|entry| is_whole(entry)) && given <= wanted;
-            if given != wanted {
-                let diagnostic = Diagnostic::at(
-                    &place("templateParams"),
-                    format!("campaign `{name}` takes {wanted} parameter(s), and {given} stand here"),
-                )
-                .hint("relay.yaml says so under `campaigns`; Serri refuses every send with another count");
-                diagnostics.push(if may_differ { diagnostic.warning() } else { diagnostic });
-            }
+        if let (Some(wanted), Some(given)) = (campaign.and_then(|campaign| campaign.params), count)
+            && given != wanted
+        {
+            let message = format!("campaign `{name}` takes {wanted} parameter(s), and {given} stand here");
+            let hint = "relay.yaml says so under `campaigns`; Serri refuses every send with another count";
+            diagnostics.push(Diagnostic::at(&place("templateParams"), message).hint(hint));
         }
         if rule.option_rules().has_cap() && campaign.is_none_or(|campaign| campaign.category.is_none()) {
             let diagnostic = Diagnostic::at(
@@ -91,10 +85,4 @@ pub fn rules(file: &File<RouteFile>, written: &Written, rules: &Rules, diagnosti
             diagnostics.push(diagnostic.hint(hint).warning());
         }
     }
-}
-
-/// Whether an entry is one expression alone, whose value may be a list.
-fn is_whole(entry: &str) -> bool {
-    let inside = entry.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
-    inside.is_some_and(|inside| !inside.contains("{{"))
 }

@@ -22,7 +22,7 @@ use crate::decode::{Hashing, Packing, hash};
 use crate::event::{Contact, Event};
 use crate::handshake;
 use crate::map::expression::{Expression, written};
-use crate::map::{Scope, first_name, text};
+use crate::map::{Scope, first_name, readable, text, without_placeholders};
 use compiler::Compiler;
 use enrich::Enrichment;
 
@@ -181,10 +181,10 @@ impl ContactRules {
     fn find(&self, scope: &Scope) -> Contact {
         let mut contact = Contact {
             // a space before a number may have been a plus: see `phone`
-            phone: found(&self.phone, scope).trim_end().to_owned(),
-            name: first(&self.name, scope),
-            first_name: first(&self.first_name, scope),
-            last_name: first(&self.last_name, scope),
+            phone: found(&self.phone, scope, |value| phone_text(value, scope)).trim_end().to_owned(),
+            name: without_placeholders(&first(&self.name, scope)).into_owned(),
+            first_name: without_placeholders(&first(&self.first_name, scope)).into_owned(),
+            last_name: without_placeholders(&first(&self.last_name, scope)).into_owned(),
             email: first(&self.email, scope),
             country: first(&self.country, scope),
         };
@@ -199,22 +199,20 @@ impl ContactRules {
 }
 
 fn first(expressions: &[Expression], scope: &Scope) -> String {
-    found(expressions, scope).trim().to_owned()
+    found(expressions, scope, |value| written(value, scope).ok()?).trim().to_owned()
 }
 
-fn found(expressions: &[Expression], scope: &Scope) -> String {
-    let found = expressions.iter().find_map(|expression| {
-        let value = expression.eval(scope).ok()?;
-        let text =
-            if value.kind() == ValueKind::Map { composed_phone(&value) } else { written(&value, scope).ok().flatten() };
-        text.filter(|text| !text::is_blank(text))
-    });
-    found.unwrap_or_default()
+fn found(expressions: &[Expression], scope: &Scope, text: impl Fn(&Value) -> Option<String>) -> String {
+    let found = |expression: &Expression| text(&expression.eval(scope).ok()?).filter(|text| !text::is_blank(text));
+    expressions.iter().find_map(found).unwrap_or_default()
 }
 
 /// Form builders send a number as `{"full": ...}` or in parts.
-fn composed_phone(value: &Value) -> Option<String> {
-    let part = |key: &str| value.get_attr(key).ok().and_then(|value| text::text_of(&value));
+fn phone_text(value: &Value, scope: &Scope) -> Option<String> {
+    if value.kind() != ValueKind::Map {
+        return written(value, scope).ok()?;
+    }
+    let part = |key: &str| readable::text_of(&value.get_attr(key).ok()?).ok()?;
     part("full")
         .or_else(|| part("value"))
         .or_else(|| Some(["country", "area", "phone"].iter().filter_map(|key| part(key)).collect::<Vec<_>>().join(" ")))

@@ -52,6 +52,7 @@ mod sources;
 mod sqlite;
 mod store;
 mod tls;
+mod values;
 mod vectors;
 mod vendors;
 mod send_options;

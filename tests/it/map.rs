@@ -8,7 +8,7 @@ use serri_relay::route::example::shown;
 use crate::world::Setup;
 
 /// What a rule (its YAML, without the name) makes of an event.
-fn mapped(rule: &str, event: &Value) -> Vec<Value> {
+pub fn mapped(rule: &str, event: &Value) -> Vec<Value> {
     let rule: String = rule.trim_matches('\n').lines().map(|line| format!("    {line}\n")).collect();
     let route = format!(
         "source: generic\nauth: none\nsends:\n  - name: r\n{rule}examples:\n  - name: e\n    body: {event}\n    sends: []\n"
@@ -31,7 +31,8 @@ fn mapped(rule: &str, event: &Value) -> Vec<Value> {
     events.iter().flat_map(|event| event.made.sends.iter().map(shown)).collect()
 }
 
-fn error(rule: &str, event: &Value) -> String {
+/// Why a rule makes no send of an event.
+pub fn error(rule: &str, event: &Value) -> String {
     mapped(rule, event)[0]["error"].as_str().unwrap_or("it was mapped").to_owned()
 }
 
@@ -104,7 +105,7 @@ carouselCards:
             "rule": "r", "campaignName": "c", "destination": "+919812345670", "userName": "Asha", "source": "Web",
             "media": {"url": "https://cdn.example.com/a%20b.pdf", "filename": "a b.pdf"},
             "location": {"latitude": 18.52, "longitude": 73.8567, "name": "Shop"},
-            "templateParams": ["1499.5", "x", "2", "7", "true"],
+            "templateParams": ["1499.5", "x, 2", "7", "true"],
             "tags": ["a", "x", "2"],
             "attributes": {"amount": "1499.5", "vip": "true"},
             "paramsFallbackValue": {"FirstName": "user"},

@@ -1,0 +1,246 @@
+//! What stands where a sender had no value: a merge tag that nobody filled in, `null`, `undefined`.
+
+use std::borrow::Cow;
+
+/// What programs write for a value that they do not have.
+const NOTHING: [&str; 7] = ["null", "NULL", "(null)", "undefined", "NaN", "[object Object]", "[object object]"];
+
+/// What may stand inside a pair of brackets for it to be a placeholder.
+#[derive(Debug, Clone, Copy)]
+enum Inside {
+    /// Whatever fits on a line.
+    Anything,
+    /// A name, with blanks, a place or an attribute: `Name:1`, `field_id="1"`.
+    Name,
+    /// A name without blanks.
+    Word,
+    /// A name of two words or more, as mail tags have them: `your-name`.
+    Tag,
+}
+
+/// How merge tags are written, the longer brackets first: Jinja, Liquid, Handlebars, HighLevel and WhatsApp; Zoho; Ruby; Power
+/// Automate; Salesforce; SMS templates of India; ERB; Meta's test leads; Mailchimp; Pardot; Gravity Forms and WPForms; Brevo and
+/// ActiveCampaign; Contact Form 7.
+const BRACKETS: [(&str, &str, Inside); 20] = [
+    ("{{{", "}}}", Inside::Anything),
+    ("{{", "}}", Inside::Anything),
+    ("{%", "%}", Inside::Anything),
+    ("${", "}", Inside::Anything),
+    ("$!{", "}", Inside::Anything),
+    ("#{", "}", Inside::Anything),
+    ("@{", "}", Inside::Anything),
+    ("{!", "}", Inside::Anything),
+    ("{#", "#}", Inside::Anything),
+    ("<%", "%>", Inside::Anything),
+    ("<test lead:", ">", Inside::Anything),
+    ("*|", "|*", Inside::Anything),
+    ("[[", "]]", Inside::Name),
+    ("%%", "%%", Inside::Word),
+    ("##", "##", Inside::Word),
+    ("||", "||", Inside::Word),
+    ("{", "}", Inside::Name),
+    ("%", "%", Inside::Word),
+    ("[", "]", Inside::Tag),
+    ("<", ">", Inside::Tag),
+];
+
+/// Longer than any merge tag, in bytes.
+const LONGEST: usize = 200;
+
+/// Whether a text holds the place of a value, or of several, and nothing besides.
+pub fn is_placeholder(text: &str) -> bool {
+    let mut rest = text.trim_start_matches(is_between);
+    if !may_be_one(rest) {
+        return false;
+    }
+    while !rest.is_empty() {
+        let Some(after) = after_placeholder(rest) else { return false };
+        rest = after.trim_start_matches(is_between);
+    }
+    true
+}
+
+/// A name without the parts that nobody filled in: `Asha undefined`, `{{contact.first_name}} Rao`.
+pub fn without(name: &str) -> Cow<'_, str> {
+    let mut kept = String::new();
+    let mut rest = name;
+    let mut is_whole = true;
+    let mut after_word = false;
+    while let Some(next) = rest.chars().next() {
+        // `null` may end a name, as in Nepomnull
+        match after_placeholder(rest).filter(|_| !(after_word && next.is_alphabetic())) {
+            Some(after) => {
+                is_whole = false;
+                rest = after;
+            }
+            None => {
+                kept.push(next);
+                rest = rest.strip_prefix(next).unwrap_or("");
+            }
+        }
+        after_word = next.is_alphanumeric();
+    }
+    if is_whole {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(kept.split_whitespace().collect::<Vec<_>>().join(" ").trim_matches([',', ' ']).to_owned())
+}
+
+/// Most texts are told by their first letter.
+fn may_be_one(text: &str) -> bool {
+    text.starts_with(['{', '[', '<', '%', '*', '#', '$', '|', '@', 'n', 'N', 'u', '('])
+}
+
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ',' | '-' | '/' | '.' | ':' | '+')
+}
+
+/// What comes after the placeholder that a text begins with; `None` if it begins with none.
+fn after_placeholder(text: &str) -> Option<&str> {
+    if !may_be_one(text) {
+        return None;
+    }
+    let mut words = NOTHING.iter().filter_map(|word| text.strip_prefix(word));
+    if let Some(rest) = words.find(|rest| !rest.starts_with(char::is_alphanumeric)) {
+        return Some(rest);
+    }
+    BRACKETS.iter().find_map(|(open, close, inside)| {
+        let rest = text.strip_prefix(open)?;
+        let near = rest.get(..rest.floor_char_boundary(LONGEST))?;
+        let (name, rest) = rest.split_at_checked(near.find(close)?)?;
+        inside.holds(name).then(|| rest.strip_prefix(close)).flatten()
+    })
+}
+
+impl Inside {
+    fn holds(self, text: &str) -> bool {
+        let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
+        let text = text.trim();
+        let starts_as_name = text.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        match self {
+            Self::Anything => !text.contains(['\n', '\r']),
+            Self::Name => starts_as_name && text.chars().all(|c| is_word(c) || matches!(c, ' ' | '=' | '"' | '\'')),
+            Self::Word => starts_as_name && text.chars().all(is_word),
+            Self::Tag => {
+                let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+                text.starts_with(|c: char| c.is_ascii_lowercase())
+                    && text.contains(['_', '-'])
+                    && text.chars().all(is_part)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_filled_in_is_seen_whoever_wrote_it() {
+        for text in [
+            "{{contact.first_name}}",
+            "{{ contact.first_name }}",
+            "{{1}}",
+            "{{{name}}}",
+            "{{contact.first_name}} {{contact.last_name}}",
+            "{{city}}, {{state}}",
+            "{{ city | default: \"there\" }}",
+            "+{{country_code}} {{phone}}",
+            "{% if name %}{{name}}{% endif %}",
+            "{first_name}",
+            "{Name:1.3}",
+            "{field_id=\"1\"}",
+            "{नाम}",
+            "{!Lead.FirstName}",
+            "${Leads.First Name}",
+            "${!Leads.First_Name}",
+            "#{first_name}",
+            "@{triggerBody()?['name']}",
+            "{#var#}",
+            "<%= name %>",
+            "<test lead: dummy data for full_name>",
+            "<first_name>",
+            "*|FNAME|*",
+            "%FIRSTNAME%",
+            "%first_name%",
+            "%%first_name%%",
+            "##name##",
+            "||name||",
+            "[[name]]",
+            "[your-name]",
+            "[object Object]",
+            "null",
+            "NULL",
+            "(null)",
+            "undefined",
+            "NaN",
+            "null null",
+            " undefined  undefined ",
+            "null, null",
+        ] {
+            assert!(is_placeholder(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_none() {
+        for text in [
+            "",
+            " ",
+            "-",
+            "Asha",
+            "Null",
+            "Nullmeyer",
+            "nullah road",
+            "Nancy",
+            "Undine",
+            "None",
+            "100% cotton, 50% off",
+            "%",
+            "50% %",
+            "[Yes]",
+            "[draft]",
+            "(022) 2235 5342",
+            "#1042",
+            "# 1042 #",
+            "@asha",
+            "{\"a\": 1}",
+            "{1, 2}",
+            "{}",
+            "[]",
+            "[1, 2]",
+            "<asha@example.com>",
+            "<b>",
+            "*bold*",
+            "* | *",
+            "$100",
+            "Hello {{name}}",
+            "{{name}} & Sons",
+            "{\n  {x}\n}",
+            "{{ a\nb }}",
+            "|| ||",
+        ] {
+            assert!(!is_placeholder(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_keeps_what_was_filled_in() {
+        for (name, kept) in [
+            ("Asha undefined", "Asha"),
+            ("undefined Rao", "Rao"),
+            ("Asha null", "Asha"),
+            ("{{contact.first_name}} Rao", "Rao"),
+            ("Asha {{contact.last_name}}", "Asha"),
+            ("Rao, {{contact.first_name}}", "Rao"),
+            ("Asha [last-name] Rao", "Asha Rao"),
+            ("null null", ""),
+            ("Nepomnull", "Nepomnull"),
+            ("Null Asha", "Null Asha"),
+            ("Asha  Rao", "Asha  Rao"),
+            ("आशा {{last}}", "आशा"),
+        ] {
+            assert_eq!(without(name), kept, "{name}");
+        }
+    }
+}
