@@ -187,6 +187,10 @@ fn facts(source: &SourceFile, url: &str) -> String {
             lines.push((title, places.as_slice().iter().map(|place| code(place)).collect::<Vec<_>>().join(", ")));
         }
     }
+    if let Some(forms) = &contact.fields {
+        let forms = forms.as_slice().iter().map(|form| code(form)).collect::<Vec<_>>().join(", ");
+        lines.push(("Else by name", format!("the usual names of such fields, in {forms}")));
+    }
     if let Some(enrich) = &profile_spec.enrich {
         lines.push(("Read call", read_call(enrich)));
         lines.extend(

@@ -49,6 +49,9 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     } else {
         events.iter().enumerate().for_each(|(index, event)| tell(index + 1, event, lookup(route, event)));
     }
+    for event in &events {
+        route.ambiguities(&kept(event)).iter().for_each(|choice| complain(&choice.to_string()));
+    }
     let unread = events.iter().any(|event| lookup(route, event).is_some_and(|url| url.is_err()));
     let unmapped = unread || events.iter().flat_map(|event| &event.made.sends).any(|send| send.content.is_err());
     Ok(if unmapped { ExitCode::FAILURE } else { ExitCode::SUCCESS })

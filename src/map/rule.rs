@@ -276,7 +276,7 @@ impl Rule {
             match template.render(scope) {
                 Ok(Rendered::Text(text)) => entries.push(text),
                 Ok(Rendered::List(items)) => {
-                    entries.extend(items.iter().filter_map(|item| readable::text_of(item).ok()?))
+                    entries.extend(items.iter().filter_map(|item| readable::text_of(item).ok()?));
                 }
                 Err(EvalError::Missing(_)) => {}
                 Err(error) => return Err(self.unmapped(&format!("{key}[{index}]"), error)),

@@ -7,6 +7,7 @@ use super::Route;
 use crate::event::lookup::{KeptEvent, LookupNextStep};
 use crate::event::{Envelope, Event, Made, NewEvent};
 use crate::map::Scope;
+use crate::source::Ambiguity;
 
 impl Route {
     /// Whether an event has to be looked up before the rules can be applied. Where there are no rules, nothing has to.
@@ -35,6 +36,11 @@ impl Route {
     /// What the rules make of a kept event as they are now.
     pub fn map_again(&self, event: &KeptEvent) -> Made {
         self.whole(event, None).1
+    }
+
+    /// What of the person may be meant otherwise than it is taken.
+    pub fn ambiguities(&self, event: &KeptEvent) -> Vec<Ambiguity> {
+        self.profile.ambiguities(&read(event).1)
     }
 
     fn whole(&self, event: &KeptEvent, found: Option<Json>) -> (Vec<u8>, Made) {

@@ -3,27 +3,28 @@
 //! The definitions are YAML (`config/sources/`), compiled here. There is no code for any one sender.
 
 mod compiler;
+mod contact;
 pub mod enrich;
 
 use std::time::Duration;
 
 use http::StatusCode;
-use minijinja::Value;
-use minijinja::value::ValueKind;
 use serde_json::Value as Json;
 
 use crate::call::Answer;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::document::Node;
 use crate::config::handshake::{AnswerSpec, HandshakeForm, HandshakeSpec};
-use crate::config::one_or_many::OneOrMany;
-use crate::config::source::{ContactSpec, EventSpec, OverloadSpec, RetryAfterUnit, SourceProfileSpec};
+use crate::config::source::{EventSpec, OverloadSpec, RetryAfterUnit, SourceProfileSpec};
 use crate::decode::{Hashing, Packing, hash};
 use crate::event::{Contact, Event};
 use crate::handshake;
-use crate::map::expression::{Expression, written};
-use crate::map::{Scope, first_name, readable, text, without_placeholders};
+use crate::map::Scope;
+use crate::map::expression::Expression;
 use compiler::Compiler;
+use contact::ContactRules;
+
+pub use contact::Ambiguity;
 use enrich::Enrichment;
 
 /// A source's profile, compiled; a route's own keys have overridden the source's.
@@ -54,19 +55,8 @@ pub struct Windows {
     pub without_id: Duration,
 }
 
-#[derive(Debug)]
-struct ContactRules {
-    phone: Vec<Expression>,
-    name: Vec<Expression>,
-    first_name: Vec<Expression>,
-    last_name: Vec<Expression>,
-    email: Vec<Expression>,
-    country: Vec<Expression>,
-}
-
 /// A source's profile with a route's own over it: key by key, in `event` and `contact` too.
 pub fn override_manner(source: &SourceProfileSpec, route: &SourceProfileSpec) -> SourceProfileSpec {
-    let pick = |own: &Option<OneOrMany<String>>, base: &Option<OneOrMany<String>>| own.clone().or_else(|| base.clone());
     let event = match (&route.event, &source.event) {
         (Some(own), Some(base)) => Some(EventSpec {
             each: own.each.clone().or_else(|| base.each.clone()),
@@ -76,14 +66,7 @@ pub fn override_manner(source: &SourceProfileSpec, route: &SourceProfileSpec) ->
         (own, base) => own.clone().or_else(|| base.clone()),
     };
     let contact = match (&route.contact, &source.contact) {
-        (Some(own), Some(base)) => Some(ContactSpec {
-            phone: pick(&own.phone, &base.phone),
-            name: pick(&own.name, &base.name),
-            first_name: pick(&own.first_name, &base.first_name),
-            last_name: pick(&own.last_name, &base.last_name),
-            email: pick(&own.email, &base.email),
-            country: pick(&own.country, &base.country),
-        }),
+        (Some(own), Some(base)) => Some(own.over(base)),
         (own, base) => own.clone().or_else(|| base.clone()),
     };
     SourceProfileSpec {
@@ -134,14 +117,7 @@ impl SourceProfile {
             enrichment: c.enrichment(profile_spec.enrich.as_ref()),
             id: c.one(&["event", "id"], event.id.as_ref()),
             kind: c.one(&["event", "type"], event.kind.as_ref()),
-            contact: ContactRules {
-                phone: c.several(&["contact", "phone"], contact.phone.as_ref()),
-                name: c.several(&["contact", "name"], contact.name.as_ref()),
-                first_name: c.several(&["contact", "first_name"], contact.first_name.as_ref()),
-                last_name: c.several(&["contact", "last_name"], contact.last_name.as_ref()),
-                email: c.several(&["contact", "email"], contact.email.as_ref()),
-                country: c.several(&["contact", "country"], contact.country.as_ref()),
-            },
+            contact: ContactRules::compile(&contact, &mut c),
             tests: c.ignored(profile_spec.handshake.as_ref()),
         };
         if c.diagnostics.is_empty() { Ok(profile) } else { Err(c.diagnostics) }
@@ -171,51 +147,15 @@ impl SourceProfile {
         self.contact.find(scope)
     }
 
+    /// What of the person may be meant otherwise than it is taken.
+    pub fn ambiguities(&self, scope: &Scope) -> Vec<Ambiguity> {
+        self.contact.ambiguities(scope)
+    }
+
     /// Whether a proven event is a test of the sender's own, of which nothing is to come.
     pub fn is_test(&self, scope: &Scope) -> bool {
         self.tests.iter().any(|test| test.eval(scope).is_ok_and(|value| value.is_true()))
     }
-}
-
-impl ContactRules {
-    fn find(&self, scope: &Scope) -> Contact {
-        let mut contact = Contact {
-            // a space before a number may have been a plus: see `phone`
-            phone: found(&self.phone, scope, |value| phone_text(value, scope)).trim_end().to_owned(),
-            name: without_placeholders(&first(&self.name, scope)).into_owned(),
-            first_name: without_placeholders(&first(&self.first_name, scope)).into_owned(),
-            last_name: without_placeholders(&first(&self.last_name, scope)).into_owned(),
-            email: first(&self.email, scope),
-            country: first(&self.country, scope),
-        };
-        if contact.name.is_empty() {
-            contact.name = format!("{} {}", contact.first_name, contact.last_name).trim().to_owned();
-        }
-        if contact.first_name.is_empty() {
-            contact.first_name = first_name(&contact.name).to_owned();
-        }
-        contact
-    }
-}
-
-fn first(expressions: &[Expression], scope: &Scope) -> String {
-    found(expressions, scope, |value| written(value, scope).ok()?).trim().to_owned()
-}
-
-fn found(expressions: &[Expression], scope: &Scope, text: impl Fn(&Value) -> Option<String>) -> String {
-    let found = |expression: &Expression| text(&expression.eval(scope).ok()?).filter(|text| !text::is_blank(text));
-    expressions.iter().find_map(found).unwrap_or_default()
-}
-
-/// Form builders send a number as `{"full": ...}` or in parts.
-fn phone_text(value: &Value, scope: &Scope) -> Option<String> {
-    if value.kind() != ValueKind::Map {
-        return written(value, scope).ok()?;
-    }
-    let part = |key: &str| readable::text_of(&value.get_attr(key).ok()?).ok()?;
-    part("full")
-        .or_else(|| part("value"))
-        .or_else(|| Some(["country", "area", "phone"].iter().filter_map(|key| part(key)).collect::<Vec<_>>().join(" ")))
 }
 
 /// The steps of a path with dots.

@@ -24,7 +24,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("decode", &["mask", "event", "config", "call", "body", "authenticate"]),
     ("serri", &["phone", "clock", "secret", "event", "listen", "outbound"]),
     ("map", &["fold", "phone", "clock", "hours", "mask", "event", "config", "serri"]),
-    ("source", &["secret", "mask", "event", "config", "outbound", "call", "handshake", "decode", "map"]),
+    (
+        "source",
+        &["fold", "phone", "secret", "mask", "event", "config", "outbound", "call", "handshake", "decode", "map"],
+    ),
     (
         "route",
         &[

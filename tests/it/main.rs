@@ -30,6 +30,7 @@ mod deliver;
 mod docs;
 mod enrich;
 mod field;
+mod field_names;
 mod forget;
 mod holds;
 mod hostile;

@@ -7,12 +7,16 @@ use serri_relay::route::example::shown;
 
 use crate::world::Setup;
 
-/// What a rule (its YAML, without the name) makes of an event.
+/// What a rule (its YAML, without the name) makes of an event of `generic`.
 pub fn mapped(rule: &str, event: &Value) -> Vec<Value> {
+    mapped_of("source: generic\nauth: none", rule, event)
+}
+
+/// What a rule makes of an event of a route of which the head is given.
+pub fn mapped_of(head: &str, rule: &str, event: &Value) -> Vec<Value> {
     let rule: String = rule.trim_matches('\n').lines().map(|line| format!("    {line}\n")).collect();
-    let route = format!(
-        "source: generic\nauth: none\nsends:\n  - name: r\n{rule}examples:\n  - name: e\n    body: {event}\n    sends: []\n"
-    );
+    let route =
+        format!("{head}\nsends:\n  - name: r\n{rule}examples:\n  - name: e\n    body: {event}\n    sends: []\n");
     let setup = Setup::new().route("r", &route);
     setup.write("http://127.0.0.1:9/");
     let (checked, diagnostics) = check(&setup.config(), &Variables::default());

@@ -1,0 +1,235 @@
+//! Whom an event is about: by the paths that its source knows, and where these lead to nothing, by the names of fields.
+
+mod fields;
+mod names;
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::fmt;
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use super::compiler::Compiler;
+use crate::config::source::{ContactPart, ContactSpec};
+use crate::event::Contact;
+use crate::map::expression::{Expression, written};
+use crate::map::{Scope, first_name, readable, text, without_placeholders};
+use crate::phone::Country;
+use fields::{Field, Titles};
+use names::Rank;
+
+/// How many fields of an event are looked at.
+const FIELDS_LIMIT: usize = 1_000;
+
+/// The fewest digits of a phone number.
+const PHONE_DIGITS: usize = 6;
+
+/// Where a source's events say whom they are about.
+#[derive(Debug)]
+pub struct ContactRules {
+    paths: [Vec<Expression>; ContactPart::ALL.len()],
+    /// What a route itself says where to find: it is not looked for by name.
+    settled: Vec<ContactPart>,
+    fields: Vec<Expression>,
+    titles: Option<Expression>,
+}
+
+/// Several values of an event may be what is looked for, and differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ambiguity {
+    /// What is looked for.
+    pub part: ContactPart,
+    /// Where the value stands that is taken.
+    pub taken: String,
+    /// Where the others stand.
+    pub others: Vec<String>,
+}
+
+impl fmt::Display for Ambiguity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, others) = (self.part.key(), self.others.join("`, `"));
+        write!(
+            f,
+            "contact.{key} is taken from `{}`; `{others}` would do as well, and differ (to choose, in the route: contact: {{ {key}: ... }})",
+            self.taken
+        )
+    }
+}
+
+/// A value that may be what is looked for.
+#[derive(Debug)]
+struct Candidate {
+    part: ContactPart,
+    rank: Rank,
+    name: String,
+    text: String,
+}
+
+impl ContactRules {
+    /// Compiles what a source, or a route over it, says.
+    pub fn compile(spec: &ContactSpec, c: &mut Compiler<'_>) -> Self {
+        Self {
+            paths: ContactPart::ALL.map(|part| c.several(&["contact", part.key()], spec.paths(part))),
+            settled: spec.settled.clone(),
+            fields: c.several(&["contact", "fields"], spec.fields.as_ref()),
+            titles: c.one(&["contact", "titles"], spec.titles.as_ref()),
+        }
+    }
+
+    /// Whom an event is about.
+    pub fn find(&self, scope: &Scope) -> Contact {
+        let by_name = OnceCell::new();
+        let named = |part: ContactPart| {
+            let candidates = by_name.get_or_init(|| self.by_name(scope));
+            candidates.iter().find(|candidate| candidate.part == part && !self.settled.contains(&part))
+        };
+        let [phone, name, first_name, last_name, email, country] = ContactPart::ALL.map(|part| {
+            let by_path = self.by_path(part, scope).next().map(|(_, text)| text);
+            let found = by_path.or_else(|| named(part).map(|candidate| candidate.text.clone())).unwrap_or_default();
+            match part {
+                // a space before a number may have been a plus: see `phone`
+                ContactPart::Phone => found.trim_end().to_owned(),
+                ContactPart::Name | ContactPart::FirstName | ContactPart::LastName => {
+                    without_placeholders(found.trim()).into_owned()
+                }
+                ContactPart::Email | ContactPart::Country => found.trim().to_owned(),
+            }
+        });
+        let mut contact = Contact { phone, name, first_name, last_name, email, country };
+        complete_names(&mut contact);
+        contact
+    }
+
+    /// What may be meant otherwise than it is taken: values that differ, of which the first is taken.
+    pub fn ambiguities(&self, scope: &Scope) -> Vec<Ambiguity> {
+        let by_name = self.by_name(scope);
+        let of_part = |part: ContactPart| {
+            let mut found: Vec<(String, String)> =
+                self.by_path(part, scope).map(|(path, text)| (path.to_owned(), text)).collect();
+            if found.is_empty() && !self.settled.contains(&part) {
+                let named = by_name.iter().filter(|candidate| candidate.part == part);
+                found.extend(named.map(|candidate| (candidate.name.clone(), candidate.text.clone())));
+            }
+            let mut found = found.into_iter();
+            let (taken, text) = found.next()?;
+            let differs = |(_, other): &(String, String)| comparable(part, other) != comparable(part, &text);
+            let others: Vec<String> = found.filter(differs).map(|(name, _)| name).collect();
+            (!others.is_empty()).then_some(Ambiguity { part, taken, others })
+        };
+        ContactPart::ALL.into_iter().filter_map(of_part).collect()
+    }
+
+    /// The values at the paths of a part, with their paths.
+    fn by_path<'s>(&'s self, part: ContactPart, scope: &'s Scope) -> impl Iterator<Item = (&'s str, String)> {
+        let paths = self.paths.get(part as usize).into_iter().flatten();
+        paths.filter_map(move |path| Some((path.source.as_str(), text_of(part, &path.eval(scope).ok()?, scope)?)))
+    }
+
+    /// The values of fields whose names or types say what they hold, the first to be taken first.
+    fn by_name(&self, scope: &Scope) -> Vec<Candidate> {
+        if self.fields.is_empty() {
+            return Vec::new();
+        }
+        let titles = self.titles.as_ref().and_then(|titles| titles.eval(scope).ok());
+        let titles = titles.map(|list| Titles::of(&list)).unwrap_or_default();
+        let forms = self.fields.iter().filter_map(|form| form.eval(scope).ok());
+        let fields: Vec<Field> =
+            forms.flat_map(|form| fields::of(&form, &titles, FIELDS_LIMIT)).take(FIELDS_LIMIT).collect();
+        let mut candidates: Vec<Candidate> = fields.iter().filter_map(|field| of_field(field, scope)).collect();
+        if candidates.is_empty() {
+            candidates = behind_own_prefix(&fields, scope);
+        }
+        candidates.sort_by_key(|candidate| candidate.rank);
+        candidates
+    }
+}
+
+/// What a field holds by one of its names, or by its type.
+fn of_field(field: &Field, scope: &Scope) -> Option<Candidate> {
+    let by_name = field.names.iter().find_map(|name| Some((name, names::part_of(name)?)));
+    let by_type = || {
+        let (part, rank) = names::part_of(field.kind.as_deref()?)?;
+        Some((field.names.first()?, (part, rank.by_type())))
+    };
+    let (name, (part, rank)) = by_name.or_else(by_type)?;
+    let text = text_of(part, &field.value, scope).filter(|text| may_be(part, text))?;
+    Some(Candidate { part, rank, name: name.clone(), text })
+}
+
+/// Where no field has a name of the list, all may have one behind a prefix of the form's own: `acme_phone`, `acme_email`.
+fn behind_own_prefix(fields: &[Field], scope: &Scope) -> Vec<Candidate> {
+    let mut by_prefix: HashMap<String, Vec<Candidate>> = HashMap::new();
+    for field in fields {
+        let found = field.names.iter().find_map(|name| Some((name, names::behind_prefix(name)?)));
+        let Some((name, (prefix, part, rank))) = found else { continue };
+        let text = text_of(part, &field.value, scope).filter(|text| may_be(part, text));
+        let candidate = text.map(|text| Candidate { part, rank, name: name.clone(), text });
+        by_prefix.entry(prefix).or_default().extend(candidate);
+    }
+    let mut prefixes = by_prefix.into_values().filter(|candidates| candidates.len() > 1);
+    match (prefixes.next(), prefixes.next()) {
+        (Some(only), None) => only,
+        _ => Vec::new(),
+    }
+}
+
+/// The text of a value as a part of a contact; none if it is not there or blank.
+fn text_of(part: ContactPart, value: &Value, scope: &Scope) -> Option<String> {
+    let text = if part == ContactPart::Phone && value.kind() == ValueKind::Map {
+        phone_of_parts(value)
+    } else {
+        written(value, scope).ok()?
+    };
+    text.filter(|text| !text::is_blank(text))
+}
+
+/// Form builders send a number as `{"full": ...}` or in parts.
+fn phone_of_parts(value: &Value) -> Option<String> {
+    let part = |key: &str| readable::text_of(&value.get_attr(key).ok()?).ok()?;
+    part("full")
+        .or_else(|| part("value"))
+        .or_else(|| Some(["country", "area", "phone"].iter().filter_map(|key| part(key)).collect::<Vec<_>>().join(" ")))
+}
+
+/// Whether a text that a field holds can be what its name says: a form may ask "WhatsApp?" for a yes or a no.
+fn may_be(part: ContactPart, text: &str) -> bool {
+    match part {
+        ContactPart::Phone => !text.contains('@') && text.chars().filter(|c| c.is_numeric()).count() >= PHONE_DIGITS,
+        ContactPart::Email => text.contains('@'),
+        ContactPart::Name | ContactPart::FirstName | ContactPart::LastName => {
+            text.contains(char::is_alphabetic) && !text.contains('@') && !text.starts_with(['{', '['])
+        }
+        ContactPart::Country => Country::named(text).is_some(),
+    }
+}
+
+/// What has to be equal for two values to say the same.
+fn comparable(part: ContactPart, text: &str) -> String {
+    match part {
+        // with or without country code
+        ContactPart::Phone => {
+            let digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
+            digits.iter().rev().take(9).collect()
+        }
+        _ => text.trim().to_lowercase(),
+    }
+}
+
+/// The whole name and the given name, as far as the one follows from the other. A field called `Name` may hold only what
+/// another does not (`Name` and `Vorname`, `Nombre` and `Apellidos`).
+fn complete_names(contact: &mut Contact) {
+    let Contact { name, first_name: first, last_name: last, .. } = contact;
+    let is_half = !name.contains(char::is_whitespace);
+    let lacks = |part: &str| is_half && !part.is_empty() && !name.to_lowercase().contains(&part.to_lowercase());
+    let (before, after) = (lacks(first), lacks(last));
+    if before {
+        *name = format!("{first} {name}").trim_end().to_owned();
+    }
+    if after {
+        *name = format!("{name} {last}").trim_start().to_owned();
+    }
+    if first.is_empty() {
+        first_name(name).clone_into(first);
+    }
+}

@@ -1,0 +1,345 @@
+//! What the fields of forms are called: one list for all sources.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::config::source::ContactPart;
+use crate::fold::fold;
+
+/// The list; its head says how it is written.
+const TABLE: &str = include_str!("names.tsv");
+
+/// A longer one is a question, or no name, in bytes.
+const LONGEST: usize = 200;
+
+/// Words that may stand before a name and leave it what it is. Whose number is meant must not change: "father's" is none of them.
+const BEFORE: [&str; 70] = [
+    "a",
+    "aapka",
+    "active",
+    "anda",
+    "apna",
+    "applicant",
+    "billing",
+    "buyer",
+    "can",
+    "candidate",
+    "cf",
+    "client",
+    "contact",
+    "control",
+    "current",
+    "customer",
+    "dein",
+    "deine",
+    "el",
+    "enter",
+    "et",
+    "field",
+    "fields",
+    "fld",
+    "for",
+    "give",
+    "guest",
+    "have",
+    "ihr",
+    "ihre",
+    "ingresa",
+    "ingrese",
+    "input",
+    "is",
+    "la",
+    "le",
+    "lead",
+    "main",
+    "may",
+    "me",
+    "member",
+    "my",
+    "nf",
+    "patient",
+    "pb",
+    "person",
+    "personal",
+    "please",
+    "preferred",
+    "primary",
+    "provide",
+    "registered",
+    "sender",
+    "seu",
+    "share",
+    "student",
+    "su",
+    "sua",
+    "subscriber",
+    "the",
+    "ton",
+    "tu",
+    "us",
+    "user",
+    "visitor",
+    "votre",
+    "we",
+    "what",
+    "whats",
+    "your",
+];
+
+/// Words that may stand after it.
+const AFTER: [&str; 4] = ["required", "optional", "mandatory", "here"];
+
+/// What looks like a name of the list and says something else.
+const OTHERS: [&str; 3] = ["username", "userid", "contactid"];
+
+/// Its place in the list: the lower, the sooner it is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// After all that are known by name.
+    is_by_type: bool,
+    line: usize,
+    place: usize,
+}
+
+impl Rank {
+    /// That of a field which only its type tells.
+    #[must_use]
+    pub fn by_type(self) -> Self {
+        Self { is_by_type: true, ..self }
+    }
+}
+
+static NAMES: LazyLock<HashMap<String, (ContactPart, Rank)>> = LazyLock::new(|| {
+    let mut names = HashMap::new();
+    let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
+    for (line, text) in lines.enumerate() {
+        let mut columns = text.split('\t');
+        let part = columns.next().and_then(|key| ContactPart::ALL.into_iter().find(|part| part.key() == key));
+        let (Some(part), Some(written)) = (part, columns.nth(1)) else { continue };
+        for (place, name) in written.split('|').enumerate() {
+            names.entry(fold(name)).or_insert((part, Rank { is_by_type: false, line, place }));
+        }
+    }
+    names
+});
+
+/// What a field of this name holds, as far as names tell.
+pub fn part_of(name: &str) -> Option<(ContactPart, Rank)> {
+    if name.len() > LONGEST {
+        return None;
+    }
+    let before_brackets = || name.split_once('(').and_then(|(name, _)| known(&fold(name)));
+    known(&fold(name)).or_else(before_brackets).or_else(|| {
+        let words = words(name);
+        if OTHERS.contains(&words.concat().as_str()) {
+            return None;
+        }
+        let leading = words.iter().take_while(|word| may_stand_before(word)).count();
+        (0..=leading).find_map(|start| known(&words.get(start..)?.concat()))
+    })
+}
+
+/// What it holds if a prefix of the form's own is taken off, and that prefix.
+pub fn behind_prefix(name: &str) -> Option<(String, ContactPart, Rank)> {
+    let words = if name.len() > LONGEST { Vec::new() } else { words(name) };
+    (1..words.len()).find_map(|start| {
+        let (prefix, rest) = words.split_at_checked(start)?;
+        known(&rest.concat()).map(|(part, rank)| (prefix.concat(), part, rank))
+    })
+}
+
+fn known(folded: &str) -> Option<(ContactPart, Rank)> {
+    NAMES.get(folded).or_else(|| NAMES.get(folded.trim_end_matches(|c: char| c.is_ascii_digit()))).copied()
+}
+
+/// Also the number of a question, as in `q5_phoneNumber5`, and what stands where there is no label.
+fn may_stand_before(word: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    BEFORE.contains(&word)
+        || is_number(word)
+        || word.strip_prefix('q').is_some_and(is_number)
+        || matches!(word, "no" | "label")
+}
+
+/// The words of a name, folded, without those that say nothing at the end: `q5_phoneNumber5` has `q5`, `phone` and `number`.
+fn words(name: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut last = ' ';
+    for c in name.chars() {
+        let is_break = (!c.is_alphanumeric() && !matches!(c, '\'' | '\u{2019}') && c.is_ascii())
+            || (last.is_lowercase() && c.is_uppercase());
+        if is_break {
+            words.push(fold(&std::mem::take(&mut word)));
+        }
+        word.push(c);
+        last = c;
+    }
+    words.push(fold(&word));
+    words.retain(|word| !word.is_empty());
+    let says_nothing = |word: &String| AFTER.contains(&word.as_str()) || word.chars().all(|c| c.is_ascii_digit());
+    while words.last().is_some_and(says_nothing) {
+        words.pop();
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Option<&'static str> {
+        part_of(name).map(|(part, _)| part.key())
+    }
+
+    #[test]
+    fn every_line_of_the_list_is_read_and_no_name_stands_for_two_parts() {
+        let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
+        let mut parts: HashMap<String, &str> = HashMap::new();
+        for line in lines {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let [part, _, names] = columns.as_slice() else { panic!("three columns: {line}") };
+            assert!(ContactPart::ALL.iter().any(|known| known.key() == *part), "{line}");
+            for name in names.split('|') {
+                assert_eq!(key(name), Some(*part), "{name}");
+                let other = *parts.entry(fold(name)).or_insert(part);
+                assert_eq!(other, *part, "{name}");
+            }
+        }
+        assert!(parts.len() > 700, "{}", parts.len());
+    }
+
+    #[test]
+    fn a_name_is_known_however_a_form_spells_it() {
+        for (part, names) in [
+            (
+                "phone",
+                &[
+                    "PHONE",
+                    " Phone ",
+                    "phone_number",
+                    "phoneNumber",
+                    "Phone No.",
+                    "phone1",
+                    "phone_2",
+                    "your-phone",
+                    "Your Phone*",
+                    "Phone (required)",
+                    "Phone - required",
+                    "Phone (with country code)",
+                    "No Label phone",
+                    "q5_phoneNumber5",
+                    "q12_whatsappNumber",
+                    "input_phone",
+                    "customer[phone]",
+                    "contact.mobile",
+                    "billing_phone",
+                    "User Phone",
+                    "WhatsApp Number ",
+                    "WHATSAPP",
+                    "whatsapp_number",
+                    "What is your WhatsApp number?",
+                    "Please enter your mobile number",
+                    "May we have your phone number?",
+                    "INPUT_PHONE_NUMBER",
+                    "control_phone",
+                    "tel-123",
+                    "tel",
+                    "Telefonnummer",
+                    "TELÉFONO",
+                    "Téléphone :",
+                    "Tu teléfono",
+                    "Número de WhatsApp",
+                    "मोबाइल नंबर",
+                    "رقم الجوال",
+                    "No. HP",
+                    "Nomor WhatsApp",
+                ][..],
+            ),
+            (
+                "name",
+                &["Name", "your-name", "FULL_NAME", "full name", "customer_name", "Vor- und Nachname", "नाम", "الاسم"],
+            ),
+            (
+                "first_name",
+                &["firstName", "First Name", "fname", "Prénom", "Vorname", "contact[first_name]", "q3_firstName"],
+            ),
+            ("last_name", &["lastName", "Surname", "Apellidos", "Nachname", "nom"]),
+            (
+                "email",
+                &[
+                    "E-Mail",
+                    "EMAIL",
+                    "your-email",
+                    "Email address",
+                    "email_id",
+                    "correo electrónico",
+                    "ईमेल",
+                    "البريد الإلكتروني",
+                ],
+            ),
+            ("country", &["Country", "país", "Pays", "देश", "country_code", "Country/Region"]),
+        ] {
+            for name in names {
+                assert_eq!(key(name), Some(part), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn whose_it_is_does_not_change() {
+        for name in [
+            "Father's phone",
+            "emergency_contact_phone",
+            "company name",
+            "company_phone",
+            "form_name",
+            "form_id",
+            "event name",
+            "Product Name",
+            "username",
+            "user_name",
+            "contact_id",
+            "page_url",
+            "utm_source",
+            "1.3",
+            "42",
+            "",
+            "-",
+            "fax",
+            "Nominee name",
+            "phonetic",
+            "landmark",
+            "number",
+            "No.",
+            "Número",
+        ] {
+            assert_eq!(key(name), None, "{name}");
+        }
+        assert_eq!(key(&"phone ".repeat(100)), None);
+    }
+
+    #[test]
+    fn the_best_name_stands_first() {
+        let rank = |name: &str| part_of(name).map(|(_, rank)| rank);
+        for (sooner, later) in [
+            ("WhatsApp", "Mobile"),
+            ("Mobile", "Phone"),
+            ("Número de WhatsApp", "Celular"),
+            ("Phone", "Work phone"),
+            ("Full name", "Name"),
+        ] {
+            assert!(rank(sooner) < rank(later), "{sooner} before {later}");
+        }
+        assert!(rank("Landline") < rank("tel").map(Rank::by_type));
+    }
+
+    #[test]
+    fn a_prefix_of_the_forms_own_can_be_taken_off() {
+        let behind = |name: &str| behind_prefix(name).map(|(prefix, part, _)| (prefix, part.key()));
+        assert_eq!(behind("acme_phone"), Some(("acme".to_owned(), "phone")));
+        assert_eq!(behind("et_pb_acme_phone_0"), Some(("etpbacme".to_owned(), "phone")));
+        assert_eq!(behind("acmeForm.firstName"), Some(("acmeform".to_owned(), "first_name")));
+        assert_eq!(behind("phone"), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! A contact is found by the names that people give to the fields of their forms.
+
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::map::mapped_of;
+use crate::world::Setup;
+
+const RULE: &str = "campaignName: c\ndestination: \"{{ contact.phone }}\"\nuserName: \"{{ contact.name | default('-') }}\"\n\
+    templateParams: [\"{{ contact.first_name | default('-') }}\", \"{{ contact.last_name | default('-') }}\", \"{{ contact.email | default('-') }}\", \"{{ contact.country | default('-') }}\"]";
+
+/// Number, name, given name, family name, address and country that a route finds in an event.
+fn found(head: &str, event: &Value) -> [String; 6] {
+    let send = mapped_of(head, RULE, event).remove(0);
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    if send["error"].is_string() {
+        return [&send["error"], &Value::Null, &Value::Null, &Value::Null, &Value::Null, &Value::Null].map(text);
+    }
+    let params = &send["templateParams"];
+    [&send["destination"], &send["userName"], &params[0], &params[1], &params[2], &params[3]].map(text)
+}
+
+fn head(source: &str) -> String {
+    format!("source: {source}\nauth: none\nhandshake: none")
+}
+
+/// The ways in which sources pack the fields of a form.
+const SOURCES: [(&str, fn(&Value) -> Value); 14] = [
+    ("generic", |fields| fields.clone()),
+    ("zapier", |fields| json!({ "data": fields })),
+    ("make", |fields| json!({ "contact": fields })),
+    ("pabbly", |fields| json!({ "customer": fields })),
+    ("contact-form-7", |fields| fields.clone()),
+    ("elementor", |fields| fields.clone()),
+    ("gravity-forms", |fields| fields.clone()),
+    ("wpforms", |fields| fields.clone()),
+    (
+        "webflow",
+        |fields| json!({"triggerType": "form_submission", "payload": {"name": "Contact Form", "id": "1", "data": fields}}),
+    ),
+    ("google-forms", |fields| json!({"response_id": "1", "answers": fields})),
+    ("tally", |fields| json!({"eventId": "1", "data": {"fields": listed(fields, "label", "value")}})),
+    ("calendly", |fields| json!({"payload": {"questions_and_answers": listed(fields, "question", "answer")}})),
+    ("google-ads", |fields| json!({"lead_id": "1", "user_column_data": listed(fields, "column_name", "string_value")})),
+    ("gohighlevel-workflow", |fields| json!({ "customData": fields })),
+];
+
+fn listed(fields: &Value, name: &str, value: &str) -> Value {
+    fields.as_object().unwrap().iter().map(|(key, filled)| json!({ name: key, value: filled })).collect()
+}
+
+#[test]
+fn every_form_finds_the_person_whatever_its_fields_are_called() {
+    for (fields, expected) in [
+        (json!({"Name": "Asha Rao", "WhatsApp Number ": "98123 45670"}), ["Asha Rao", "Asha", "-", "-"]),
+        (
+            json!({"No Label name": "Asha Rao", "No Label phone": "98123 45670", "No Label email": "a@example.com"}),
+            ["Asha Rao", "Asha", "-", "a@example.com"],
+        ),
+        (json!({"FULL_NAME": "Asha Rao", "PHONE": "+919812345670"}), ["Asha Rao", "Asha", "-", "-"]),
+        (
+            json!({"First name": "Asha", "Last Name": "Rao", "Mobile no.": "9812345670"}),
+            ["Asha Rao", "Asha", "Rao", "-"],
+        ),
+        (
+            json!({"Vorname": "Asha", "Name": "Rao", "Handynummer": "+91 98123 45670", "E-Mail-Adresse": "a@example.com"}),
+            ["Asha Rao", "Asha", "-", "a@example.com"],
+        ),
+        (json!({"Nombre": "Asha", "Apellidos": "Rao", "Teléfono": "9812345670"}), ["Asha Rao", "Asha", "Rao", "-"]),
+        (json!({"Nom": "Rao", "Prénom": "Asha", "Téléphone": "9812345670"}), ["Asha Rao", "Asha", "Rao", "-"]),
+        (json!({"Nome completo": "Asha Rao", "Celular": "9812345670"}), ["Asha Rao", "Asha", "-", "-"]),
+        (json!({"आपका नाम": "आशा राव", "मोबाइल नंबर": "९८१२३४५६७०"}), ["आशा राव", "आशा", "-", "-"]),
+        (json!({"الاسم الكامل": "محمد علي", "رقم الجوال": "9812345670"}), ["محمد علي", "محمد", "-", "-"]),
+        (json!({"Nama lengkap": "Asha Rao", "No. HP": "9812345670"}), ["Asha Rao", "Asha", "-", "-"]),
+        (
+            json!({"What is your name?": ["Asha Rao"], "Your phone number *": ["98123 45670"]}),
+            ["Asha Rao", "Asha", "-", "-"],
+        ),
+        (json!({"acme_phone": "9812345670", "acme_full_name": "Asha Rao"}), ["Asha Rao", "Asha", "-", "-"]),
+        // a consent is no number, and nobody else's number is taken
+        (
+            json!({"WhatsApp": "Yes", "Father's mobile": "9812345671", "Mobile": "9812345670", "name": "Asha Rao"}),
+            ["Asha Rao", "Asha", "-", "-"],
+        ),
+    ] {
+        for (source, pack) in SOURCES {
+            let found = found(&head(source), &pack(&fields));
+            let [name, first, last, email] = expected;
+            assert_eq!(found, ["+919812345670", name, first, last, email, "-"], "{source}: {fields}");
+        }
+    }
+}
+
+#[test]
+fn other_senders_say_names_and_types_elsewhere() {
+    for (source, event, expected) in [
+        (
+            "elementor",
+            json!({"form": {"name": "Contact"}, "fields": {"a1": {"id": "a1", "type": "tel", "title": "Your call", "value": "98123 45670"}, "b2": {"id": "b2", "type": "email", "title": "", "value": "a@example.com"}, "name": {"id": "name", "type": "text", "title": "Who", "value": "Asha Rao"}}}),
+            ["Asha Rao", "a@example.com"],
+        ),
+        (
+            "typeform",
+            json!({"event_type": "form_response", "form_response": {"token": "1", "definition": {"fields": [{"id": "A", "ref": "0f1", "type": "short_text", "title": "What's your name?"}, {"id": "B", "ref": "0f2", "type": "short_text", "title": "Your WhatsApp number"}]}, "answers": [{"type": "text", "text": "Asha Rao", "field": {"id": "A", "ref": "0f1", "type": "short_text"}}, {"type": "text", "text": "98123 45670", "field": {"id": "B", "ref": "0f2", "type": "short_text"}}]}}),
+            ["Asha Rao", "-"],
+        ),
+        (
+            "tally",
+            json!({"eventId": "1", "data": {"fields": [{"key": "q1", "label": "Wie heißt du?", "type": "INPUT_TEXT", "value": "x"}, {"key": "q2", "label": "Full name", "type": "INPUT_TEXT", "value": "Asha Rao"}, {"key": "q3", "label": "Reach me", "type": "INPUT_PHONE_NUMBER", "value": "+919812345670"}, {"key": "q4", "label": "At", "type": "INPUT_EMAIL", "value": "a@example.com"}]}}),
+            ["Asha Rao", "a@example.com"],
+        ),
+        (
+            "cal",
+            json!({"triggerEvent": "BOOKING_CREATED", "payload": {"uid": "u", "responses": {"name": {"label": "your_name", "value": {"firstName": "Asha", "lastName": "Rao"}}, "Whatsapp-number": {"label": "WhatsApp number", "value": "98123 45670"}}}}),
+            ["Asha Rao", "-"],
+        ),
+        (
+            "meta-leads",
+            json!({"leadgen_id": "7", "lead": {"field_data": [{"name": "NOMBRE_COMPLETO", "values": ["Asha Rao"]}, {"name": "teléfono", "values": ["p:+919812345670"]}]}}),
+            ["Asha Rao", "-"],
+        ),
+        (
+            "gohighlevel-workflow",
+            json!({"contact": {"firstName": "Asha", "lastName": "Rao", "phone": "+919812345670", "email": "a@example.com"}}),
+            ["Asha Rao", "a@example.com"],
+        ),
+    ] {
+        let [name, email] = expected;
+        let found = found(&head(source), &event);
+        assert_eq!([&found[0], &found[1], &found[4]], ["+919812345670", name, email], "{source}: {event}");
+    }
+}
+
+#[test]
+fn paths_go_before_names_and_those_of_a_route_before_all() {
+    let event = json!({"phone": "9812345670", "WhatsApp number": "9812345671", "alt": "9812345672", "name": "Asha"});
+    let number = |head: &str, event: &Value| found(head, event)[0].clone();
+    assert_eq!(number(&head("generic"), &event), "+919812345670", "the source's path");
+    let own = format!("{}\ncontact: {{ phone: event.alt }}", head("generic"));
+    assert_eq!(number(&own, &event), "+919812345672", "the route's");
+    let without = json!({"phone": "9812345670", "WhatsApp number": "9812345671"});
+    assert!(number(&own, &without).contains("contact.phone"), "what a route says is not looked for elsewhere");
+    let elsewhere = format!("{}\ncontact: {{ fields: event.lead.form }}", head("generic"));
+    assert_eq!(number(&elsewhere, &json!({"lead": {"form": {"Handy": "9812345673"}}})), "+919812345673");
+}
+
+fn tried(source: &str, event: &Value) -> Output {
+    let setup = Setup::new().route("form", &format!("source: {source}\nsecret: s3cret-of-a-form\nsends:\n  - {{ name: w, campaignName: w, destination: \"{{{{ contact.phone }}}}\", userName: x }}\n"));
+    setup.write("http://127.0.0.1:9/");
+    let path = setup.dir.path().join("body.json");
+    std::fs::write(&path, event.to_string()).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_serri-relay"))
+        .args(["try", "form"])
+        .arg(path)
+        .arg("--config")
+        .arg(setup.config())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn try_says_which_of_several_fields_is_taken() {
+    let said = |event: &Value| String::from_utf8(tried("google-forms", event).stderr).unwrap();
+    let two = said(&json!({"answers": {"Contact no": "98123 45671", "WhatsApp no": "98123 45670"}}));
+    assert!(two.contains("contact.phone is taken from `WhatsApp no`; `Contact no` would do as well"), "{two}");
+    let same = said(&json!({"answers": {"Contact no": "98123 45670", "WhatsApp no": "+91 98123-45670"}}));
+    assert!(!same.contains("would do as well"), "{same}");
+}
