@@ -191,6 +191,9 @@ fn facts(source: &SourceFile, url: &str) -> String {
         let forms = forms.as_slice().iter().map(|form| code(form)).collect::<Vec<_>>().join(", ");
         lines.push(("Else by name", format!("the usual names of such fields, in {forms}")));
     }
+    if let Some(test) = &profile_spec.test {
+        lines.push(("Tests of its own", format!("{}: kept, and nothing is sent", code(test.trim()))));
+    }
     if let Some(enrich) = &profile_spec.enrich {
         lines.push(("Read call", read_call(enrich)));
         lines.extend(

@@ -74,6 +74,9 @@ fn json_of(route: &Route, event: &NewEvent) -> Value {
     let sends = shown_of(&event.made);
     let value = serde_json::from_slice(&event.body).unwrap_or(Value::Null);
     let mut json = json!({ "id": event.id, "type": event.kind, "event": value, "sends": sends });
+    if let (true, Value::Object(fields)) = (event.test, &mut json) {
+        fields.insert("test".into(), true.into());
+    }
     if let (Some(lookup), Value::Object(fields)) = (lookup(route, event), &mut json) {
         let (key, value) = lookup.map_or_else(|reason| ("lookup_error", reason), |url| ("lookup", url));
         fields.insert(key.into(), value.into());
@@ -91,6 +94,8 @@ fn tell(number: usize, event: &NewEvent, lookup: Option<Result<String, String>>)
             )),
             Err(reason) => say(&format!("  the rest cannot be read: {reason}")),
         }
+    } else if event.test && !event.made.is_something() {
+        say("  a test of the sender's own: nothing is sent (to send it all the same, in the route: test_events: send)");
     } else if event.made.sends.is_empty() && event.made.suppressions.is_empty() {
         say("  no rule applies: nothing is sent (no `when` is true; --json shows the event as rules see it)");
     }

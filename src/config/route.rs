@@ -25,6 +25,10 @@ pub struct RouteFile {
     /// Which sites' pages may call from a browser: origins, as `https://www.example.com`, or `"*"` for any; none if left out.
     #[serde(default)]
     pub cors: Option<OneOrMany<String>>,
+    /// What becomes of the sender's own tests, as its source knows them: they are kept and make no sends (`keep`), or are treated
+    /// like any other event (`send`).
+    #[serde(default)]
+    pub test_events: TestEvents,
     /// The account that sends go through; `default` if left out.
     #[serde(default)]
     pub account: Option<String>,
@@ -42,6 +46,17 @@ pub struct RouteFile {
     /// Events and what must come of them; run by `serri-relay check`.
     #[serde(default)]
     pub examples: Vec<ExampleSpec>,
+}
+
+/// What becomes of the sender's own tests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TestEvents {
+    /// They are answered and kept, and nothing is sent.
+    #[default]
+    Keep,
+    /// They are events as all others.
+    Send,
 }
 
 /// When this kind of event comes, make this send. Values are Jinja templates; keys are spelled as in Serri's reference.

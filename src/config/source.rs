@@ -148,6 +148,9 @@ pub struct SourceProfileSpec {
     /// Where an event says whom it is about.
     #[serde(default)]
     pub contact: Option<ContactSpec>,
+    /// An expression that is true for the sender's own tests ("Send test notification"): they are kept, and make no sends.
+    #[serde(default)]
+    pub test: Option<String>,
     /// The official read call that gives what its events leave out.
     #[serde(default)]
     pub enrich: Option<EnrichSpec>,

@@ -46,6 +46,8 @@ pub enum LookupNextStep {
     Found {
         /// The whole event as JSON.
         body: Vec<u8>,
+        /// Whether it turned out to be a test of the sender's own.
+        test: bool,
         /// What the rules made of it.
         made: Made,
         /// The event's fingerprint, where nothing came of it: then it does not count as seen.

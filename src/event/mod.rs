@@ -99,6 +99,8 @@ pub struct NewEvent {
     pub envelope: String,
     /// Why it could not be decoded, if it could not.
     pub fault: Option<String>,
+    /// Whether it is a test of the sender's own.
+    pub test: bool,
     /// Whether a part of it has to be looked up before the rules can be applied; then it has no sends yet.
     pub lookup: bool,
     /// What the rules made of it.

@@ -189,6 +189,9 @@ pub struct EventView {
     /// Why it could not be decoded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+    /// Whether it is a test of the sender's own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
     /// How many sends came of it.
     pub sends: u64,
     /// When what it held was erased: body, headers and query.

@@ -251,15 +251,25 @@ fn describe(error: &Error) -> String {
 /// A JSON value as templates see it: `null` and a placeholder that nobody filled in are not there, the entities of HTML are the
 /// characters that they stand for, and no digit of a number is lost.
 pub fn to_value(json: &serde_json::Value) -> Value {
+    converted(json, &mut Vec::new())
+}
+
+/// The same; what nobody filled in is handed out.
+pub fn converted(json: &serde_json::Value, unfilled: &mut Vec<String>) -> Value {
     use serde_json::Value as Json;
     match json {
         Json::Null => Value::UNDEFINED,
         Json::Bool(flag) => Value::from(*flag),
         Json::Number(number) => number::value_of(number),
-        Json::String(text) if placeholder::is_placeholder(text) => Value::UNDEFINED,
+        Json::String(text) if placeholder::is_placeholder(text) => {
+            unfilled.push(text.clone());
+            Value::UNDEFINED
+        }
         Json::String(text) => Value::from(entities::decode(text)),
-        Json::Array(items) => items.iter().map(to_value).collect(),
-        Json::Object(map) => Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), to_value(value)))),
+        Json::Array(items) => items.iter().map(|item| converted(item, unfilled)).collect(),
+        Json::Object(map) => {
+            Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), converted(value, unfilled))))
+        }
     }
 }
 

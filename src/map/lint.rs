@@ -123,7 +123,7 @@ const LENGTH_LIMIT: usize = 8 * 1_024;
 const FUNCTIONS: [&str; 2] = ["range", "dict"];
 
 /// What a template sees.
-pub const VARIABLES: [&str; 7] = ["event", "contact", "meta", "headers", "query", "item", "loop"];
+pub const VARIABLES: [&str; 8] = ["event", "contact", "meta", "headers", "query", "item", "loop", "unfilled"];
 
 const CONTACT: [&str; 6] = ["phone", "name", "first_name", "last_name", "email", "country"];
 const META: [&str; 5] = ["id", "type", "source", "route", "received_at"];

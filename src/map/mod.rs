@@ -42,7 +42,7 @@ use serde_json::Value as Json;
 use crate::clock::Timestamp;
 use crate::event::{Envelope, Event};
 use budget::Budget;
-use expression::to_value;
+use expression::{converted, to_value};
 
 /// Everything that templates see of one event, and how much work they may still make of it.
 #[derive(Debug, Clone)]
@@ -54,7 +54,9 @@ pub struct Scope {
 impl Scope {
     /// The scope of source expressions, before contact, id and type are known.
     pub fn of_value(value: &Json, envelope: &Scope) -> Self {
-        let value = minijinja::context! { event => to_value(value), ..envelope.value.clone() };
+        let mut unfilled = Vec::new();
+        let event = converted(value, &mut unfilled);
+        let value = minijinja::context! { event, unfilled, ..envelope.value.clone() };
         Self { value, budget: envelope.budget.next_event() }
     }
 

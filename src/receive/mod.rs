@@ -197,6 +197,7 @@ impl Deadline {
 struct Shown {
     id: String,
     sends: usize,
+    test: bool,
     lookup: bool,
     /// It changed what is wanted: a number that must not be messaged, a send that is cancelled.
     changes: bool,
@@ -208,7 +209,7 @@ impl Shown {
         let problem = event.made.sends.iter().find_map(|send| send.content.as_ref().err().map(ToString::to_string));
         let sends = event.made.sends.iter().filter(|send| send.content.is_ok()).count();
         let changes = !event.made.suppressions.is_empty() || !event.made.cancels.is_empty();
-        Self { id: event.id.clone(), sends, lookup: event.lookup, changes, problem }
+        Self { id: event.id.clone(), sends, test: event.test, lookup: event.lookup, changes, problem }
     }
 }
 
@@ -226,6 +227,7 @@ fn respond(answer: &Answer, route: &Route, outcome: &'static str, shown: &[Shown
         (fresh.iter().map(|shown| shown.sends).sum(), fresh.iter().filter(|shown| shown.problem.is_some()).count());
     let status = match outcome {
         "" if fresh.is_empty() && !shown.is_empty() => "duplicate",
+        "" if sends == 0 && unmapped == 0 && fresh.iter().all(|shown| shown.test) && !fresh.is_empty() => "test",
         "" if sends == 0 && unmapped == 0 && !fresh.iter().any(|shown| shown.lookup || shown.changes) => "ignored",
         "" => "accepted",
         other => other,
@@ -248,6 +250,7 @@ fn respond(answer: &Answer, route: &Route, outcome: &'static str, shown: &[Shown
                 .map(|(shown, kept)| match (shown.lookup, kept) {
                     // what it comes to is known when the rest was read
                     (true, Kept::New) => json!({ "id": shown.id, "sends": 0, "lookup": true }),
+                    _ if shown.test => json!({ "id": shown.id, "sends": sends_of(shown, *kept), "test": true }),
                     _ => json!({ "id": shown.id, "sends": sends_of(shown, *kept) }),
                 })
                 .collect();

@@ -9,6 +9,13 @@ use crate::event::{Envelope, Event, Made, NewEvent};
 use crate::map::Scope;
 use crate::source::Ambiguity;
 
+/// An event with all that was read of it.
+struct Whole {
+    body: Vec<u8>,
+    made: Made,
+    test: bool,
+}
+
 impl Route {
     /// Whether an event has to be looked up before the rules can be applied. Where there are no rules, nothing has to.
     pub(super) fn needs_lookup(&self, scope: &Scope) -> bool {
@@ -28,14 +35,14 @@ impl Route {
 
     /// The whole event and its sends, from a kept one and what was found for it.
     pub fn complete(&self, event: &KeptEvent, found: Option<Json>) -> LookupNextStep {
-        let (body, made) = self.whole(event, found);
+        let Whole { body, made, test } = self.whole(event, found);
         let forget = (!made.is_something()).then(|| self.fingerprint(&event.id));
-        LookupNextStep::Found { body, made, forget }
+        LookupNextStep::Found { body, made, test, forget }
     }
 
     /// What the rules make of a kept event as they are now.
     pub fn map_again(&self, event: &KeptEvent) -> Made {
-        self.whole(event, None).1
+        self.whole(event, None).made
     }
 
     /// What of the person may be meant otherwise than it is taken.
@@ -43,7 +50,7 @@ impl Route {
         self.profile.ambiguities(&read(event).1)
     }
 
-    fn whole(&self, event: &KeptEvent, found: Option<Json>) -> (Vec<u8>, Made) {
+    fn whole(&self, event: &KeptEvent, found: Option<Json>) -> Whole {
         let (mut value, _) = read(event);
         if let (Some(enrichment), Some(found)) = (&self.profile.enrichment, found) {
             enrichment.enrich(&mut value, found);
@@ -54,8 +61,13 @@ impl Route {
         let whole = Event { id: event.id.clone(), kind: event.kind.clone(), value, contact, window };
         let body = whole.value.to_string().into_bytes();
         let allowance = self.allowance(body.len() + event.envelope.len());
-        let made = self.made(&whole, &scope, (event.received_at, allowance));
-        (body, made)
+        let test = self.profile.is_test(&scope);
+        let made = if self.holds_back(test) {
+            Made::default()
+        } else {
+            self.made(&whole, &scope, (event.received_at, allowance))
+        };
+        Whole { body, made, test }
     }
 
     /// Completes new events as if their lookups had been answered so: all with one answer, or each with its own of a list.
@@ -72,8 +84,8 @@ impl Route {
             let answer = answer.ok_or_else(|| format!("there is no answer for event {}", index + 1))?.clone();
             let found = self.profile.enrichment.as_ref().map(|call| call.read(answer)).transpose()?;
             let kept = kept(event);
-            let (body, made) = self.whole(&kept, found);
-            (event.body, event.made) = (body.into(), made);
+            let Whole { body, made, test } = self.whole(&kept, found);
+            (event.body, event.made, event.test) = (body.into(), made, test);
             event.lookup = false;
         }
         Ok(())

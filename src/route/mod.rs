@@ -26,7 +26,7 @@ use crate::authenticate::{self, Authentic, Authentication, Given};
 use crate::clock::Timestamp;
 use crate::config::diagnostic::{Diagnostic, unknown};
 use crate::config::relay::{AccountSpec, CallLimitSpec};
-use crate::config::route::RouteFile;
+use crate::config::route::{RouteFile, TestEvents};
 use crate::config::source::SourceProfileSpec;
 use crate::config::{File, Written};
 use crate::decode::{CallLimit, DecodeError, Decoded, Exceeded, decode, hash};
@@ -59,6 +59,7 @@ pub struct Route {
     account_country: Country,
     windows: Windows,
     limit: CallLimit,
+    test_events: TestEvents,
 }
 
 /// All routes, by name.
@@ -166,6 +167,7 @@ impl Route {
             account_country: account.default_country,
             windows: Windows { with_id: relay.store.dedup_window.0, without_id: relay.store.dedup_window_without_id.0 },
             limit: limit_of(&relay.server.call_limit),
+            test_events: spec.test_events,
         })
     }
 
@@ -182,13 +184,15 @@ impl Route {
         let (mut events, mut sum) = (Vec::new(), Sum::default());
         for entry in entries {
             let (event, scope) = self.profile.describe(entry.into_value(), &hashing, &shared, self.windows);
-            if self.profile.is_test(&scope) {
+            if self.profile.is_ignored(&scope) {
                 continue;
             }
+            let test = self.profile.is_test(&scope);
             let body = json.clone().unwrap_or_else(|| event.value.to_string().into());
             let allowance = self.allowance(body.len() + envelope.len());
-            let lookup = self.needs_lookup(&scope);
-            let made = if lookup { Made::default() } else { self.made(&event, &scope, (at, allowance)) };
+            let held_back = self.holds_back(test);
+            let lookup = !held_back && self.needs_lookup(&scope);
+            let made = if lookup || held_back { Made::default() } else { self.made(&event, &scope, (at, allowance)) };
             // nothing came of it: when the rules are fixed, the sender's repetition must count
             let window = if lookup || made.is_something() { event.window } else { Duration::ZERO };
             let event = NewEvent {
@@ -202,6 +206,7 @@ impl Route {
                 received_at: at,
                 envelope: envelope.clone(),
                 fault: None,
+                test,
                 lookup,
                 made,
             };
@@ -211,6 +216,11 @@ impl Route {
             events.push(event);
         }
         Ok(events)
+    }
+
+    /// Whether nothing is to come of an event since it is a test.
+    fn holds_back(&self, test: bool) -> bool {
+        test && self.test_events == TestEvents::Keep
     }
 
     /// What the rules make of an event.
@@ -256,6 +266,7 @@ impl Route {
             body,
             envelope: written_envelope(&crate::decode::envelope(authentic)),
             fault: Some(fault),
+            test: false,
             lookup: false,
             made: Made::default(),
         }

@@ -43,7 +43,8 @@ pub struct SourceProfile {
     id: Option<Expression>,
     kind: Option<Expression>,
     contact: ContactRules,
-    tests: Vec<Expression>,
+    test: Option<Expression>,
+    ignored: Vec<Expression>,
 }
 
 /// How long repetitions of an event count as the same.
@@ -81,6 +82,7 @@ pub fn override_manner(source: &SourceProfileSpec, route: &SourceProfileSpec) ->
         },
         event,
         contact,
+        test: route.test.clone().or_else(|| source.test.clone()),
         enrich: match (&route.enrich, &source.enrich) {
             (Some(own), Some(base)) => Some(own.over(base)),
             (own, base) => own.clone().or_else(|| base.clone()),
@@ -118,7 +120,8 @@ impl SourceProfile {
             id: c.one(&["event", "id"], event.id.as_ref()),
             kind: c.one(&["event", "type"], event.kind.as_ref()),
             contact: ContactRules::compile(&contact, &mut c),
-            tests: c.ignored(profile_spec.handshake.as_ref()),
+            test: c.one(&["test"], profile_spec.test.as_ref()),
+            ignored: c.ignored(profile_spec.handshake.as_ref()),
         };
         if c.diagnostics.is_empty() { Ok(profile) } else { Err(c.diagnostics) }
     }
@@ -152,9 +155,14 @@ impl SourceProfile {
         self.contact.ambiguities(scope)
     }
 
-    /// Whether a proven event is a test of the sender's own, of which nothing is to come.
+    /// Whether an event is a test of the sender's own.
     pub fn is_test(&self, scope: &Scope) -> bool {
-        self.tests.iter().any(|test| test.eval(scope).is_ok_and(|value| value.is_true()))
+        self.test.as_ref().is_some_and(|test| test.eval(scope).is_ok_and(|value| value.is_true()))
+    }
+
+    /// Whether an entry of a proven call is no event, and is not kept.
+    pub fn is_ignored(&self, scope: &Scope) -> bool {
+        self.ignored.iter().any(|entry| entry.eval(scope).is_ok_and(|value| value.is_true()))
     }
 }
 

@@ -105,6 +105,7 @@ fn arrival(number: u64) -> NewEvent {
         body: "{}".into(),
         envelope: "{}".into(),
         fault: None,
+        test: false,
         lookup: false,
         made: Made { sends: vec![send], ..Made::default() },
     }

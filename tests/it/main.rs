@@ -52,6 +52,7 @@ mod simulation;
 mod sources;
 mod sqlite;
 mod store;
+mod test_events;
 mod tls;
 mod values;
 mod vectors;

@@ -296,15 +296,18 @@ async fn questions_of_senders_are_answered_and_never_become_events() {
             continue;
         }
         let (status, answer) = send(&world, call).await;
-        assert_eq!((status, answer["status"].as_str()), (200, Some("ignored")), "{route}");
+        let said = if route == "gohighlevel" { "ignored" } else { "test" };
+        assert_eq!((status, answer["status"].as_str()), (200, Some(said)), "{route}");
     }
-    assert_eq!(world.events().await.len(), 0);
+    let events = world.events().await;
+    assert!(events.iter().all(|event| event["test"] == true && event["sends"] == 0), "{events:?}");
+    assert_eq!(events.len(), 3, "{events:?}");
     world.stop().await;
 }
 
 #[tokio::test]
 async fn a_route_that_asks_for_googles_test_leads_gets_them() {
-    let route = "source: google-ads\nsecret: a-key-of-the-form\nhandshake: none\nsends:\n  - { name: a, campaignName: c, destination: '{{ contact.phone }}', userName: x }\n";
+    let route = "source: google-ads\nsecret: a-key-of-the-form\ntest_events: send\nsends:\n  - { name: a, campaignName: c, destination: '{{ contact.phone }}', userName: x }\n";
     let world = World::start(Setup::new().route("g", route)).await;
     let lead = r#"{"lead_id":"t","is_test":true,"google_key":"a-key-of-the-form","user_column_data":[{"column_id":"PHONE_NUMBER","string_value":"+16505550123"}]}"#;
     assert_eq!(world.post("g", lead).await.1["status"], "accepted");

@@ -54,6 +54,7 @@ pub fn event(id: u8, at: i64, to: &[&str]) -> NewEvent {
         body: "{}".into(),
         envelope: "{}".into(),
         fault: None,
+        test: false,
         lookup: false,
         made: Made { sends: to.iter().map(send).collect(), ..Made::default() },
     }

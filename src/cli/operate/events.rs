@@ -55,12 +55,12 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         Command::List { which, paging } => {
             if let Some(json) = admin.list("events", which, paging)? {
                 let row = |event: &Value| {
-                    ["number", "id", "route", "type", "received_at", "sends", "fault"]
-                        .map(|key| field(event, key))
-                        .to_vec()
+                    let note = if event["test"] == true { "test".to_owned() } else { field(event, "fault") };
+                    let told = ["number", "id", "route", "type", "received_at", "sends"].map(|key| field(event, key));
+                    told.into_iter().chain([note]).collect()
                 };
                 let rows: Vec<Vec<String>> = entries(&json, "events").iter().map(row).collect();
-                table(&["number", "id", "route", "type", "received", "sends", "fault"], &rows);
+                table(&["number", "id", "route", "type", "received", "sends", "note"], &rows);
                 more(&json);
             }
         }
@@ -74,6 +74,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
                     "type",
                     "received_at",
                     "fault",
+                    "test",
                     "lookup",
                     "lookup_reason",
                     "erased_at",

@@ -14,7 +14,7 @@ pub fn append(db: &Connection, events: &[NewEvent], direct: &mut FastPath) -> Re
         "INSERT INTO dedup_keys (fingerprint, expires_at, event) VALUES (?1, ?2, ?3)
          ON CONFLICT (fingerprint) DO UPDATE SET expires_at = ?2, event = ?3 WHERE expires_at <= ?4",
     )?;
-    let mut event_row = db.prepare_cached("INSERT INTO events (seq, route, source, id, type, received_at, envelope, body, fault) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+    let mut event_row = db.prepare_cached("INSERT INTO events (seq, route, source, id, type, received_at, envelope, body, fault, test) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
     let mut next = match direct.next_event {
         Some(next) => next,
         None => db.prepare_cached("SELECT coalesce(max(seq), 0) + 1 FROM events")?.query_row([], |row| row.get(0))?,
@@ -36,7 +36,8 @@ pub fn append(db: &Connection, events: &[NewEvent], direct: &mut FastPath) -> Re
             at.0,
             event.envelope,
             &event.body[..],
-            event.fault
+            event.fault,
+            event.test
         ])?;
         let origin = Origin { seq: next, id: &event.id, route: &event.route, at };
         direct.make(db, origin, &event.made)?;

@@ -107,10 +107,10 @@ pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
         let took_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
         let reason = reason.map_or("", String::as_str);
         attempt_row.execute(params![seq.0, number, at.0, took_ms, status, outcome, reason, answer])?;
-        if let LookupNextStep::Found { body, made, forget } = next_step {
+        if let LookupNextStep::Found { body, test, made, forget } = next_step {
             let (id, route): (String, String) = db
-                .prepare_cached("UPDATE events SET body = ?2 WHERE seq = ?1 RETURNING id, route")?
-                .query_row(params![seq.0, body], |row| Ok((row.get(0)?, row.get(1)?)))
+                .prepare_cached("UPDATE events SET body = ?2, test = ?3 WHERE seq = ?1 RETURNING id, route")?
+                .query_row(params![seq.0, body, test], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?
                 .unwrap_or_default();
             let origin = Origin { seq: seq.0, id: &id, route: &route, at: ended };

@@ -35,6 +35,7 @@ fn trial() -> NewEvent {
         body: Bytes::new(),
         envelope: "{}".into(),
         fault: None,
+        test: false,
         lookup: false,
         made: Made { sends: vec![send], ..Made::default() },
     }

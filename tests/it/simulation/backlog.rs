@@ -75,6 +75,7 @@ impl World {
             body: "{}".into(),
             envelope: "{}".into(),
             fault: None,
+            test: false,
             lookup: false,
             made,
         };

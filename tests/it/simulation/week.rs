@@ -70,6 +70,7 @@ fn event(number: usize) -> NewEvent {
         body: "{}".into(),
         envelope: "{}".into(),
         fault: None,
+        test: false,
         lookup: false,
         made: Made { sends: (number * 1_000..(number + 1) * 1_000).map(send).collect(), ..Made::default() },
     }

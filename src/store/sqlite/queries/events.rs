@@ -10,7 +10,7 @@ use crate::event::view::{EventStory, EventView, Filter, KeptWhole, Page, Rest, s
 use crate::store::sqlite::origin::kept_event;
 use crate::store::sqlite::states::SendState;
 
-const EVENT: &str = "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault, e.erased_at,
+const EVENT: &str = "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault, e.test, e.erased_at,
     (SELECT count(*) FROM sends s WHERE s.event = e.seq) AS sends, e.body, e.envelope, l.state AS lookup, l.reason AS lookup_reason
     FROM events e LEFT JOIN lookups l ON l.event = e.seq";
 
@@ -23,6 +23,7 @@ fn event(row: &Row<'_>) -> Result<EventView> {
         kind: row.get("type")?,
         received_at: shown(Timestamp(row.get("received_at")?)),
         fault: row.get("fault")?,
+        test: row.get("test")?,
         sends: row.get::<_, i64>("sends").map(|count| u64::try_from(count).unwrap_or(0))?,
         erased_at: row.get::<_, Option<i64>>("erased_at")?.map(|at| shown(Timestamp(at))),
     })
