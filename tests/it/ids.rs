@@ -1,15 +1,14 @@
 //! Can one thing come under two ids, and two things under one? Source by source.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::{Value, json};
 use serri_relay::clock::Timestamp;
 use serri_relay::config::source::SampleSpec;
+use serri_relay::route::check::Checked;
 use serri_relay::route::example::call_of;
 use serri_relay::route::profile_spec_of;
 
-use crate::cli::relay;
 use crate::world::Setup;
+use serri_relay::config::shipped::SOURCES;
 
 /// A call as its sender makes it: headers and body.
 struct Told(&'static [(&'static str, &'static str)], Value);
@@ -98,28 +97,302 @@ fn pairs() -> Vec<Pair> {
             ],
             false,
         ),
+        pair(
+            "calendly",
+            "two subscriptions tell of one booking",
+            [
+                Told(
+                    &[],
+                    json!({"event": "invitee.created", "created_at": "2026-11-26T12:41:02.000000Z", "payload": {"uri": "https://api.calendly.com/i/1"}}),
+                ),
+                Told(
+                    &[],
+                    json!({"event": "invitee.created", "created_at": "2026-11-26T12:41:02.400000Z", "payload": {"uri": "https://api.calendly.com/i/1"}}),
+                ),
+            ],
+            true,
+        ),
+        pair(
+            "calendly",
+            "a booking and its cancellation",
+            [
+                Told(&[], json!({"event": "invitee.created", "payload": {"uri": "https://api.calendly.com/i/1"}})),
+                Told(&[], json!({"event": "invitee.canceled", "payload": {"uri": "https://api.calendly.com/i/1"}})),
+            ],
+            false,
+        ),
+        pair(
+            "calendly",
+            "two bookings",
+            [
+                Told(&[], json!({"event": "invitee.created", "payload": {"uri": "https://api.calendly.com/i/1"}})),
+                Told(&[], json!({"event": "invitee.created", "payload": {"uri": "https://api.calendly.com/i/2"}})),
+            ],
+            false,
+        ),
+        pair(
+            "cal",
+            "two webhooks tell of one booking",
+            [
+                Told(
+                    &[],
+                    json!({"triggerEvent": "BOOKING_CREATED", "createdAt": "2026-11-26T12:41:02.193Z", "payload": {"uid": "u"}}),
+                ),
+                Told(
+                    &[],
+                    json!({"triggerEvent": "BOOKING_CREATED", "createdAt": "2026-11-26T12:41:02.201Z", "payload": {"uid": "u"}}),
+                ),
+            ],
+            true,
+        ),
+        pair(
+            "cal",
+            "two seats of one booking",
+            [
+                Told(
+                    &[],
+                    json!({"triggerEvent": "BOOKING_CREATED", "payload": {"uid": "u", "responses": {"email": {"value": "a@example.com"}}}}),
+                ),
+                Told(
+                    &[],
+                    json!({"triggerEvent": "BOOKING_CREATED", "payload": {"uid": "u", "responses": {"email": {"value": "b@example.com"}}}}),
+                ),
+            ],
+            false,
+        ),
+        pair(
+            "cal",
+            "a booking of which two recordings are ready",
+            [
+                Told(
+                    &[],
+                    json!({"triggerEvent": "RECORDING_READY", "createdAt": "2026-11-26T12:41:02.193Z", "payload": {"uid": "u"}}),
+                ),
+                Told(
+                    &[],
+                    json!({"triggerEvent": "RECORDING_READY", "createdAt": "2026-11-26T13:41:02.201Z", "payload": {"uid": "u"}}),
+                ),
+            ],
+            false,
+        ),
+        pair(
+            "activecampaign",
+            "two lists in one second",
+            [
+                Told(
+                    &[],
+                    json!({"type": "subscribe", "date_time": "2026-11-26T12:41:02+05:30", "contact": {"id": "1"}, "list": "3"}),
+                ),
+                Told(
+                    &[],
+                    json!({"type": "subscribe", "date_time": "2026-11-26T12:41:02+05:30", "contact": {"id": "1"}, "list": "4"}),
+                ),
+            ],
+            false,
+        ),
+        pair(
+            "cashfree",
+            "a payment that failed and was made again",
+            [
+                Told(
+                    &[],
+                    json!({"type": "PAYMENT_FAILED_WEBHOOK", "data": {"payment": {"cf_payment_id": 1, "payment_status": "FAILED"}}}),
+                ),
+                Told(
+                    &[],
+                    json!({"type": "PAYMENT_SUCCESS_WEBHOOK", "data": {"payment": {"cf_payment_id": 2, "payment_status": "SUCCESS"}}}),
+                ),
+            ],
+            false,
+        ),
+        pair(
+            "cashfree",
+            "a refund that is told again",
+            [
+                Told(
+                    &[],
+                    json!({"type": "REFUND_STATUS_WEBHOOK", "event_time": "2026-11-26T12:41:02+05:30", "data": {"refund": {"cf_refund_id": 1, "refund_status": "SUCCESS"}}}),
+                ),
+                Told(
+                    &[],
+                    json!({"type": "REFUND_STATUS_WEBHOOK", "event_time": "2026-11-26T12:51:02+05:30", "data": {"refund": {"cf_refund_id": 1, "refund_status": "SUCCESS"}}}),
+                ),
+            ],
+            true,
+        ),
+        pair(
+            "cashfree",
+            "two orders by a payment form",
+            [
+                Told(&[], json!({"type": "PAYMENT_FORM_ORDER_WEBHOOK", "data": {"order": {"transaction_id": 1}}})),
+                Told(&[], json!({"type": "PAYMENT_FORM_ORDER_WEBHOOK", "data": {"order": {"transaction_id": 2}}})),
+            ],
+            false,
+        ),
+        pair(
+            "hubspot",
+            "a call that is repeated",
+            [
+                Told(
+                    &[],
+                    json!([{"eventId": 1, "subscriptionId": 2, "portalId": 3, "objectId": 4, "occurredAt": 5, "attemptNumber": 0}]),
+                ),
+                Told(
+                    &[],
+                    json!([{"eventId": 1, "subscriptionId": 2, "portalId": 3, "objectId": 4, "occurredAt": 5, "attemptNumber": 1}]),
+                ),
+            ],
+            true,
+        ),
+        pair(
+            "hubspot",
+            "two contacts under one event id",
+            [
+                Told(&[], json!([{"eventId": 1, "subscriptionId": 2, "portalId": 3, "objectId": 4, "occurredAt": 5}])),
+                Told(&[], json!([{"eventId": 1, "subscriptionId": 2, "portalId": 3, "objectId": 6, "occurredAt": 5}])),
+            ],
+            false,
+        ),
+        pair(
+            "leadsquared",
+            "a lead that is made and changed in one second",
+            [
+                Told(&[], json!({"ProspectID": "p", "ModifiedOn": "2026-11-26 12:41:02"})),
+                Told(&[], json!({"Before": {}, "After": {"ProspectID": "p", "ModifiedOn": "2026-11-26 12:41:02"}})),
+            ],
+            false,
+        ),
+        pair(
+            "leadsquared",
+            "a call that comes three times",
+            [
+                Told(&[], json!({"ProspectID": "p", "ModifiedOn": "2026-11-26 12:41:02"})),
+                Told(&[], json!({"ProspectID": "p", "ModifiedOn": "2026-11-26 12:41:02"})),
+            ],
+            true,
+        ),
+        pair(
+            "pipedrive",
+            "two webhooks tell of one change",
+            [
+                Told(
+                    &[],
+                    json!({"meta": {"webhook_id": "1", "action": "create", "entity": "person", "id": "e5", "entity_id": "7"}}),
+                ),
+                Told(
+                    &[],
+                    json!({"meta": {"webhook_id": "2", "action": "create", "entity": "person", "id": "e5", "entity_id": "7"}}),
+                ),
+            ],
+            true,
+        ),
+        pair(
+            "pipedrive",
+            "two changes of one person, as v1 tells them",
+            [
+                Told(&[], json!({"event": "updated.person", "meta": {"id": 7, "timestamp_micro": 1}})),
+                Told(&[], json!({"event": "updated.person", "meta": {"id": 7, "timestamp_micro": 2}})),
+            ],
+            false,
+        ),
+        pair(
+            "tally",
+            "two webhooks of one form",
+            [
+                Told(&[], json!({"eventId": "a", "eventType": "FORM_RESPONSE", "data": {"responseId": "r"}})),
+                Told(&[], json!({"eventId": "b", "eventType": "FORM_RESPONSE", "data": {"responseId": "r"}})),
+            ],
+            true,
+        ),
+        pair(
+            "typeform",
+            "a form's two webhooks",
+            [
+                Told(&[], json!({"event_id": "a", "event_type": "form_response", "form_response": {"token": "t"}})),
+                Told(&[], json!({"event_id": "b", "event_type": "form_response", "form_response": {"token": "t"}})),
+            ],
+            true,
+        ),
+        pair(
+            "webflow",
+            "an account that is made and changed",
+            [
+                Told(&[], json!({"triggerType": "user_account_added", "payload": {"id": "1"}})),
+                Told(&[], json!({"triggerType": "user_account_updated", "payload": {"id": "1"}})),
+            ],
+            false,
+        ),
+        pair(
+            "stripe",
+            "two things of one kind",
+            [Told(&[], json!({"id": "evt_1", "type": "a"})), Told(&[], json!({"id": "evt_2", "type": "a"}))],
+            false,
+        ),
+        pair(
+            "zapier",
+            "a thing of which two kinds of event tell",
+            [Told(&[], json!({"type": "created", "id": 5})), Told(&[], json!({"type": "paid", "id": 5}))],
+            false,
+        ),
     ]
+}
+
+/// A route of each source, and what its events are called.
+struct Ids(Checked);
+
+impl Ids {
+    fn new() -> Self {
+        let route = |setup: Setup, (source, _): &(&str, &str)| {
+            setup.route(source, &format!("source: {source}\nauth: none\nhandshake: none\nsends: []\n"))
+        };
+        let setup = SOURCES.iter().fold(Setup::new(), route);
+        setup.write("http://127.0.0.1:9/");
+        Self(setup.checked())
+    }
+
+    fn of(&self, source: &str, sample: &SampleSpec) -> String {
+        let route = &self.0.routes[source];
+        let spec = profile_spec_of(&self.0.written.routes[source].value, &self.0.written).unwrap();
+        let events = route.read(&route.authentication.assume(call_of(sample, &spec)), Timestamp(0)).unwrap();
+        events[0].id.clone()
+    }
 }
 
 #[test]
 fn one_thing_has_one_id_and_two_have_two() {
-    let setup = Setup::new();
-    setup.write("http://127.0.0.1:9/");
-    for source in pairs().iter().map(|pair| pair.source).collect::<BTreeSet<_>>() {
-        assert!(relay(&setup.config(), &["new", source, "--source", source]).status.success());
-    }
-    let checked = setup.checked();
-    let id = |source: &str, Told(headers, body): &Told| {
-        let headers: BTreeMap<String, String> =
-            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let sample = SampleSpec { headers, body: body.clone(), ..SampleSpec::default() };
-        let route = &checked.routes[source];
-        let spec = profile_spec_of(&checked.written.routes[source].value, &checked.written).unwrap();
-        let events = route.read(&route.authentication.assume(call_of(&sample, &spec)), Timestamp(0)).unwrap();
-        events[0].id.clone()
-    };
-    for Pair { source, what, calls: [one, other], same } in pairs() {
-        let (one, other) = (id(source, &one), id(source, &other));
+    let ids = Ids::new();
+    for Pair { source, what, calls, same } in pairs() {
+        let [one, other] = calls.map(|Told(headers, body)| {
+            let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            ids.of(source, &SampleSpec { headers, body, ..SampleSpec::default() })
+        });
         assert_eq!(one == other, same, "{source}, {what}: {one} and {other}");
+    }
+}
+
+#[test]
+fn what_lacks_an_id_never_has_that_of_something_else() {
+    let ids = Ids::new();
+    for (source, _) in SOURCES {
+        let [one, other] = ["a", "b"].map(|note| {
+            let (body, kind) = match *source {
+                "jotform" => {
+                    let part = "Content-Disposition: form-data; name=\"note\"";
+                    (
+                        json!(format!("--relay\r\n{part}\r\n\r\n{note}\r\n--relay--\r\n")),
+                        Some("multipart/form-data; boundary=relay"),
+                    )
+                }
+                "salesforce" => {
+                    let soap = "xmlns=\"http://schemas.xmlsoap.org/soap/envelope/\"";
+                    (json!(format!("<Envelope {soap}><Body><a><note>{note}</note></a></Body></Envelope>")), None)
+                }
+                "99acres" => (json!(format!("<a><note>{note}</note></a>")), None),
+                _ => (json!({ "note": note }), None),
+            };
+            let headers = kind.map(|kind| ("Content-Type".to_owned(), kind.to_owned())).into_iter().collect();
+            ids.of(source, &SampleSpec { headers, body, ..SampleSpec::default() })
+        });
+        assert_ne!(one, other, "{source}");
     }
 }
