@@ -10,6 +10,7 @@ pub mod fold;
 pub mod phone;
 pub mod secret;
 pub mod mask;
+pub mod moment;
 pub mod event;
 pub mod config;
 pub mod telemetry;

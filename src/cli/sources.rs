@@ -9,6 +9,7 @@ use clap::Args;
 use super::{Ended, Setting, say, show};
 use crate::authenticate::escaped;
 use crate::config::auth::{AuthForm, AuthKeyword, AuthSpec};
+use crate::config::dates::DatesSpec;
 use crate::config::diagnostic::did_you_mean;
 use crate::config::enrich::EnrichSpec;
 use crate::config::handshake::{HandshakeForm, HandshakeSpec};
@@ -190,6 +191,13 @@ fn facts(source: &SourceFile, url: &str) -> String {
     if let Some(forms) = &contact.fields {
         let forms = forms.as_slice().iter().map(|form| code(form)).collect::<Vec<_>>().join(", ");
         lines.push(("Else by name", format!("the usual names of such fields, in {forms}")));
+    }
+    let dates = profile_spec.dates.as_ref().map(DatesSpec::details).unwrap_or_default();
+    if let Some(zone) = &dates.zone {
+        lines.push(("Dates without zone", format!("are of {}", code(zone))));
+    }
+    if let Some(order) = dates.order {
+        lines.push(("Dates in digits", code(&format!("{order:?}").to_lowercase())));
     }
     if let Some(test) = &profile_spec.test {
         lines.push(("Tests of its own", format!("{}: kept, and nothing is sent", code(test.trim()))));

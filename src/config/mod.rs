@@ -6,6 +6,8 @@
 pub mod address;
 pub mod auth;
 mod conceal;
+pub mod contact;
+pub mod dates;
 pub mod document;
 pub mod enrich;
 pub mod diagnostic;

@@ -51,6 +51,9 @@ pub enum UnmappedReason {
         /// How long it may be.
         most: usize,
     },
+    /// A date can be read in several ways: the text says which.
+    #[error("{0}")]
+    AmbiguousDate(String),
     /// It cannot be worked out, or what comes out cannot be used: the text says why.
     #[error("{0}")]
     Failed(String),

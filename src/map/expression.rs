@@ -10,8 +10,9 @@ use thiserror::Error;
 use super::Scope;
 use super::budget::{Budget, steps_for};
 use super::lint::{self, Broken};
-use super::{arguments, entities, filters, number, placeholder, readable, text};
+use super::{arguments, dates, entities, filters, number, placeholder, readable, text};
 use crate::event::UnmappedReason;
+use crate::moment::NoMoment;
 
 /// How many steps one evaluation may take. What fails or runs out at one limit has cost no more than that limit, so the
 /// evaluation starts small and is repeated with more where it needs more: nearly all get by with the first.
@@ -32,6 +33,9 @@ pub enum EvalError {
     /// It names something that is not there, or empty.
     #[error("`{0}` is not there, or empty")]
     Missing(String),
+    /// A date can be read in several ways.
+    #[error("{0}")]
+    AmbiguousDate(String),
     /// It failed.
     #[error("{0}")]
     Failed(String),
@@ -41,6 +45,7 @@ impl From<EvalError> for UnmappedReason {
     fn from(error: EvalError) -> Self {
         match error {
             EvalError::Missing(field) => Self::Missing(field),
+            EvalError::AmbiguousDate(reason) => Self::AmbiguousDate(reason),
             EvalError::Failed(reason) => Self::Failed(reason),
         }
     }
@@ -66,6 +71,7 @@ fn environment(steps: u64) -> Environment<'static> {
     environment.remove_global("namespace");
     filters::register(&mut environment);
     arguments::register(&mut environment);
+    dates::register(&mut environment);
     environment
 }
 
@@ -107,14 +113,16 @@ pub fn metered<T>(
 }
 
 fn is_out_of_steps(error: &Error) -> bool {
-    let mut error: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(inner) = error {
-        if inner.downcast_ref::<Error>().is_some_and(|inner| inner.kind() == ErrorKind::OutOfFuel) {
-            return true;
-        }
-        error = inner.source();
-    }
-    false
+    let is_it = |error: &(dyn std::error::Error + 'static)| {
+        error.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::OutOfFuel)
+    };
+    causes(error).any(is_it)
+}
+
+/// An error and what lies behind it.
+fn causes(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| error.source())
 }
 
 /// An expression: `meta.type == "orders/create"`, `event.line_items`.
@@ -182,6 +190,7 @@ impl Expression {
         }
         let named = |error: &Error| match failed(error) {
             EvalError::Failed(reason) => EvalError::Failed(format!("`{}`: {reason}", self.source)),
+            EvalError::AmbiguousDate(reason) => EvalError::AmbiguousDate(format!("`{}`: {reason}", self.source)),
             missing @ EvalError::Missing(_) => missing,
         };
         metered(scope.budget(), named, |_, index| match self.compiled.get(index) {
@@ -237,6 +246,12 @@ pub fn failed(error: &Error) -> EvalError {
         return EvalError::Failed(format!(
             "it takes more than {MOST_STEPS} steps; is there a loop without end, or a list of many thousands?"
         ));
+    }
+    let is_ambiguous = |error: &(dyn std::error::Error + 'static)| {
+        matches!(error.downcast_ref::<NoMoment>(), Some(NoMoment::Ambiguous { .. }))
+    };
+    if causes(error).any(is_ambiguous) {
+        return EvalError::AmbiguousDate(describe(error));
     }
     EvalError::Failed(describe(error))
 }

@@ -67,11 +67,12 @@ pub const ALL: &[Filter] = &[
     },
     Filter {
         name: "date",
-        about: "a moment in a format (strftime) and a time zone; takes RFC 3339, `2026-11-26 12:41:02` (UTC), a date, and seconds or milliseconds since 1970",
+        about: "a moment in a format (strftime) and a time zone; takes dates as people, forms and CRMs write them",
         examples: &[
             ("'2026-11-26T12:41:02Z' | date('%d %b %Y, %H:%M', 'Asia/Kolkata')", "26 Nov 2026, 18:11"),
             ("1767085200 | date('%-d %B', 'Asia/Kolkata')", "30 December"),
             ("'2026-11-26T18:11:02+05:30' | date('%H:%M')", "18:11"),
+            ("'Nov 26, 2026 6:11 PM' | date('%d/%m, %H:%M')", "26/11, 18:11"),
         ],
     },
     Filter {
@@ -115,7 +116,6 @@ pub fn register(environment: &mut Environment<'_>) {
     environment.add_filter("first_name", |state: &State, value: Value| {
         on_text(state, &value, |text| names::first_name(text).to_owned())
     });
-    environment.add_filter("date", date);
     environment.add_filter("money", money_filter);
     environment.add_filter("digits", |state: &State, value: Value| {
         on_text(state, &value, |text| text.chars().filter(char::is_ascii_digit).collect())
@@ -165,7 +165,8 @@ fn is_missing(value: &Value) -> bool {
     value.is_undefined() || value.is_none()
 }
 
-fn is_empty(state: &State, value: &Value) -> Result<bool, Error> {
+/// Whether there is nothing in a value.
+pub fn is_empty(state: &State, value: &Value) -> Result<bool, Error> {
     if let Some(text) = value.as_str() {
         // it is read up to the first character that is not blank
         let blank = text.find(|c: char| !text::is_blank(c.encode_utf8(&mut [0; 4])));
@@ -245,55 +246,6 @@ fn first_of(state: &State, value: Value, others: Rest<Value>) -> Result<Value, E
         }
     }
     Ok(Value::UNDEFINED)
-}
-
-fn date(state: &State, value: Value, format: Option<String>, zone: Option<String>) -> Result<Value, Error> {
-    pay(state, format.as_ref().map_or(0, String::len) + zone.as_ref().map_or(0, String::len))?;
-    if is_empty(state, &value)? {
-        return Ok(Value::UNDEFINED);
-    }
-    let text = read(state, &value)?.unwrap_or_default();
-    let moment = moment(&value).ok_or_else(|| {
-        let text = text::truncate(&text, SHOWN_LIMIT, "…");
-        usage(format!("`{text}` is not a date; write RFC 3339, as 2026-11-26T12:41:02Z, or seconds since 1970"))
-    })?;
-    let moment = match zone {
-        Some(zone) => moment.in_tz(&zone).map_err(|_| {
-            usage(format!("`{}` is not a time zone, as Asia/Kolkata", text::truncate(&zone, SHOWN_LIMIT, "…")))
-        })?,
-        None => moment,
-    };
-    let format = format.unwrap_or_else(|| "%d %b %Y".into());
-    let text = jiff::fmt::strtime::format(&format, &moment).map_err(|error| {
-        usage(format!("`{}` is not a date format: {error}", text::truncate(&format, SHOWN_LIMIT, "…")))
-    })?;
-    Ok(Value::from(text))
-}
-
-/// Reads a moment; one without zone is taken as UTC.
-fn moment(value: &Value) -> Option<jiff::Zoned> {
-    let utc = jiff::tz::TimeZone::UTC;
-    if let Some(number) = value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok())) {
-        // beyond the year 5138 in seconds: milliseconds
-        let at = if number.abs() >= 100_000_000_000 {
-            jiff::Timestamp::from_millisecond(number)
-        } else {
-            jiff::Timestamp::from_second(number)
-        };
-        return at.ok().map(|at| at.to_zoned(utc));
-    }
-    let text = value.as_str()?.trim();
-    if let Ok(at) = text.parse::<jiff::Timestamp>() {
-        let zone = jiff::fmt::temporal::Pieces::parse(text)
-            .ok()
-            .and_then(|pieces| pieces.to_numeric_offset())
-            .map_or(utc, jiff::tz::TimeZone::fixed);
-        return Some(at.to_zoned(zone));
-    }
-    if let Ok(at) = text.parse::<jiff::civil::DateTime>() {
-        return at.to_zoned(utc).ok();
-    }
-    text.parse::<jiff::civil::Date>().ok().and_then(|day| day.to_zoned(utc).ok())
 }
 
 fn money_filter(state: &State, value: Value, currency: String) -> Result<Value, Error> {

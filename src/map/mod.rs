@@ -7,6 +7,7 @@ mod allowance;
 mod arguments;
 mod budget;
 mod compile;
+mod dates;
 mod destination;
 mod entities;
 pub mod expression;
@@ -41,6 +42,7 @@ use serde_json::Value as Json;
 
 use crate::clock::Timestamp;
 use crate::event::{Envelope, Event};
+use crate::moment::Dates;
 use budget::Budget;
 use expression::{converted, to_value};
 
@@ -73,6 +75,16 @@ impl Scope {
         };
         let value = minijinja::context! { headers => map(&envelope.headers), query => map(&envelope.query) };
         Self { value, budget: Budget::of_call() }
+    }
+
+    /// The same with what is known of its dates.
+    #[must_use]
+    pub fn with_dates(&self, dates: &Dates) -> Self {
+        if *dates == Dates::default() {
+            return self.clone();
+        }
+        let known = Value::from_pairs([(dates::KEY, Value::from_object(dates::Known(dates.clone())))]);
+        self.with(minijinja::context! { ..known, ..self.value.clone() })
     }
 
     /// The same with what the source knows of the event.

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 
+use super::dates::moment_of;
 use super::expression::{EvalError, Expression};
 use super::template::Template;
 use super::{Scope, zones};
 use crate::clock::Timestamp;
 use crate::config::send_options::{CampaignSpec, Category, MediaKind};
 use crate::event::{Cap, OnUncertain, Once, Priority, SendGuards, SendOptions, Start, UnmappedReason, Why};
-use crate::hours::{Closed, Hours, Window, Zone, moment_of};
+use crate::hours::{Closed, Hours, Window, Zone};
 use crate::phone::{self, Country};
 use crate::serri::payload::Payload;
 
@@ -178,7 +179,7 @@ impl SendOptionRules {
         let Some(at) = &self.at else { return Ok(None) };
         let text = at.text(scope).map_err(|error| Unmet::new("at", error))?;
         let zone = self.zones(subject).into_iter().next().unwrap_or(Zone::UTC);
-        moment_of(&text, &zone).map(Some).map_err(|reason| Unmet::failed("at", reason))
+        moment_of(&text, scope, &zone).map(Some).map_err(|error| Unmet::new("at", error))
     }
 
     fn zones(&self, subject: Subject<'_>) -> Vec<Zone> {

@@ -16,7 +16,8 @@ use crate::config::one_or_many::OneOrMany;
 use crate::config::send_options::{CampaignSpec, SendOptionsSpec};
 use crate::config::unit::PerSecond;
 use crate::event::Cap;
-use crate::hours::{Hours, Unreadable, Zone, moment_of};
+use crate::hours::{Hours, Unreadable};
+use crate::moment::Written;
 use crate::phone::{self, Country};
 
 /// Where options may stand, the nearest first: a rule (if it is one's), a route, an account.
@@ -126,7 +127,7 @@ impl Compiler<'_> {
             );
         }
         if let Some(Template::Fixed(text)) = &option_rules.at
-            && moment_of(text, &Zone::UTC).is_err()
+            && !Written::read(text, None).is_ok_and(|written| written.has_time())
         {
             self.diagnostic(
                 "at",

@@ -29,8 +29,7 @@ impl Route {
     /// What the event lacks for it.
     pub fn lookup_url(&self, event: &KeptEvent) -> Result<Option<Url>, String> {
         let Some(enrichment) = &self.profile.enrichment else { return Ok(None) };
-        let (_, scope) = read(event);
-        enrichment.url(&scope).map(Some)
+        enrichment.url(&self.scope(event)).map(Some)
     }
 
     /// The whole event and its sends, from a kept one and what was found for it.
@@ -47,15 +46,19 @@ impl Route {
 
     /// What of the person may be meant otherwise than it is taken.
     pub fn ambiguities(&self, event: &KeptEvent) -> Vec<Ambiguity> {
-        self.profile.ambiguities(&read(event).1)
+        self.profile.ambiguities(&self.scope(event))
+    }
+
+    fn scope(&self, event: &KeptEvent) -> Scope {
+        Scope::of_value(&read(event), &self.profile.scope(&envelope(event)))
     }
 
     fn whole(&self, event: &KeptEvent, found: Option<Json>) -> Whole {
-        let (mut value, _) = read(event);
+        let mut value = read(event);
         if let (Some(enrichment), Some(found)) = (&self.profile.enrichment, found) {
             enrichment.enrich(&mut value, found);
         }
-        let scope = Scope::of_value(&value, &Scope::of_envelope(&envelope(event)));
+        let scope = Scope::of_value(&value, &self.profile.scope(&envelope(event)));
         let contact = self.profile.contact(&scope);
         let window = self.windows.with_id;
         let whole = Event { id: event.id.clone(), kind: event.kind.clone(), value, contact, window };
@@ -108,8 +111,6 @@ fn envelope(event: &KeptEvent) -> Envelope {
 }
 
 /// What the relay wrote itself can be read.
-fn read(event: &KeptEvent) -> (Json, Scope) {
-    let value = serde_json::from_slice(&event.body).unwrap_or_else(|_| Json::Object(Map::new()));
-    let scope = Scope::of_value(&value, &Scope::of_envelope(&envelope(event)));
-    (value, scope)
+fn read(event: &KeptEvent) -> Json {
+    serde_json::from_slice(&event.body).unwrap_or_else(|_| Json::Object(Map::new()))
 }

@@ -13,7 +13,7 @@ use crate::config::diagnostic::{Diagnostic, unknown};
 use crate::config::route::{ExampleSpec, RouteFile};
 use crate::config::source::{BodyFormat, SampleSpec, SourceProfileSpec};
 use crate::config::{File, Written};
-use crate::event::{Made, NewSend, Priority, SendOptions, Suppression};
+use crate::event::{Made, NewSend, Priority, SendOptions, Suppression, Unmapped, UnmappedReason};
 
 /// When examples happen: a fixed moment, so that `meta.received_at` is the same every time.
 const WHEN: Timestamp = Timestamp(1_767_085_200_000);
@@ -22,6 +22,9 @@ const WHEN: Timestamp = Timestamp(1_767_085_200_000);
 pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, diagnostics: &mut Vec<Diagnostic>) {
     let Some(profile_spec) = super::profile_spec_of(&file.value, written) else { return };
     let samples = written.sources.get(&file.value.source).map(|source| &source.value.samples);
+    for sample in samples.into_iter().flat_map(BTreeMap::values) {
+        ambiguous_dates(route, file, call_of(sample, &profile_spec), sample.lookup.as_ref(), diagnostics);
+    }
     for (index, example) in file.value.examples.iter().enumerate() {
         let index = index.to_string();
         let place = |path: &[&str]| {
@@ -41,6 +44,32 @@ pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, diagnostics
             Err(reason) => {
                 diagnostics.push(Diagnostic::at(&place(&[]), format!("example `{}`: {reason}", example.name)));
             }
+        }
+    }
+}
+
+/// Reports the dates of a sample that can be read in several ways, where a rule reads them.
+fn ambiguous_dates(
+    route: &Route,
+    file: &File<RouteFile>,
+    call: Call,
+    lookup: Option<&Value>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let Ok(mut events) = route.read(&route.authentication.assume(call), WHEN) else { return };
+    if let Some(answers) = lookup
+        && route.complete_all(&mut events, answers).is_err()
+    {
+        return;
+    }
+    let unmapped = events.iter().flat_map(|event| &event.made.sends).filter_map(|send| send.content.as_ref().err());
+    for Unmapped { rule, key, reason } in unmapped {
+        let UnmappedReason::AmbiguousDate(reason) = reason else { continue };
+        let index = file.value.sends.iter().position(|spec| spec.name == *rule).unwrap_or_default().to_string();
+        let key = key.split('[').next().unwrap_or(key);
+        let diagnostic = Diagnostic::at(file.node.place_of(&["sends", &index, key]), reason.clone());
+        if !diagnostics.iter().any(|known| known.one_line() == diagnostic.one_line()) {
+            diagnostics.push(diagnostic);
         }
     }
 }

@@ -179,7 +179,7 @@ impl Route {
     /// [`DecodeError::Exceeded`] nothing of the call is to be kept.
     pub fn read(&self, authentic: &Authentic, at: Timestamp) -> Result<Vec<NewEvent>, DecodeError> {
         let Decoded { entries, json, hashing, envelope } = decode(authentic, &self.profile.packing, self.limit)?;
-        let shared = Scope::of_envelope(&envelope);
+        let shared = self.profile.scope(&envelope);
         let envelope = written_envelope(&envelope);
         let (mut events, mut sum) = (Vec::new(), Sum::default());
         for entry in entries {

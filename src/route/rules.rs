@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::config::contact::ContactSpec;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::route::{RouteFile, RuleSpec};
 use crate::config::send_options::{CampaignSpec, SendOptionsSpec};
-use crate::config::source::ContactSpec;
 use crate::config::{File, Written};
 use crate::event::{Cancel, Made};
 use crate::map::expression::Expression;

@@ -12,15 +12,18 @@ use http::StatusCode;
 use serde_json::Value as Json;
 
 use crate::call::Answer;
+use crate::config::dates::{DatesSpec, OrderSpec};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::document::Node;
 use crate::config::handshake::{AnswerSpec, HandshakeForm, HandshakeSpec};
 use crate::config::source::{EventSpec, OverloadSpec, RetryAfterUnit, SourceProfileSpec};
 use crate::decode::{Hashing, Packing, hash};
-use crate::event::{Contact, Event};
+use crate::event::{Contact, Envelope, Event};
 use crate::handshake;
+use crate::hours::Unreadable;
 use crate::map::Scope;
 use crate::map::expression::Expression;
+use crate::moment::{Dates, Order};
 use compiler::Compiler;
 use contact::ContactRules;
 
@@ -43,6 +46,7 @@ pub struct SourceProfile {
     id: Option<Expression>,
     kind: Option<Expression>,
     contact: ContactRules,
+    dates: Dates,
     test: Option<Expression>,
     ignored: Vec<Expression>,
 }
@@ -82,6 +86,10 @@ pub fn override_manner(source: &SourceProfileSpec, route: &SourceProfileSpec) ->
         },
         event,
         contact,
+        dates: match (&route.dates, &source.dates) {
+            (Some(own), Some(base)) => Some(own.over(base)),
+            (own, base) => own.clone().or_else(|| base.clone()),
+        },
         test: route.test.clone().or_else(|| source.test.clone()),
         enrich: match (&route.enrich, &source.enrich) {
             (Some(own), Some(base)) => Some(own.over(base)),
@@ -120,6 +128,7 @@ impl SourceProfile {
             id: c.one(&["event", "id"], event.id.as_ref()),
             kind: c.one(&["event", "type"], event.kind.as_ref()),
             contact: ContactRules::compile(&contact, &mut c),
+            dates: c.dates(profile_spec.dates.as_ref()),
             test: c.one(&["test"], profile_spec.test.as_ref()),
             ignored: c.ignored(profile_spec.handshake.as_ref()),
         };
@@ -143,6 +152,11 @@ impl SourceProfile {
         };
         let event = Event { id, kind: text(&self.kind), contact: self.contact(&scope), value, window };
         (event, scope)
+    }
+
+    /// What the expressions of all events of a call see.
+    pub fn scope(&self, envelope: &Envelope) -> Scope {
+        Scope::of_envelope(envelope).with_dates(&self.dates)
     }
 
     /// Whom an event is about.
@@ -194,6 +208,23 @@ impl Compiler<'_> {
             _ => None,
         };
         forms.iter().filter_map(expression).collect()
+    }
+
+    fn dates(&mut self, spec: Option<&DatesSpec>) -> Dates {
+        let details = spec.map(DatesSpec::details).unwrap_or_default();
+        let zone = details.zone.and_then(|zone| {
+            let unreadable = |unreadable: Unreadable| {
+                let diagnostic = Diagnostic::at(&self.place(&["dates", "zone"]), unreadable.to_string());
+                self.diagnostics.push(diagnostic.hint("a name as Asia/Kolkata or America/New_York"));
+            };
+            zone.parse().map_err(unreadable).ok()
+        });
+        let order = details.order.map(|order| match order {
+            OrderSpec::Dmy => Order::DayMonthYear,
+            OrderSpec::Mdy => Order::MonthDayYear,
+            OrderSpec::Ymd => Order::YearMonthDay,
+        });
+        Dates { order, zone }
     }
 
     fn overload(&mut self, spec: Option<OverloadSpec>) -> (StatusCode, RetryAfterUnit) {

@@ -27,6 +27,7 @@ mod concealed;
 mod counts;
 mod crash;
 mod deliver;
+mod dates;
 mod docs;
 mod enrich;
 mod field;

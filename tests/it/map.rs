@@ -35,9 +35,13 @@ pub fn mapped_of(head: &str, rule: &str, event: &Value) -> Vec<Value> {
     events.iter().flat_map(|event| event.made.sends.iter().map(shown)).collect()
 }
 
+fn error(rule: &str, event: &Value) -> String {
+    error_of("source: generic\nauth: none", rule, event)
+}
+
 /// Why a rule makes no send of an event.
-pub fn error(rule: &str, event: &Value) -> String {
-    mapped(rule, event)[0]["error"].as_str().unwrap_or("it was mapped").to_owned()
+pub fn error_of(head: &str, rule: &str, event: &Value) -> String {
+    mapped_of(head, rule, event)[0]["error"].as_str().unwrap_or("it was mapped").to_owned()
 }
 
 const BASE: &str = "campaignName: c\ndestination: '{{ event.phone }}'\nuserName: Asha\n";

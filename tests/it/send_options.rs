@@ -99,7 +99,7 @@ async fn a_reminder_moves_with_its_appointment_and_goes_with_it() {
         .await;
     assert_eq!(states(&world, "visit").await[3..], ["duplicate", "expired"]);
     let failed = world.sends_of("state=failed").await;
-    assert!(text(&failed[0]["reason"]).contains("`at`: `soon` is not a moment"));
+    assert!(text(&failed[0]["reason"]).contains("`at`: `soon` is not a date"));
     world.stop().await;
 }
 

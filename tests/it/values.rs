@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::map::{error, mapped};
+use crate::map::{error_of, mapped, mapped_of};
+
+/// Meta's test leads go on like all others here.
+const HEAD: &str = "source: generic\nauth: none\ntest_events: send";
 
 /// Takes the field `x` of an event, and gives it back from where it went.
 type Place = (&'static str, &'static str, fn(&Value) -> Value);
@@ -76,12 +79,12 @@ fn what_holds_nothing_is_missing_wherever_it_stands() {
         for (place, more, of) in PLACES {
             let event = json!({ "x": given });
             if place == "one with a default" {
-                assert_eq!(of(&mapped(&rule(more), &event)[0]), "there", "{given}");
+                assert_eq!(of(&mapped_of(HEAD, &rule(more), &event)[0]), "there", "{given}");
             } else if more.starts_with("templateParams") {
-                let reason = error(&rule(more), &event);
+                let reason = error_of(HEAD, &rule(more), &event);
                 assert!(reason.contains("templateParams[0]"), "{given} as {place}: {reason}");
             } else {
-                let sends = mapped(&rule(more), &event);
+                let sends = mapped_of(HEAD, &rule(more), &event);
                 assert_eq!(of(&sends[0]), Value::Null, "{given} as {place}: {sends:?}");
             }
         }

@@ -11,7 +11,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::compiler::Compiler;
-use crate::config::source::{ContactPart, ContactSpec};
+use crate::config::contact::{ContactPart, ContactSpec};
 use crate::event::Contact;
 use crate::map::expression::{Expression, written};
 use crate::map::{Scope, first_name, readable, text, without_placeholders};

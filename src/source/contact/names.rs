@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::config::source::ContactPart;
+use crate::config::contact::ContactPart;
 use crate::fold::fold;
 
 /// The list; its head says how it is written.

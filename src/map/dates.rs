@@ -1,0 +1,96 @@
+//! The dates of events in templates: how they are written is known of the route.
+
+use std::sync::Arc;
+
+use minijinja::value::Object;
+use minijinja::{Environment, Error, State, Value};
+
+use super::filters::{is_empty, pay, read, usage};
+use super::{Scope, text};
+use crate::event::UnmappedReason;
+use crate::hours::{self, Zone};
+use crate::moment::{Dates, NoMoment, Written};
+
+/// Where a scope has what is known of dates: no template can name it.
+pub const KEY: &str = " dates";
+
+/// How much of a value that is not what it should be is repeated, in characters.
+const SHOWN_LIMIT: usize = 100;
+
+/// What is known of dates, as a value that templates do not see.
+#[derive(Debug)]
+pub struct Known(pub Dates);
+
+impl Object for Known {}
+
+fn known(value: Option<Value>) -> Arc<Known> {
+    value.and_then(|value| value.downcast_object::<Known>()).unwrap_or_else(|| Arc::new(Known(Dates::default())))
+}
+
+/// Puts the filter into an environment.
+pub fn register(environment: &mut Environment<'_>) {
+    environment.add_filter("date", date);
+}
+
+fn date(state: &State, value: Value, format: Option<String>, zone: Option<String>) -> Result<Value, Error> {
+    pay(state, format.as_ref().map_or(0, String::len) + zone.as_ref().map_or(0, String::len))?;
+    if is_empty(state, &value)? {
+        return Ok(Value::UNDEFINED);
+    }
+    let text = read(state, &value)?.unwrap_or_default();
+    let known = known(state.lookup(KEY));
+    let written = Written::read(&text, known.0.order).map_err(told)?;
+    let (at, own) = written.in_zone(known.0.zone.as_ref().unwrap_or(&Zone::UTC));
+    let moment = at.to_zoned(own).map_err(|_| told(NoMoment::Nowhere(text)))?;
+    let moment = match zone {
+        Some(zone) => moment.in_tz(&zone).map_err(|_| {
+            usage(format!("`{}` is not a time zone, as Asia/Kolkata", text::truncate(&zone, SHOWN_LIMIT, "…")))
+        })?,
+        None => moment,
+    };
+    let format = format.unwrap_or_else(|| "%d %b %Y".into());
+    let text = jiff::fmt::strtime::format(&format, &moment).map_err(|error| {
+        usage(format!("`{}` is not a date format: {error}", text::truncate(&format, SHOWN_LIMIT, "…")))
+    })?;
+    Ok(Value::from(text))
+}
+
+/// The error that a filter gives; what is wrong stays known as what it is.
+fn told(error: NoMoment) -> Error {
+    usage("the date cannot be read").with_source(error)
+}
+
+/// The moment that a text names, in the zone that it says, or that is known of the route's dates, or else in this one.
+///
+/// # Errors
+///
+/// That it is none, or a day without a time.
+pub fn moment_of(text: &str, scope: &Scope, zone: &Zone) -> Result<crate::clock::Timestamp, MomentError> {
+    let known = known(scope.value().get_attr(KEY).ok());
+    let written = Written::read(text, known.0.order)?;
+    if !written.has_time() {
+        return Err(MomentError::NoTime(text.trim().to_owned()));
+    }
+    let (at, zone) = written.in_zone(known.0.zone.as_ref().unwrap_or(zone));
+    hours::moment(&zone, at).ok_or_else(|| NoMoment::Nowhere(text.trim().to_owned()).into())
+}
+
+/// A text names no moment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MomentError {
+    /// It cannot be read.
+    #[error(transparent)]
+    NoMoment(#[from] NoMoment),
+    /// A day alone.
+    #[error("`{0}` is a day without a time: it should be as {0} 15:00")]
+    NoTime(String),
+}
+
+impl From<MomentError> for UnmappedReason {
+    fn from(error: MomentError) -> Self {
+        match error {
+            MomentError::NoMoment(NoMoment::Ambiguous { .. }) => Self::AmbiguousDate(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Dates and times as people, forms and CRMs write them.
+//!
+//! What can be read in two ways is not guessed: a route says in which order day, month and year stand.
+
+mod months;
+mod tokens;
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, Zoned};
+use thiserror::Error;
+
+use crate::hours::Zone;
+use tokens::{Token, tokens};
+
+/// In which order day, month and year stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// `26/11/2026`.
+    DayMonthYear,
+    /// `11/26/2026`.
+    MonthDayYear,
+    /// `2026/11/26`; of two digits, `26/11/26` as well.
+    YearMonthDay,
+}
+
+/// What is known of the dates in a route's events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dates {
+    /// The order of dates in digits, where it is not plain.
+    pub order: Option<Order>,
+    /// The zone of those that say none.
+    pub zone: Option<Zone>,
+}
+
+/// A moment as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// What clocks show.
+    at: DateTime,
+    /// Whether a time of day was written.
+    has_time: bool,
+    /// Where they show it, if that was written.
+    zone: Option<TimeZone>,
+}
+
+/// A text is not a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoMoment {
+    /// It is none, or an odd one.
+    #[error(
+        "`{0}` is not a date; write RFC 3339, as 2026-11-26T12:41:02Z, or 26 Nov 2026 18:11, or seconds since 1970"
+    )]
+    Unreadable(String),
+    /// There is no such day or time.
+    #[error("`{0}` names a day or a time that does not exist")]
+    Nowhere(String),
+    /// It can be read in several ways.
+    #[error("`{text}` may be {one} or {other}: write `dates: dmy`, `dates: mdy` or `dates: ymd` in the route")]
+    Ambiguous {
+        /// What was written.
+        text: String,
+        /// One day.
+        one: Date,
+        /// Another.
+        other: Date,
+    },
+}
+
+/// How much of a text is repeated that is not a date, in characters.
+const SHOWN_LIMIT: usize = 100;
+
+/// No date is longer, in bytes.
+const LONGEST: usize = 200;
+
+impl Written {
+    /// Reads a moment.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn read(text: &str, order: Option<Order>) -> Result<Self, NoMoment> {
+        let text = text.trim();
+        let shown = || text.chars().take(SHOWN_LIMIT).collect::<String>();
+        if text.len() > LONGEST {
+            return Err(NoMoment::Unreadable(shown()));
+        }
+        if let Some(at) = since_1970(text) {
+            return Ok(Self::of(&at.to_zoned(TimeZone::UTC), true));
+        }
+        if let Ok(at) = text.parse::<Zoned>() {
+            return Ok(Self::of(&at, true));
+        }
+        let Some(parts) = tokens(text).and_then(Parts::of) else { return Err(NoMoment::Unreadable(shown())) };
+        let date = parts.date(order).map_err(|fault| match fault {
+            Fault::Unreadable => NoMoment::Unreadable(shown()),
+            Fault::Nowhere => NoMoment::Nowhere(shown()),
+            Fault::Ambiguous(one, other) => NoMoment::Ambiguous { text: shown(), one, other },
+        })?;
+        let at = date.to_datetime(parts.time.unwrap_or(Time::midnight()));
+        Ok(Self { at, has_time: parts.time.is_some(), zone: parts.zone })
+    }
+
+    fn of(at: &Zoned, has_time: bool) -> Self {
+        Self { at: at.datetime(), has_time, zone: Some(at.time_zone().clone()) }
+    }
+
+    /// Whether a time of day was written.
+    pub fn has_time(&self) -> bool {
+        self.has_time
+    }
+
+    /// What clocks show, in the zone that was written, or else in this one.
+    pub fn in_zone(&self, otherwise: &Zone) -> (DateTime, TimeZone) {
+        (self.at, self.zone.clone().unwrap_or_else(|| otherwise.rules().clone()))
+    }
+}
+
+/// Seconds, milliseconds or microseconds since 1970; a number of eight digits is a day (`20261126`).
+fn since_1970(text: &str) -> Option<Timestamp> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(digits) || !is_number(fraction) || (digits.len() == 8 && !text.contains('.')) {
+        return None;
+    }
+    let number: i64 = whole.parse().ok()?;
+    match number.abs() {
+        // in seconds this would be the year 5138
+        0..100_000_000_000 => Timestamp::from_second(number).ok(),
+        100_000_000_000..100_000_000_000_000 => Timestamp::from_millisecond(number).ok(),
+        _ => Timestamp::from_microsecond(number).ok(),
+    }
+}
+
+/// What a written moment is made of.
+#[derive(Debug)]
+struct Parts {
+    /// The numbers of the date in their order, with how many digits they had.
+    numbers: Vec<(i64, usize)>,
+    month: Option<i8>,
+    /// How many numbers came before the month's name.
+    before_month: usize,
+    time: Option<Time>,
+    zone: Option<TimeZone>,
+}
+
+enum Fault {
+    Unreadable,
+    Nowhere,
+    Ambiguous(Date, Date),
+}
+
+impl Parts {
+    fn of(tokens: Vec<Token>) -> Option<Self> {
+        let mut parts = Self { numbers: Vec::new(), month: None, before_month: 0, time: None, zone: None };
+        for token in tokens {
+            match token {
+                Token::Number(number, digits) => parts.numbers.push((number, digits)),
+                Token::Time(time) if parts.time.is_none() => parts.time = Some(time),
+                Token::Offset(offset) if parts.time.is_some() => parts.zone = Some(TimeZone::fixed(offset)),
+                Token::Utc => parts.zone = parts.zone.or(Some(TimeZone::UTC)),
+                Token::Word(word) if months::is_filler(&word) => {}
+                Token::Word(word) => {
+                    let month = months::month_of(&word).filter(|_| parts.month.is_none())?;
+                    (parts.month, parts.before_month) = (Some(month), parts.numbers.len());
+                }
+                Token::Time(_) | Token::Offset(_) => return None,
+            }
+        }
+        Some(parts)
+    }
+
+    fn date(&self, order: Option<Order>) -> Result<Date, Fault> {
+        let date = |year: (i64, usize), month: i64, day: i64| {
+            let year = match year {
+                (year, 1..=2) => 2_000 + year,
+                (year, _) => year,
+            };
+            let part = |number: i64| i8::try_from(number).unwrap_or(-1);
+            Date::new(i16::try_from(year).unwrap_or(-1), part(month), part(day)).map_err(|_| Fault::Nowhere)
+        };
+        match (self.month, self.numbers.as_slice()) {
+            (Some(month), [one, other]) => {
+                // 2026 Nov 26; else the day comes first, before or after the month's name
+                let (day, year) = if one.1 == 4 { (other, one) } else { (one, other) };
+                if year.1 == 3 || year.1 > 4 || day.1 > 2 {
+                    Err(Fault::Unreadable)
+                } else {
+                    date(*year, month.into(), day.0)
+                }
+            }
+            (None, [(number, 8)]) => date((number / 10_000, 4), number / 100 % 100, number % 100),
+            (None, [year @ (_, 4), month, day]) => date(*year, month.0, day.0),
+            (None, [one, two, year]) if one.1 <= 2 && two.1 <= 2 && matches!(year.1, 2 | 4) => {
+                let read = |order: Order| match order {
+                    Order::DayMonthYear => date(*year, two.0, one.0),
+                    Order::MonthDayYear => date(*year, one.0, two.0),
+                    Order::YearMonthDay if year.1 == 2 => date(*one, two.0, year.0),
+                    Order::YearMonthDay => Err(Fault::Nowhere),
+                };
+                match order {
+                    // a year of four digits at the end leaves no place for one in front
+                    Some(Order::YearMonthDay) if year.1 == 4 => in_any_order(&read),
+                    Some(order) => read(order),
+                    None => in_any_order(&read),
+                }
+            }
+            _ => Err(Fault::Unreadable),
+        }
+    }
+}
+
+/// The day that a date says in whatever order, if there is one.
+fn in_any_order(read: &impl Fn(Order) -> Result<Date, Fault>) -> Result<Date, Fault> {
+    let orders = [Order::DayMonthYear, Order::MonthDayYear, Order::YearMonthDay];
+    let mut days: Vec<Date> = orders.into_iter().filter_map(|order| read(order).ok()).collect();
+    days.dedup();
+    match days.as_slice() {
+        [] => Err(Fault::Nowhere),
+        [day] => Ok(*day),
+        [one, other, ..] => Err(Fault::Ambiguous(*one, *other)),
+    }
+}
+
+/// An offset from UTC, in minutes.
+fn offset(minutes: i32) -> Option<Offset> {
+    Offset::from_seconds(minutes.checked_mul(60)?).ok()
+}
+
+#[cfg(test)]
+mod tests;
