@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use serri_relay::store::Outside;
 
 use super::requests;
 use super::run::{Load, RELAY, SINK, count, get, machine, peak_mb, requests_in, start, start_relay, wrk};
@@ -84,8 +84,8 @@ fn drain_rate() -> f64 {
 }
 
 pub fn fill(path: &Path, statements: &str) {
-    let db = Connection::open(path).expect("the store");
-    db.execute_batch(&format!(
+    let db = Outside::open(path).expect("the store");
+    db.execute(&format!(
         "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; BEGIN; {statements} COMMIT; PRAGMA journal_mode = WAL;"
     ))
     .expect("filled");

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
-use rusqlite::Connection;
+use serri_relay::store::Outside;
 
 use super::large::{await_ready, fill, series};
 use super::run::{Load, Peer, RELAY, Round, SINK, home, machine, measure, median, start, start_relay_with};
@@ -90,9 +90,9 @@ fn print_row(name: &str, rounds: &[Round], base: f64, swept: f64) {
 
 /// How far retention has come.
 fn cursor(database: &Path, kind: &str) -> f64 {
-    let db = Connection::open(database).expect("the store");
-    let upto = db.query_row("SELECT upto FROM sweeps WHERE kind = ?1", [kind], |row| row.get::<_, i64>(0));
-    f64::from(i32::try_from(upto.unwrap_or(0)).unwrap_or(i32::MAX))
+    let db = Outside::open(database).expect("the store");
+    let upto = db.query(&format!("SELECT upto FROM sweeps WHERE kind = '{kind}'")).expect("the cursor");
+    upto.first().and_then(|row| row.first()).map_or(0.0, |upto| upto.parse().expect("a number"))
 }
 
 /// Waits until retention walks through a kind of rows.

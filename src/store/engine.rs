@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use futures_util::future::BoxFuture;
 use thiserror::Error;
 
-use super::{Archive, Operate, Store};
+use super::{Archive, Operate, Store, StoreError};
 
 /// Why a store cannot be opened at all, now or later.
 #[derive(Debug, Error)]
@@ -29,8 +29,14 @@ pub enum OpenError {
     Thread(std::io::Error),
 }
 
+/// How an engine checks itself, for tests: it reads everything that is kept.
+pub trait Audit {
+    /// Each disagreement between events and sends and what is counted or kept of them, as a sentence; empty: there is none.
+    fn inconsistencies(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
+}
+
 /// A store that is open, whichever engine keeps it.
-pub trait Engine: Store + Operate + Archive {
+pub trait Engine: Store + Operate + Archive + Audit {
     /// Waits until it does not work any more: it was closed, or a part of it panicked.
     fn ended(&self) -> BoxFuture<'_, ()>;
 

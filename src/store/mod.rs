@@ -32,7 +32,9 @@ use crate::event::{
 
 use sweep::{SweepRequest, Swept};
 
-pub use engine::{Engine, OpenError};
+pub use engine::{Audit, Engine, OpenError};
+#[doc(hidden)]
+pub use sqlite::Outside;
 pub use sqlite::{CommitOrder, MemoryStore, learned};
 
 /// Opens the store of a URL: `sqlite:PATH`.

@@ -8,7 +8,7 @@ use form_urlencoded::byte_serialize;
 use serde_json::{Map, Value, json};
 use serri_relay::event::SendId;
 use serri_relay::event::view::{Filter, Page};
-use serri_relay::store::Engine;
+use serri_relay::store::Archive;
 
 use crate::crash::Process;
 use crate::world::{PATIENCE, World};
@@ -204,7 +204,8 @@ impl<R: Runs> Ask for R {
     }
 }
 
-impl Ask for Arc<dyn Engine> {
+/// An engine, or the store of a simulation.
+impl<T: Archive + ?Sized> Ask for Arc<T> {
     async fn page(&self, list: &str, filter: &str, cursor: Option<&str>) -> (Vec<Value>, Option<String>) {
         let pairs: Map<String, Value> =
             in_pairs(filter, cursor).map(|(name, value)| (name.to_owned(), json!(value))).collect();

@@ -335,34 +335,27 @@ fn the_path_of_a_webhook_never_assumes_a_proof() {
     }
 }
 
-/// Tests that still ask the file what the relay could be asked, or fill it by hand. None is added.
-const STILL_ASK_THE_FILE: [&str; 4] = ["alerts.rs", "bulk.rs", "forget.rs", "retention.rs"];
-
 #[test]
 fn one_module_knows_the_embedded_database() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // not written out, or this file would name them as well
     let engine = ["rusq", "lite"].concat();
     let statements = ["SELECT", "UPDATE", "INSERT INTO", "DELETE FROM"].map(|words| format!("{words} "));
+    for (path, text) in ["src", "tests", "benches"].into_iter().flat_map(files_in) {
+        let is_of_it = path.starts_with(root.join("src/store/sqlite"));
+        assert!(is_of_it || !text.contains(&engine), "{}: only `src/store/sqlite` names {engine}", path.display());
+    }
     for (dir, home) in [("src", "src/store/sqlite"), ("tests", "tests/it/sqlite")] {
         for (path, text) in files_in(dir) {
-            if path.starts_with(root.join(home)) {
-                continue;
-            }
-            assert!(!text.contains(&engine), "{}: only `{home}` names {engine}", path.display());
-            let still = ["simulation"].into_iter().chain(STILL_ASK_THE_FILE);
-            let asks = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-            let mut asks = asks.filter(|line| statements.iter().any(|words| line.contains(words)));
-            if still.map(|name| root.join("tests/it").join(name)).any(|name| path.starts_with(name)) {
-                continue;
-            }
-            let asks = asks.next();
-            assert!(asks.is_none(), "{}: only `{home}` has SQL, see tests/it/asked.rs: {asks:?}", path.display());
+            let mut asks = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let asks = asks.find(|line| statements.iter().any(|words| line.contains(words)));
+            let is_at_home = path.starts_with(root.join(home));
+            assert!(
+                is_at_home || asks.is_none(),
+                "{}: only `{home}` has SQL, see tests/it/asked.rs: {asks:?}",
+                path.display()
+            );
         }
-    }
-    for name in STILL_ASK_THE_FILE {
-        let text = std::fs::read_to_string(root.join("tests/it").join(name)).unwrap();
-        assert!(text.contains(&statements[0]), "{name} has no SQL any more: take it off the list");
     }
 }
 

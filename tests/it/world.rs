@@ -20,6 +20,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::sqlite;
+
 /// How long anything may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -141,8 +143,9 @@ impl Setup {
         store::open(&format!("sqlite:{}", self.database().display())).unwrap()
     }
 
-    /// None of these texts is anywhere in the store's files.
+    /// None of these texts is anywhere in the store: neither in its rows nor in the bytes of its files.
     pub fn assert_unseen(&self, texts: &[&str]) {
+        sqlite::assert_no_row(&self.database(), texts);
         assert_unseen(self.dir.path(), texts);
     }
 

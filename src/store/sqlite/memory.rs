@@ -101,32 +101,6 @@ impl MemoryStore {
         Ok(Self { db: Mutex::new(db), asked: None })
     }
 
-    /// Reads a table as an operator would, each value as text.
-    ///
-    /// # Errors
-    ///
-    /// What SQLite says.
-    pub fn query(&self, sql: &str) -> Result<Vec<Vec<String>>, StoreError> {
-        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = || {
-            let mut statement = db.prepare_cached(sql)?;
-            let columns = statement.column_count();
-            let text = |row: &rusqlite::Row<'_>, index| {
-                Ok(match row.get_ref(index)? {
-                    rusqlite::types::ValueRef::Null => String::new(),
-                    rusqlite::types::ValueRef::Integer(number) => number.to_string(),
-                    rusqlite::types::ValueRef::Real(number) => number.to_string(),
-                    rusqlite::types::ValueRef::Text(text) | rusqlite::types::ValueRef::Blob(text) => {
-                        String::from_utf8_lossy(text).into_owned()
-                    }
-                })
-            };
-            let rows = statement.query_map([], |row| (0..columns).map(|index| text(row, index)).collect())?;
-            rows.collect::<rusqlite::Result<_>>()
-        };
-        read().map_err(|error| StoreError::Unavailable(error.to_string()))
-    }
-
     fn ask(&self, Batch { appends, requests, .. }: Batch) {
         let Some(asked) = &self.asked else { return self.carry_out(Batch { appends, requests, ..Batch::default() }) };
         let mut batch = asked.batch.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,7 @@
 
 mod act;
 mod append;
+mod audit;
 mod backlog;
 mod barrier;
 mod cancellation;
@@ -32,6 +33,7 @@ mod lookups;
 mod memory;
 mod notifications;
 mod origin;
+mod outside;
 mod probe;
 mod queries;
 mod reader;
@@ -56,4 +58,5 @@ mod writer;
 
 pub use engine::SqliteStore;
 pub use memory::{CommitOrder, MemoryStore};
+pub use outside::Outside;
 pub use reader::learned;

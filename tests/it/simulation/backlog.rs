@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 use serri_relay::clock::{Clock, Stopwatch};
 use serri_relay::deliver::{self, Settings};
 use serri_relay::event::{Content, Made, NewEvent, NewSend, SendOptions, Start, Suppression, Why};
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Far, START, deliverer, policy};
+use crate::asked::{Ask as _, is_ready, state, texts};
 
 /// What a far side does with the call of this number (from 0) to this person.
 type Answering = Box<dyn Fn(usize, &str) -> (u16, &'static str) + Send + Sync>;
@@ -131,8 +133,7 @@ async fn what_was_claimed_for_a_server_that_turns_out_to_be_down_is_given_back()
     world.deliver(16, Duration::from_secs(1)).await;
     let calls = world.calls();
     assert!(calls.len() <= 16, "no more than were under way when it opened: {}", calls.len());
-    let waiting = world.store.query("SELECT count(*) FROM sends WHERE state IN (0, 1)").unwrap();
-    assert_eq!(waiting, [["100"]], "and all of them wait");
+    assert_eq!(world.store.sends_of("state=waiting").await.len(), 100, "and all of them wait");
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,10 +149,11 @@ async fn a_delivery_that_panics_takes_no_place_for_good_and_counts_as_uncertain(
         people
     });
     assert_eq!(people.len(), 20, "everybody else is sent to");
-    let outcomes = world
-        .store
-        .query("SELECT DISTINCT outcome FROM attempts JOIN sends ON send = id WHERE destination = '+919800000000'");
-    assert_eq!(outcomes.unwrap(), [["uncertain"]]);
+    let attempts = world.store.attempts(1).await;
+    assert!(
+        !attempts.is_empty() && texts(&attempts, "what").iter().all(|outcome| outcome == "uncertain"),
+        "{attempts:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,11 +185,10 @@ async fn for_each_that_is_taken_at_most_two_fail_where_nearly_all_are_refused_in
     let world = World::new(move |number, _| if number % 20 == 19 { TAKEN } else { refused });
     world.keep(1, sends(0..200, &SendOptions::default())).await;
     world.deliver(16, Duration::from_secs(86_400)).await;
-    let count = |state: &str| -> usize {
-        let rows = world.store.query(&format!("SELECT count(*) FROM sends WHERE state = {state}")).unwrap();
-        rows[0][0].parse().unwrap()
-    };
-    let (sent, failed, waiting) = (count("10"), count("11"), count("0"));
+    let sends = world.store.sends().await;
+    let count = |is_so: &dyn Fn(&Value) -> bool| sends.iter().filter(|send| is_so(send)).count();
+    let [sent, failed] = ["sent", "failed"].map(|wanted| count(&|send| state(send) == wanted));
+    let waiting = count(&|send| is_ready(send) && state(send) != "sending");
     assert!(sent > 5 && failed <= 2 * sent, "{sent} sent, {failed} failed, {waiting} waiting");
     assert!(waiting > 50, "{sent} sent, {failed} failed, {waiting} waiting");
 }

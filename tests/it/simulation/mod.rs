@@ -4,6 +4,7 @@
 //! `SERRI_RELAY_SEED=7 cargo test --test it simulation` replays one; `scripts/soak` runs many.
 
 mod backlog;
+mod end;
 mod model;
 mod script;
 mod senders;
@@ -11,7 +12,7 @@ mod serri;
 mod steps;
 mod week;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -20,14 +21,15 @@ use serri_relay::alert::Notifications;
 use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::config::unit::Rate;
 use serri_relay::deliver::{self, Account, Deliverer, Lookups, Policy, Settings};
-use serri_relay::event::{Confirm, Kept, OnUncertain, UncertainPolicy};
+use serri_relay::event::stats::SendCount;
+use serri_relay::event::{Confirm, Kept, OnUncertain, State, UncertainPolicy};
 use serri_relay::outbound::Fetch;
 use serri_relay::retention::{Periods, Retention};
 use serri_relay::route::notifiers::LookupNotifiers;
 use serri_relay::route::{Routes, TestMode};
 use serri_relay::secret::Secret;
 use serri_relay::serri::{Caller, Endpoint};
-use serri_relay::store::{CommitOrder, Intake as _, MemoryStore, Store};
+use serri_relay::store::{Archive as _, CommitOrder, Intake as _, MemoryStore, Store};
 use serri_relay::telemetry::Metrics;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -35,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world::Setup;
 use model::Model;
-use script::{Act, Script, WORDS};
+use script::{Act, Script};
 use senders::Senders;
 use serri::Serri;
 
@@ -99,7 +101,7 @@ fn a_seed_replays_exactly() {
     let told = |seed| {
         let world = Simulation::new(seed);
         world.run();
-        (world.serri.log(), world.rows("SELECT id, state, attempts, changed_at FROM sends ORDER BY id"))
+        (world.serri.log(), world.sends())
     };
     for seed in 0..5 {
         assert_eq!(told(seed), told(seed), "seed {seed}");
@@ -179,10 +181,6 @@ impl Simulation {
         }
     }
 
-    fn rows(&self, sql: &str) -> Vec<Vec<String>> {
-        self.store.query(sql).unwrap()
-    }
-
     async fn live(&self) {
         let begin = Stopwatch::start();
         let wake = Arc::new(Notify::new());
@@ -214,14 +212,16 @@ impl Simulation {
                 }
             }
         }
-        let waiting = "SELECT (SELECT count(*) FROM sends WHERE state IN (0, 1, 2, 3)) + (SELECT count(*) FROM lookups WHERE state IN (0, 1, 2))";
         let mut left = REST;
-        while self.rows(waiting) != [["0"]] {
+        while self.is_busy().await {
             let step = Duration::from_secs(3_600);
             tokio::select! {
                 biased;
                 () = self.serri.killed() => relay = self.restart(relay, &wake).await,
-                () = tokio::time::sleep(step) => left = left.checked_sub(step).unwrap_or_else(|| panic!("some never come to their end: {:?}", self.rows("SELECT id, rule, state, why, reason, due_at, destination FROM sends WHERE state IN (0, 1, 2, 3)"))),
+                () = tokio::time::sleep(step) => match left.checked_sub(step) {
+                    Some(rest) => left = rest,
+                    None => panic!("some never come to their end: {:#?}", self.left().await),
+                },
             }
         }
         relay.shutdown().await;
@@ -278,62 +278,6 @@ impl Simulation {
             due.notify_one();
         }
     }
-
-    /// What must hold when everything has come to rest.
-    fn check_the_end(&self) {
-        let open = self.rows("SELECT count(*) FROM holds WHERE ended_at IS NULL");
-        let idle = "SELECT count(*) FROM holds h WHERE ended_at IS NULL AND EXISTS (SELECT 1 FROM sends s WHERE s.state < 10 AND s.account = h.account)";
-        assert_eq!(self.rows(idle), [["0"]], "holds end: {open:?}");
-        let (calls, events) = (self.serri.calls(), self.model.events());
-        assert!(calls <= CALLS * (events + 10), "{calls} calls for {events} events");
-        let events = self.rows("SELECT count(*) FROM events");
-        assert_eq!(events, [[self.model.events().to_string()]], "what was accepted is there");
-        let rows = self.rows(
-            "SELECT s.id, e.id, s.rule, s.state, s.reason,
-                    (SELECT count(*) FROM attempts WHERE send = s.id AND outcome = 'uncertain'),
-                    (SELECT count(*) FROM attempts WHERE send = s.id AND outcome = 'unconfirmed')
-             FROM sends s JOIN events e ON e.seq = s.event",
-        );
-        for row in rows {
-            self.model.check_fate(&row, &self.serri);
-        }
-        self.check_refusals();
-        self.check_counts();
-        assert_eq!(
-            self.rows("SELECT count(*) FROM sends")[0][0],
-            self.model.sends().to_string(),
-            "every send is there"
-        );
-    }
-}
-
-impl Simulation {
-    /// However a send was made and moved, the counts are those of the rows, and every event was counted once.
-    fn check_counts(&self) {
-        assert_eq!(
-            self.rows("SELECT account, campaign, state, count FROM send_counts WHERE count <> 0 ORDER BY 1, 2, 3"),
-            self.rows("SELECT account, campaign, state, count(*) FROM sends GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"),
-        );
-        assert_eq!(
-            self.rows("SELECT route, sum(count) FROM hourly_counts WHERE outcome = 100 GROUP BY route ORDER BY route"),
-            self.rows("SELECT route, count(*) FROM events GROUP BY route ORDER BY route"),
-        );
-        let uncounted = "SELECT s.state, count(*) FROM sends s WHERE s.state >= 10 GROUP BY s.state
-             HAVING count(*) > (SELECT coalesce(sum(h.count), 0) FROM hourly_counts h WHERE h.outcome = s.state)";
-        assert_eq!(self.rows(uncounted), Vec::<Vec<String>>::new(), "what came to an end was counted when it did");
-    }
-
-    /// Where all are refused alike, no more than two people of a campaign can be taken to be at fault themselves.
-    fn check_refusals(&self) {
-        let failed = self.rows("SELECT campaign, destination, reason FROM sends WHERE state = 11");
-        for word in WORDS {
-            let mut people: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-            for row in failed.iter().filter(|row| row[2].contains(&format!(": {word}: "))) {
-                people.entry(&row[0]).or_default().insert(&row[1]);
-            }
-            assert!(people.values().all(|people| people.len() <= 2), "{word}: {people:?}");
-        }
-    }
 }
 
 /// When sends are tried again; nothing is given up while a simulation lasts.
@@ -352,6 +296,12 @@ fn policy() -> Policy {
 pub fn endpoint(account: &str) -> Endpoint {
     let url = format!("http://{account}.example/").parse().unwrap();
     Endpoint { account: account.to_owned(), url, confirm: Confirm::Explicit }
+}
+
+/// How many sends are still to be sent.
+async fn unsent(store: &MemoryStore, now: Timestamp) -> u64 {
+    let is_unsent = |count: &&SendCount| [State::Waiting, State::Sending].contains(&count.state);
+    store.levels(now).await.unwrap().sends.iter().filter(is_unsent).map(|count| count.count).sum()
 }
 
 /// What a relay works with.

@@ -11,6 +11,7 @@ use serri_relay::event::NewEvent;
 
 use super::script::{PEOPLE, WORDS};
 use super::serri::{Serri, Taken};
+use crate::asked::{state, text};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -192,29 +193,30 @@ impl Model {
         }
     }
 
-    /// What must hold of each send at the end.
-    pub fn check_fate(&self, row: &[String], serri: &Serri) {
-        let [id, event, rule, state, reason, doubts, unconfirmed, ..] = row else { panic!("{row:?}") };
-        let [doubts, unconfirmed] = [doubts, unconfirmed].map(|count| count.parse::<usize>().unwrap());
+    /// What must hold of each send at the end, with the calls that were made for it.
+    pub fn check_fate(&self, send: &Value, attempts: &[Value], serri: &Serri) {
+        let [event, rule, reason] = ["event", "rule", "reason"].map(|field| text(&send[field]));
+        let ended = |outcome: &str| attempts.iter().filter(|attempt| attempt["what"] == outcome).count();
+        let (doubts, unconfirmed) = (ended("uncertain"), ended("unconfirmed"));
         let state_of = self.state.lock().unwrap();
-        let taken = serri.taken().iter().filter(|taken| taken.event == *event && taken.campaign == *rule).count();
-        let is_invalid = state_of.events[event].phone == PEOPLE[5];
-        assert!(doubts + unconfirmed <= most_tries(rule), "{row:?}");
-        match state.as_str() {
-            "10" => assert!(taken >= 1 && !is_invalid, "send {id} counts as sent: {row:?}"),
-            "11" => assert!(
+        let taken = serri.taken().iter().filter(|taken| taken.event == event && taken.campaign == rule).count();
+        let is_invalid = state_of.events[&event].phone == PEOPLE[5];
+        assert!(doubts + unconfirmed <= most_tries(&rule), "{send}: {attempts:?}");
+        match state(send).as_str() {
+            "sent" => assert!(taken >= 1 && !is_invalid, "it counts as sent: {send}"),
+            "failed" => assert!(
                 reason.contains("Invalid Number")
                     || reason.contains("something new")
                     || reason.contains("no place is free")
                     || WORDS.iter().any(|word| reason.contains(&format!(": {word}: "))),
-                "send {id} failed: {reason}"
+                "it failed: {send}"
             ),
-            "12" => assert!(unconfirmed == 1 || doubts == most_tries(rule), "{row:?}"),
-            "13" => assert!(["code", "reminder"].contains(&rule.as_str()), "{row:?}"),
-            "14" => assert!(["welcome", "cart", "promotion"].contains(&rule.as_str()), "{row:?}"),
-            "15" => assert!(["cart", "reminder"].contains(&rule.as_str()), "{row:?}"),
-            "16" => assert!(["welcome", "reminder"].contains(&rule.as_str()), "{row:?}"),
-            other => panic!("send {id} is left in {other}"),
+            "uncertain" => assert!(unconfirmed == 1 || doubts == most_tries(&rule), "{send}: {attempts:?}"),
+            "expired" => assert!(["code", "reminder"].contains(&rule.as_str()), "{send}"),
+            "suppressed" => assert!(["welcome", "cart", "promotion"].contains(&rule.as_str()), "{send}"),
+            "cancelled" => assert!(["cart", "reminder"].contains(&rule.as_str()), "{send}"),
+            "duplicate" => assert!(["welcome", "reminder"].contains(&rule.as_str()), "{send}"),
+            _ => panic!("it is not over: {send}"),
         }
     }
 }

@@ -7,14 +7,14 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::deliver;
-use serri_relay::event::{Content, Made, NewEvent, NewSend, Priority, SendOptions};
+use serri_relay::event::{Content, HoldTurn, Made, NewEvent, NewSend, Notification, Priority, SendOptions};
 use serri_relay::secret::Secret;
 use serri_relay::serri::{Answer, Caller, Endpoint, Exchange};
-use serri_relay::store::{Intake as _, MemoryStore};
+use serri_relay::store::{Intake as _, MemoryStore, Store as _};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Far, START, deliverer, policy};
+use super::{Far, START, deliverer, policy, unsent};
 
 const SENDS: usize = 100_000;
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
@@ -104,17 +104,16 @@ async fn a_week_without_credits_costs_some_hundred_calls_and_then_drains_in_orde
     let stop = CancellationToken::new();
     let running = deliver::run(deliverer, lookups, stop.clone());
     let watching = async {
-        let left = "SELECT EXISTS (SELECT 1 FROM sends WHERE state = 0) + EXISTS (SELECT 1 FROM sends WHERE state = 2)";
-        while store.query(left).unwrap() != [["0"]] {
+        while unsent(&store, clock.now()).await > 0 {
             tokio::time::sleep(Duration::from_secs(60)).await;
         }
         stop.cancel();
     };
     tokio::join!(running, watching);
 
-    let calls = poor.calls.lock().unwrap();
+    let calls = poor.calls.lock().unwrap().clone();
     let (before, after): (Vec<(Duration, usize)>, Vec<_>) =
-        calls.iter().copied().partition(|(at, _): &(Duration, usize)| *at + Duration::from_millis(100) < WEEK);
+        calls.into_iter().partition(|(at, _): &(Duration, usize)| *at + Duration::from_millis(100) < WEEK);
     assert!(before.len() < 1_000, "{} calls in a week", before.len());
     assert_eq!(after.len(), SENDS, "and one for each send after it");
 
@@ -125,8 +124,14 @@ async fn a_week_without_credits_costs_some_hundred_calls_and_then_drains_in_orde
     let order: Vec<(Priority, usize)> = after[1..].iter().map(|(_, index)| (priority(*index), *index)).collect();
     let wrong = order.windows(2).filter(|pair| pair[0] > pair[1]).count();
     assert_eq!(wrong, 0, "{wrong} out of order");
-    let waited: usize = store.query("SELECT waited FROM holds").unwrap()[0][0].parse().unwrap();
-    assert!(waited >= SENDS - 64, "{waited}");
-    let first: Timestamp = Timestamp(store.query("SELECT ended_at FROM holds").unwrap()[0][0].parse().unwrap());
-    assert!(first.since(START) < WEEK + Duration::from_secs(16 * 60), "it is found out within a quarter of an hour");
+    let notified = store.notifications(START).await.unwrap().into_iter();
+    let turns: Vec<(HoldTurn, Timestamp)> = notified
+        .map(|status| match status.notification {
+            Notification::Hold(change) => (change.turn, change.at),
+            Notification::Account(change) => panic!("{change:?}"),
+        })
+        .collect();
+    let [(HoldTurn::Began, _), (HoldTurn::Ended { waited }, ended_at)] = turns[..] else { panic!("{turns:?}") };
+    assert!(waited >= u64::try_from(SENDS - 64).unwrap(), "{waited}");
+    assert!(ended_at.since(START) < WEEK + Duration::from_secs(16 * 60), "it is found out within a quarter of an hour");
 }

@@ -1,20 +1,21 @@
 //! What is particular to the engine that keeps the store in a SQLite file, and the file as another program on the machine finds
 //! it. Everything else is asked of the relay: [`crate::asked`].
 
+mod bulk;
 mod files;
+mod forget;
 mod holds;
 mod lookups;
 mod operate;
 mod process;
 mod refusals;
 mod refused;
+mod retention;
 mod unusable;
 
 use std::path::Path;
-use std::time::Duration;
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Result};
+use serri_relay::store::Outside;
 
 use crate::world::{World, eventually};
 
@@ -33,44 +34,42 @@ impl World {
     }
 }
 
+/// None of these texts is in any row of a file. Columns of numbers are left out: the digits of a time may be those of a text.
+pub fn assert_no_row(path: &Path, texts: &[&str]) {
+    let columns = "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+         WHERE t.type = 'table' AND c.type IN ('TEXT', 'BLOB')";
+    let columns = query(path, columns);
+    assert!(columns.len() > 50, "{columns:?}");
+    for column in columns {
+        let (table, column) = (&column[0], &column[1]);
+        for row in query(path, &format!("SELECT \"{column}\" FROM \"{table}\"")) {
+            assert!(!texts.iter().any(|text| row[0].contains(text)), "{table}.{column}: {row:?}");
+        }
+    }
+}
+
 /// What a query gives, as text; NULL is empty.
 pub fn query(path: &Path, sql: &str) -> Vec<Vec<String>> {
-    let db = Connection::open(path).unwrap();
-    let mut statement = db.prepare(sql).unwrap();
-    let columns = statement.column_count();
-    let rows = statement.query_map([], |row| {
-        (0..columns)
-            .map(|index| {
-                Ok(match row.get_ref(index)? {
-                    ValueRef::Null => String::new(),
-                    ValueRef::Integer(number) => number.to_string(),
-                    ValueRef::Real(number) => number.to_string(),
-                    ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into_owned(),
-                })
-            })
-            .collect()
-    });
-    rows.unwrap().collect::<Result<_>>().unwrap()
+    Outside::open(path).unwrap().query(sql).unwrap()
 }
 
 /// Carries out statements.
 pub fn execute(path: &Path, sql: &str) {
-    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    Outside::open(path).unwrap().execute(sql).unwrap();
 }
 
 /// A program that writes into the file for as long as this lives; nobody else can.
 #[must_use]
-pub struct Lock(Connection);
+pub struct Lock(Outside);
 
 pub fn lock(path: &Path) -> Lock {
-    let other = Connection::open(path).unwrap();
-    other.busy_timeout(Duration::from_secs(20)).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let other = Outside::open(path).unwrap();
+    other.execute("BEGIN IMMEDIATE").unwrap();
     Lock(other)
 }
 
 impl Lock {
     pub fn release(self) {
-        self.0.execute_batch("ROLLBACK").unwrap();
+        self.0.execute("ROLLBACK").unwrap();
     }
 }
