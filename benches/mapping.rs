@@ -40,7 +40,7 @@ fn mapping(c: &mut Criterion) {
     println!("body: {} bytes", call.body.len());
     let authentic = route.authentication.assume(call);
     let file = &checked.written.routes["shop"];
-    let place = RulePlace { file: &file.node, index: 0 };
+    let place = RulePlace { file: &file.node, index: 0, country: None };
     let relay = &checked.written.relay;
     let places = SendOptionPlaces {
         route: Some(&file.node),

@@ -23,6 +23,8 @@ pub struct Given<'a> {
     pub auth: Option<&'a OneOrMany<AuthSpec>>,
     /// Its `secret:`.
     pub secret: Option<&'a OneOrMany<String>>,
+    /// Whether its handshake is signed with that secret, too.
+    pub is_secret_shared: bool,
     /// How its bodies are packed.
     pub format: BodyFormat,
     /// `server.public_url`.
@@ -51,9 +53,20 @@ pub fn compile(given: &Given<'_>) -> Result<Authentication, Vec<Diagnostic>> {
             ),
         );
     }
-    if let Some(name) = secrets.iter().find_map(|secret| bare_variable(secret)) {
-        let diagnostic = diagnostic(format!("`secret` is the text `${name}`, not the variable's value"));
-        diagnostics.push(diagnostic.hint(format!("write ${{{name}}}")));
+    if !secrets.is_empty() && !given.is_secret_shared && auth.as_slice().iter().all(brings_its_own) {
+        let keyed = auth.as_slice().iter().any(AuthSpec::brings_its_key);
+        let (message, hint) = if keyed {
+            (
+                "`secret` is not used: calls are proven with the sender's own key, which `auth` holds",
+                "remove it; if the sender signs with a secret of yours, it is another source: `serri-relay sources` lists them",
+            )
+        } else {
+            (
+                "`secret` is not used: each way in `auth` holds a value of its own",
+                "remove it, or leave the value in `auth` out",
+            )
+        };
+        diagnostics.push(diagnostic(message.into()).hint(hint));
     }
     let mut ways = Vec::new();
     for spec in auth.as_slice() {
@@ -104,11 +117,17 @@ fn bare(secret: &str) -> impl Iterator<Item = &str> {
     [Some(secret), secret.strip_prefix("whsec_")].into_iter().flatten()
 }
 
-/// The name in `$NAME`, which a shell would replace and this does not.
-fn bare_variable(secret: &str) -> Option<&str> {
-    let name = secret.trim().strip_prefix('$')?;
-    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-    is_name.then_some(name)
+/// Whether a way leaves nothing open that the route's `secret` would fill. `auth: none` beside one has a fault of its own.
+fn brings_its_own(spec: &AuthSpec) -> bool {
+    let AuthSpec::Form(form) = spec else { return false };
+    match form {
+        AuthForm::Bearer(token) => token.is_some(),
+        AuthForm::Basic(basic) => basic.password.is_some(),
+        AuthForm::Header(named) | AuthForm::Query(named) => named.value.is_some(),
+        AuthForm::Field(field) => field.value.is_some(),
+        AuthForm::Hmac(spec) | AuthForm::Hash(spec) | AuthForm::Ed25519(spec) => spec.secret.is_some(),
+        AuthForm::Jwt(_) => false,
+    }
 }
 
 type Made = Result<Vec<Scheme>, Box<Diagnostic>>;

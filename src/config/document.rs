@@ -159,8 +159,21 @@ fn not_yaml(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
     let twice = message.contains("duplicate");
     let message = if twice { "a key stands twice" } else { message };
     let place = error.location().map_or_else(|| Place::start_of(Arc::clone(source)), |at| place_at(source, at));
+    if let Some(template) = bare_template(&place) {
+        let diagnostic = Diagnostic::at(&place, "not readable as YAML: a text that begins with braces needs quotes");
+        let quote = if template.contains('"') { '\'' } else { '"' };
+        return diagnostic.hint(format!("write {quote}{template}{quote}"));
+    }
     Diagnostic::at(&place, format!("not readable as YAML: {message}"))
         .hint("indent with spaces, and put quotes around a text that begins with { or contains ': '")
+}
+
+/// A template that stands without quotes, in the second brace of which YAML gave up.
+fn bare_template(place: &Place) -> Option<&str> {
+    let start = place.range.start.checked_sub(1)?;
+    let text = place.source.text.get(start..)?.lines().next()?;
+    let end = text.find("}}")?;
+    text.starts_with("{{").then(|| text.get(..end + 2))?
 }
 
 fn place_at(source: &Arc<Source>, at: serde_saphyr::Location) -> Place {

@@ -36,6 +36,13 @@ impl HandshakeSpec {
             |form: &HandshakeForm| matches!(form, HandshakeForm::Challenge(challenge) if challenge.token.is_some());
         matches!(self, Self::Several(forms) if forms.iter().any(asks))
     }
+
+    /// Whether a handshake is answered with a signature by the route's `secret`.
+    pub fn signs(&self) -> bool {
+        let signs =
+            |form: &HandshakeForm| matches!(form, HandshakeForm::Challenge(challenge) if challenge.signed.is_some());
+        matches!(self, Self::Several(forms) if forms.iter().any(signs))
+    }
 }
 
 /// There are no handshakes.

@@ -5,9 +5,11 @@
 
 pub mod address;
 pub mod auth;
+mod bare_variable;
 mod conceal;
 pub mod contact;
 pub mod dates;
+mod directory;
 pub mod document;
 pub mod enrich;
 pub mod diagnostic;
@@ -123,9 +125,9 @@ pub fn parse<T: JsonSchema + DeserializeOwned>(
 ) -> Option<File<T>> {
     match Node::parse(&Arc::new(source)) {
         Ok(mut node) => {
-            interpolate(&mut node, variables, diagnostics);
-            let Shaped { value, reading } = shape::read(&node, diagnostics)?;
-            Some(File { name: name.to_owned(), value, node, reading })
+            let reading = filled(&mut node, variables, diagnostics);
+            let Shaped { value, reading: shaped } = shape::read(&node, diagnostics)?;
+            Some(File { name: name.to_owned(), value, node, reading: reading.and(shaped) })
         }
         Err(diagnostic) => {
             diagnostics.push(diagnostic);
@@ -135,24 +137,27 @@ pub fn parse<T: JsonSchema + DeserializeOwned>(
 }
 
 fn read_relay(path: &Path, variables: &Variables, diagnostics: &mut Vec<Diagnostic>) -> Option<File<RelayFile>> {
-    let mut layers = vec![Source { name: "defaults".into(), text: shipped::RELAY.to_owned() }];
-    if path.exists() {
-        layers.push(load(path, diagnostics)?);
-    }
+    let own = directory::load_settings(path, diagnostics);
+    // without its file everything else can be checked, and nothing may run
+    let mut reading = if own.is_some() { Reading::AsWritten } else { Reading::WithStandIns };
     let mut documents = Vec::new();
-    for layer in layers {
+    let defaults = Source { name: "defaults".into(), text: shipped::RELAY.to_owned() };
+    for layer in std::iter::once(defaults).chain(own) {
         match Node::parse(&Arc::new(layer)) {
             Ok(mut node) => {
-                interpolate(&mut node, variables, diagnostics);
+                reading = reading.and(filled(&mut node, variables, diagnostics));
                 documents.push(node);
             }
-            Err(diagnostic) => diagnostics.push(diagnostic),
+            Err(diagnostic) => {
+                diagnostics.push(diagnostic);
+                reading = Reading::WithStandIns;
+            }
         }
     }
     match layers::lay(documents, variables) {
         Ok(node) => {
-            let Shaped { value, reading } = shape::read(&node, diagnostics)?;
-            Some(File { name: "relay".into(), value, node, reading })
+            let Shaped { value, reading: shaped } = shape::read(&node, diagnostics)?;
+            Some(File { name: "relay".into(), value, node, reading: reading.and(shaped) })
         }
         Err(diagnostic) => {
             diagnostics.push(diagnostic);
@@ -161,32 +166,34 @@ fn read_relay(path: &Path, variables: &Variables, diagnostics: &mut Vec<Diagnost
     }
 }
 
+/// Fills in what stands in `${}`. A text that should name a variable and does not stands in for its value.
+fn filled(node: &mut Node, variables: &Variables, diagnostics: &mut Vec<Diagnostic>) -> Reading {
+    let before = diagnostics.len();
+    bare_variable::check(node, diagnostics);
+    let reading = if diagnostics.len() == before { Reading::AsWritten } else { Reading::WithStandIns };
+    interpolate(node, variables, diagnostics);
+    reading
+}
+
 fn read_all<T: JsonSchema + DeserializeOwned>(
     dir: &Path,
     variables: &Variables,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, File<T>> {
-    let mut paths: Vec<_> =
-        std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    paths.sort();
     let mut files = BTreeMap::new();
-    for path in paths.iter().filter(|path| path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml")) {
+    for path in directory::yaml_files(dir, diagnostics) {
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         if !is_name(&name) {
-            diagnostics.push(Diagnostic::general(format!(
-                "`{}`: a file's name becomes part of an address; use a-z, 0-9, - and _",
-                path.display()
-            )));
+            let message = format!("`{}` becomes part of an address; use a-z, 0-9, - and _", path.display());
+            diagnostics.push(directory::fault(&path, message).hint("rename the file"));
             continue;
         }
         if files.contains_key(&name) {
-            diagnostics.push(Diagnostic::general(format!(
-                "`{}`: there is a `{name}.yaml` and a `{name}.yml`; keep one",
-                path.display()
-            )));
+            let message = format!("there is a `{name}.yaml` and a `{name}.yml`");
+            diagnostics.push(directory::fault(&path, message).hint("keep one"));
             continue;
         }
-        if let Some(source) = load(path, diagnostics)
+        if let Some(source) = directory::load(&path, diagnostics)
             && let Some(file) = parse(&name, source, variables, diagnostics)
         {
             files.insert(name, file);
@@ -198,17 +205,4 @@ fn read_all<T: JsonSchema + DeserializeOwned>(
 /// Whether a text can be the name of a route or a source.
 pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-}
-
-fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<Source> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Some(Source { name: path.display().to_string(), text }),
-        Err(error) => {
-            diagnostics.push(
-                Diagnostic::general(format!("cannot read `{}`: {error}", path.display()))
-                    .hint("it must be readable, and UTF-8"),
-            );
-            None
-        }
-    }
 }

@@ -34,6 +34,14 @@ pub enum Reading {
     WithStandIns,
 }
 
+impl Reading {
+    /// That of a document with two parts.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self == Self::AsWritten { other } else { self }
+    }
+}
+
 /// Reads a document as a `T`. What does not fit is a fault, and left out or replaced by an example; `None` if nothing can be
 /// made of the rest.
 pub fn read<T: JsonSchema + DeserializeOwned>(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Shaped<T>> {
@@ -249,8 +257,21 @@ fn suggestion(written: &str, known: &[&str]) -> String {
 fn unfit(node: &Node, ways: &[&Value], diagnostics: &mut Vec<Diagnostic>) -> Value {
     let diagnostic = Diagnostic::at(&node.place, format!("expected {}, found {}", expected(ways), node.kind.name()));
     let lists = matches!(node.kind, Kind::Map(_)) && ways.iter().any(|way| takes(way, "array"));
-    diagnostics.push(if lists { diagnostic.hint("begin each entry with `- `") } else { diagnostic });
+    diagnostics.push(match lone_key(node).filter(|_| ways.iter().any(|way| takes_any_text(way))) {
+        Some(key) => {
+            diagnostic.hint(format!("write \"{{{{ {key} }}}}\" in quotes: YAML takes braces for keys and values"))
+        }
+        None if lists => diagnostic.hint("begin each entry with `- `"),
+        None => diagnostic,
+    });
     Value::Null
+}
+
+/// What stands alone in braces, as `{event.city}` does.
+fn lone_key(node: &Node) -> Option<&str> {
+    let Kind::Map(entries) = &node.kind else { return None };
+    let [Entry { key, value, .. }] = entries.as_slice() else { return None };
+    (value.kind == Kind::Null).then_some(key.as_str())
 }
 
 fn expected(ways: &[&Value]) -> String {

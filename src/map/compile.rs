@@ -1,11 +1,12 @@
 //! From a rule as written to one that can be applied; every fault at its place.
 
+use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::destination::Destination;
 use super::expression::Expression;
-use super::lint::Broken;
-use super::rule::{LocationRule, Params, Rule, Tree};
+use super::lint::{Broken, CONTACT};
+use super::rule::{LocationRule, Params, Rule, Tree, linked};
 use super::send_options::SendOptionRules;
 use super::template::Template;
 use super::version::version_of;
@@ -15,6 +16,10 @@ use crate::config::document::Node;
 use crate::config::one_or_many::OneOrMany;
 use crate::config::route::RuleSpec;
 use crate::phone::Country;
+use crate::serri::shape::{self, Misshapen};
+
+/// What to do about an address that leads nowhere, or where it must not.
+const PUBLIC: &str = "Serri's servers fetch the file: it needs a public address";
 
 /// Where a rule stands in its file, for faults.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +28,8 @@ pub struct RulePlace<'a> {
     pub file: &'a Node,
     /// The rule's position in `sends`.
     pub index: usize,
+    /// The account's country.
+    pub country: Option<Country>,
 }
 
 /// The fields of a rule compile one by one; all faults are kept.
@@ -95,7 +102,16 @@ impl Compiler<'_> {
 
     fn tree(&mut self, path: &[&str], json: &Json) -> Tree {
         match json {
-            Json::String(source) => Tree::Text(self.template(path, source)),
+            Json::String(source) => {
+                let template = self.template(path, source);
+                let name = path.iter().rev().find(|step| step.parse::<usize>().is_err()).unwrap_or(&"");
+                if let Template::Fixed(text) = &template
+                    && let Err(error) = linked(name, text.clone())
+                {
+                    self.complain(path, &error.to_string(), PUBLIC);
+                }
+                Tree::Text(template)
+            }
             Json::Array(items) => Tree::List(
                 items
                     .iter()
@@ -112,7 +128,67 @@ impl Compiler<'_> {
         }
     }
 
+    /// Whether a part of the payload is what the API takes, as far as its text tells.
+    fn shape(&mut self, key: &str, written: Option<&impl Serialize>) {
+        let Some(Ok(mut value)) = written.map(serde_json::to_value) else { return };
+        if let Json::Object(map) = &mut value {
+            map.retain(|_, value| !value.is_null());
+        }
+        for Misshapen { path, message, hint } in shape::check(key, &value) {
+            let path: Vec<&str> = std::iter::once(key).chain(path.iter().map(String::as_str)).collect();
+            self.complain(&path, &message, &hint);
+        }
+    }
+
+    /// A number that the rule itself says.
+    pub fn destination(&mut self, spec: &RuleSpec, country: Option<&String>) -> Destination {
+        let faults = self.diagnostics.len();
+        let destination = Destination {
+            number: self.template(&["destination"], &spec.destination),
+            country: self.optional(&["default_country"], spec.default_country.as_ref().or(country)),
+        };
+        if let Some(error) = destination.wrong_number(self.place.country).filter(|_| self.diagnostics.len() == faults) {
+            let written = spec.destination.trim();
+            let hint = if CONTACT.contains(&written) {
+                format!("write \"{{{{ contact.{written} }}}}\"")
+            } else {
+                "write the event's number, as \"{{ contact.phone }}\", or a whole number, as +919812345670".to_owned()
+            };
+            self.complain(&["destination"], &format!("every send would go to `{written}`: {error}"), &hint);
+        }
+        destination
+    }
+
+    fn media(&mut self, spec: &RuleSpec) -> Option<(Template, Option<Template>)> {
+        let media = spec.media.as_ref()?;
+        let faults = self.diagnostics.len();
+        let compiled = (
+            self.template(&["media", "url"], &media.url),
+            self.optional(&["media", "filename"], media.filename.as_ref()),
+        );
+        if self.diagnostics.len() == faults {
+            self.shape("media", Some(media));
+        }
+        Some(compiled)
+    }
+
+    fn location(&mut self, spec: &RuleSpec) -> Option<LocationRule> {
+        let location = spec.location.as_ref()?;
+        let faults = self.diagnostics.len();
+        let compiled = LocationRule {
+            latitude: self.template(&["location", "latitude"], &location.latitude),
+            longitude: self.template(&["location", "longitude"], &location.longitude),
+            name: self.optional(&["location", "name"], location.name.as_ref()),
+            address: self.optional(&["location", "address"], location.address.as_ref()),
+        };
+        if self.diagnostics.len() == faults {
+            self.shape("location", Some(location));
+        }
+        Some(compiled)
+    }
+
     fn trees(&mut self, key: &str, items: Option<&Vec<Json>>) -> Vec<Tree> {
+        self.shape(key, items);
         items
             .into_iter()
             .flatten()
@@ -150,21 +226,11 @@ impl Rule {
             when: c.expression(&["when"], spec.when.as_ref()),
             for_each: c.expression(&["for_each"], spec.for_each.as_ref()),
             campaign: c.template(&["campaignName"], &campaign),
-            destination: Destination {
-                number: c.template(&["destination"], &spec.destination),
-                country: c.optional(&["default_country"], spec.default_country.as_ref().or(country)),
-            },
+            destination: c.destination(spec, country),
             user_name: c.template(&["userName"], &user_name),
             source: c.optional(&["source"], spec.source.as_ref()),
-            media: spec.media.as_ref().map(|media| {
-                (c.template(&["media", "url"], &media.url), c.optional(&["media", "filename"], media.filename.as_ref()))
-            }),
-            location: spec.location.as_ref().map(|location| LocationRule {
-                latitude: c.template(&["location", "latitude"], &location.latitude),
-                longitude: c.template(&["location", "longitude"], &location.longitude),
-                name: c.optional(&["location", "name"], location.name.as_ref()),
-                address: c.optional(&["location", "address"], location.address.as_ref()),
-            }),
+            media: c.media(spec),
+            location: c.location(spec),
             params: spec.template_params.as_ref().map(|params| match params {
                 OneOrMany::Many(each) => Params::Each(c.list("templateParams", each)),
                 OneOrMany::One(list) => Params::List(c.template(&["templateParams"], list)),
@@ -208,12 +274,10 @@ impl Rule {
             diagnostics.push(Diagnostic::at(&written, error.to_string()).hint("two letters, ISO 3166-1: IN, US, AE"));
         }
         if let Some((Template::Fixed(url), _)) = &self.media
+            && !text::is_blank(url)
             && let Err(error) = media::public(url)
         {
-            diagnostics.push(
-                Diagnostic::at(&at(&["media", "url"]), error.to_string())
-                    .hint("Serri's servers fetch the file: it needs a public address"),
-            );
+            diagnostics.push(Diagnostic::at(&at(&["media", "url"]), error.to_string()).hint(PUBLIC));
         }
     }
 }

@@ -54,6 +54,26 @@ impl Destination {
         dialled.map_err(|reason| ("destination", reason))
     }
 
+    /// Why a number that the rule itself says is none, as far as its country is known before any event comes.
+    pub fn wrong_number(&self, of_account: Option<Country>) -> Option<String> {
+        let Template::Fixed(written) = &self.number else { return None };
+        if text::is_blank(written) {
+            return None;
+        }
+        let country = match &self.country {
+            None => of_account,
+            Some(Template::Fixed(own)) if text::is_blank(own) => of_account,
+            Some(Template::Fixed(own)) => own.parse().ok(),
+            Some(_) => None,
+        };
+        // of a country that only the event names it may be a number
+        let may_be = |c: char| c.is_ascii_digit() || c.is_ascii_punctuation() || c == ' ';
+        if country.is_none() && self.country.is_some() && written.chars().all(may_be) {
+            return None;
+        }
+        phone::normalise(written, country).err().map(|error| error.to_string())
+    }
+
     fn home(&self, scope: &Scope, of_account: Option<Country>) -> Result<Home, EvalError> {
         let own = match self.country.as_ref().map(|country| country.text(scope)) {
             None | Some(Err(EvalError::Missing(_))) => None,

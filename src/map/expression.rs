@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Scope;
 use super::budget::{Budget, steps_for};
 use super::lint::{self, Broken};
-use super::{arguments, dates, entities, filters, number, placeholder, readable, text};
+use super::{arguments, dates, entities, field_name, filters, number, placeholder, readable, text};
 use crate::event::UnmappedReason;
 use crate::moment::NoMoment;
 
@@ -153,8 +153,15 @@ impl Expression {
     ///
     /// What is wrong with it, and where.
     pub fn compile_over(source: &str, variables: &[&str]) -> Result<Self, Broken> {
-        if let Some(inside) = source.trim().strip_prefix("{{") {
-            let inside = inside.trim_end().trim_end_matches("}}").trim();
+        Self::compiled(source, variables).map_err(|broken| field_name::explain(broken, source, variables))
+    }
+
+    fn compiled(source: &str, variables: &[&str]) -> Result<Self, Broken> {
+        let trimmed = source.trim();
+        // `{"a": 1}` is a value
+        let braced = trimmed.strip_prefix('{').filter(|inside| inside.len() > 1 && !inside.contains(':'));
+        if trimmed.starts_with("{{") || braced.is_some_and(|inside| inside.ends_with('}')) {
+            let inside = trimmed.trim_start_matches('{').trim_end_matches('}').trim();
             let message = "an expression stands without braces".to_owned();
             return Err(Broken { message, range: None, hint: Some(format!("write {inside}")) });
         }

@@ -125,7 +125,8 @@ const FUNCTIONS: [&str; 2] = ["range", "dict"];
 /// What a template sees.
 pub const VARIABLES: [&str; 8] = ["event", "contact", "meta", "headers", "query", "item", "loop", "unfilled"];
 
-const CONTACT: [&str; 6] = ["phone", "name", "first_name", "last_name", "email", "country"];
+/// The fields of `contact`.
+pub const CONTACT: [&str; 6] = ["phone", "name", "first_name", "last_name", "email", "country"];
 const META: [&str; 5] = ["id", "type", "source", "route", "received_at"];
 
 impl Broken {
@@ -290,6 +291,7 @@ mod tests {
         let mut environment = minijinja::Environment::new();
         filters::register(&mut environment);
         super::super::arguments::register(&mut environment);
+        super::super::dates::register(&mut environment);
         for name in filter_names() {
             let error = environment.render_str(&format!("{{{{ 1|{name} }}}}"), ()).err();
             assert!(error.is_none_or(|e| e.kind() != minijinja::ErrorKind::UnknownFilter), "{name}");

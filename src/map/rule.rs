@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::event::{Content, NewSend, Unmapped, UnmappedReason};
 use crate::phone::Country;
 use crate::serri::payload::{Location, Media, Payload};
+use crate::serri::shape;
 
 /// How long a payload may be, in bytes: 64 times what the text of a message may have.
 const PAYLOAD_LIMIT: usize = 64 * 1_024;
@@ -219,9 +220,15 @@ impl Rule {
         }
     }
 
+    /// What the API refuses a send without, if the rule has it at all. Only what may be empty is left out.
+    fn essential(&self, key: &str, template: &Template, scope: &Scope) -> Result<Option<String>, Unmapped> {
+        let text = template.text(scope).map_err(|error| self.unmapped(key, error))?;
+        Ok(Some(text.trim().to_owned()).filter(|text| !text::is_blank(text)))
+    }
+
     fn media(&self, scope: &Scope) -> Result<Option<Media>, Unmapped> {
         let Some((url, filename)) = &self.media else { return Ok(None) };
-        let Some(url) = self.optional("media.url", Some(url), scope)? else { return Ok(None) };
+        let Some(url) = self.essential("media.url", url, scope)? else { return Ok(None) };
         let url = media::public(&url).map_err(|error| self.failed("media.url", &error))?;
         Ok(Some(Media { url, filename: self.optional("media.filename", filename.as_ref(), scope)? }))
     }
@@ -229,7 +236,7 @@ impl Rule {
     fn location(&self, scope: &Scope) -> Result<Option<Location>, Unmapped> {
         let Some(rule) = &self.location else { return Ok(None) };
         let degrees = |key: &str, template: &Template, most: f64| -> Result<Option<f64>, Unmapped> {
-            let Some(text) = self.optional(key, Some(template), scope)? else { return Ok(None) };
+            let Some(text) = self.essential(key, template, scope)? else { return Ok(None) };
             let value = text.parse::<f64>().ok().filter(|value| value.abs() <= most);
             value
                 .map(Some)
@@ -239,7 +246,12 @@ impl Rule {
             degrees("location.latitude", &rule.latitude, 90.0)?,
             degrees("location.longitude", &rule.longitude, 180.0)?,
         );
-        let (Some(latitude), Some(longitude)) = (latitude, longitude) else { return Ok(None) };
+        let (latitude, longitude) = match (latitude, longitude) {
+            (Some(latitude), Some(longitude)) => (latitude, longitude),
+            (None, None) => return Ok(None),
+            (None, _) => return Err(self.unmapped("location.latitude", UnmappedReason::Empty)),
+            (_, None) => return Err(self.unmapped("location.longitude", UnmappedReason::Empty)),
+        };
         let name = self.optional("location.name", rule.name.as_ref(), scope)?;
         Ok(Some(Location {
             latitude,
@@ -296,11 +308,16 @@ impl Rule {
     }
 
     fn trees(&self, key: &str, trees: &[Tree], scope: &Scope) -> Result<Vec<Json>, Unmapped> {
-        trees
+        let filled = trees
             .iter()
             .enumerate()
             .map(|(index, tree)| tree.fill("", scope).map_err(|error| self.unmapped(&format!("{key}[{index}]"), error)))
-            .collect()
+            .collect::<Result<_, _>>()?;
+        let filled = Json::Array(filled);
+        if let Some(wrong) = shape::check(key, &filled).into_iter().next() {
+            return Err(self.failed(&wrong.place(key), &wrong.message));
+        }
+        Ok(if let Json::Array(filled) = filled { filled } else { Vec::new() })
     }
 }
 
@@ -340,7 +357,7 @@ impl Tree {
 }
 
 /// A text under `link` or `url` is fetched like media: it must be public, too. Under `url` a part of one may stand.
-fn linked(name: &str, text: String) -> Result<String, EvalError> {
+pub fn linked(name: &str, text: String) -> Result<String, EvalError> {
     let is_whole = match name {
         "link" => true,
         "url" => text.contains(':') || text.starts_with(['/', '\\']),

@@ -52,10 +52,7 @@ impl SuppressRule {
             name: spec.name.clone(),
             account: account.to_owned(),
             when: c.expression(&["when"], spec.when.as_ref()),
-            destination: Destination {
-                number: c.template(&["destination"], &spec.destination),
-                country: c.optional(&["default_country"], spec.default_country.as_ref().or(country)),
-            },
+            destination: c.destination(spec, country),
             add: suppress == SuppressSpec::Add,
             version: super::version::version_of(spec),
         };

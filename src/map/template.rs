@@ -14,6 +14,7 @@ use super::expression::{EvalError, Expression, broken, failed, metered, parse, w
 use super::lint::{self, Broken};
 use super::readable::{self, Bounded};
 use super::text;
+use super::unbraced;
 
 /// How long one text may become, in bytes: 64 times what WhatsApp takes.
 const OUTPUT_LIMIT: usize = 64 * 1_024;
@@ -66,7 +67,9 @@ impl Template {
     ///
     /// What is wrong with it, and where.
     pub fn compile_over(source: &str, variables: &[&str]) -> Result<Self, Broken> {
+        unbraced::check_numbers(source)?;
         if !source.contains("{{") && !source.contains("{%") && !source.contains("{#") {
+            unbraced::check_whole(source, variables)?;
             return Ok(Self::Fixed(source.to_owned()));
         }
         let mut pieces = Vec::new();
@@ -75,7 +78,10 @@ impl Template {
             let (token, span) = token.map_err(|error| broken(&error))?;
             let (start, end) = (offset(span.start_offset), offset(span.end_offset));
             match token {
-                Token::TemplateData(text) => pieces.push(Piece::Text(text.to_owned())),
+                Token::TemplateData(text) => {
+                    unbraced::check_part(text, variables).map_err(|broken| broken.moved(start))?;
+                    pieces.push(Piece::Text(text.to_owned()));
+                }
                 Token::VariableStart => opened = end,
                 Token::VariableEnd => {
                     let inside = source.get(opened..start).unwrap_or("");
@@ -95,6 +101,11 @@ impl Template {
 
     fn script(source: &str, variables: &[&str]) -> Result<Self, Broken> {
         lint::names(source, false)?;
+        for token in tokenize(source, false, SyntaxConfig::default()).flatten() {
+            if let (Token::TemplateData(text), span) = token {
+                unbraced::check_part(text, variables).map_err(|broken| broken.moved(offset(span.start_offset)))?;
+            }
+        }
         let compiled = parse(source).map_err(|error| broken(&error))?;
         lint::variables(compiled.undeclared_variables(true), variables, source)?;
         Ok(Self::Script(source.to_owned()))

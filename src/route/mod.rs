@@ -25,6 +25,7 @@ use bytes::Bytes;
 use crate::authenticate::{self, Authentic, Authentication, Given};
 use crate::clock::Timestamp;
 use crate::config::diagnostic::{Diagnostic, unknown};
+use crate::config::handshake::HandshakeSpec;
 use crate::config::relay::{AccountSpec, CallLimitSpec};
 use crate::config::route::{RouteFile, TestEvents};
 use crate::config::source::SourceProfileSpec;
@@ -127,6 +128,7 @@ impl Route {
         let given = Given {
             auth: profile_spec.auth.as_ref(),
             secret: spec.secret.as_ref(),
+            is_secret_shared: profile_spec.handshake.as_ref().is_some_and(HandshakeSpec::signs),
             format: profile_spec.body.unwrap_or_default(),
             public_url: relay.server.public_url(),
             place,

@@ -98,7 +98,7 @@ impl Rules {
         of_route: &SendOptionsSpec,
         campaigns: &Arc<Vec<CampaignSpec>>,
     ) -> Result<(), Vec<Diagnostic>> {
-        let place = RulePlace { file: &file.node, index: places.rule.unwrap_or(0) };
+        let place = RulePlace { file: &file.node, index: places.rule.unwrap_or(0), country: places.country };
         let country = file.value.default_country.as_ref();
         if let Some(suppress) = spec.suppress {
             let rule = SuppressRule::compile(spec, suppress, place, &self.account, country)?;

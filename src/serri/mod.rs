@@ -9,6 +9,7 @@ pub mod client;
 mod endpoint;
 pub mod payload;
 mod refusal;
+pub mod shape;
 pub mod sandbox;
 
 pub use answer::Answer;

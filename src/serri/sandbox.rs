@@ -18,6 +18,7 @@ use axum::{Json, Router};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::shape;
 use crate::clock::Clock;
 use crate::listen::{HangUp, Reach};
 use cases::Behaviour;
@@ -211,13 +212,18 @@ fn validate(call: &Map<String, Value>) -> Result<(), (u16, String)> {
         }
     }
     check_params(call)?;
-    let media = call.get("media").and_then(Value::as_object).filter(|media| !media.is_empty());
-    if media.is_some_and(|media| {
-        !media
-            .get("url")
-            .and_then(Value::as_str)
-            .is_some_and(|url| url.starts_with("http://") || url.starts_with("https://"))
-    }) {
+    let is_empty = |value: &Value| {
+        value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
+    };
+    for key in ["media", "location", "buttons", "carouselCards"] {
+        // senders commonly pass empty ones, and Serri takes that
+        let given = call.get(key).filter(|value| !is_empty(value));
+        if let Some(wrong_part) = given.and_then(|value| shape::check(key, value).into_iter().next()) {
+            return wrong(format!("{}: {}", wrong_part.place(key), wrong_part.message));
+        }
+    }
+    let url = call.get("media").and_then(|media| media.get("url")).and_then(Value::as_str);
+    if url.is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
         return wrong("media.url is not reachable".into());
     }
     Ok(())

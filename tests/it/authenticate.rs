@@ -29,8 +29,14 @@ fn compiled_at(
     let auth: OneOrMany<AuthSpec> = serde_json::from_value(auth).unwrap();
     let secret = (!secrets.is_empty()).then(|| OneOrMany::Many(secrets.iter().map(ToString::to_string).collect()));
     let place = Place::start_of(std::sync::Arc::new(Source { name: "t.yaml".into(), text: String::new() }));
-    let given =
-        Given { auth: Some(&auth), secret: secret.as_ref(), format: BodyFormat::Any, public_url, place: &place };
+    let given = Given {
+        auth: Some(&auth),
+        secret: secret.as_ref(),
+        is_secret_shared: false,
+        format: BodyFormat::Any,
+        public_url,
+        place: &place,
+    };
     compile(&given).map_err(|faults| faults.into_iter().map(|fault| fault.message).collect())
 }
 

@@ -103,7 +103,7 @@ paramsFallbackValue: { FirstName: user }
 buttons:
   - { type: button, sub_type: url, index: 0, parameters: [{ type: text, text: "{{ event.n }}" }] }
 carouselCards:
-  - { card_index: 0, components: [{ type: body, text: "{{ event.from }}" }] }
+  - { card_index: 0, components: [{ type: body, parameters: [{ type: text, text: "{{ event.from }}" }] }] }
 "#,
     );
     let event = json!({"phone": "+919812345670", "from": "Web", "file": "a b.pdf", "lat": "18.52", "n": 1499.50, "list": ["x", 2], "amount": 1499.5, "vip": true, "none": null});
@@ -118,7 +118,7 @@ carouselCards:
             "attributes": {"amount": "1499.5", "vip": "true"},
             "paramsFallbackValue": {"FirstName": "user"},
             "buttons": [{"type": "button", "sub_type": "url", "index": 0, "parameters": [{"type": "text", "text": "1499.5"}]}],
-            "carouselCards": [{"card_index": 0, "components": [{"type": "body", "text": "Web"}]}],
+            "carouselCards": [{"card_index": 0, "components": [{"type": "body", "parameters": [{"type": "text", "text": "Web"}]}]}],
         })]
     );
 }
@@ -220,7 +220,7 @@ fn a_condition_chooses_and_a_broken_one_says_so() {
 #[test]
 fn what_a_card_or_a_button_leads_to_is_public_like_media() {
     let card = "carouselCards:\n  - { card_index: 0, components: [{ type: header, parameters: [{ type: image, image: { link: \"{{ event.link }}\" } }] }] }\n";
-    let button = "buttons:\n  - { type: button, sub_type: url, parameters: [{ url: \"{{ event.link }}\" }] }\n";
+    let button = "buttons:\n  - { type: button, sub_type: flow, index: 0, parameters: [{ type: action, action: { url: \"{{ event.link }}\" } }] }\n";
     for private in
         ["http://127.0.0.1/a.jpg", "http://[2002:7f00:1::]/", "http://example.com\\@127.0.0.1/", "//10.0.0.1/x"]
     {

@@ -267,7 +267,7 @@ fn send_options_that_cannot_be_are_reported_where_they_are_written() {
     let wrong = "    delay: 30m\n    at: \"{{ event.start }}\"\n    hours: nine to five\n    timezone: Mars/Phobos\n    even_if_suppressed: true\n    cancel_on: meta.type = 'order'\n";
     let setup = Setup::new()
         .route("shop", &route("", &[rule("cart", wrong)]))
-        .route("same", &route("", &[rule("b", "    once: { per: contact.phone, within: 7d }\n")]))
+        .route("same", &route("", &[rule("b", "    once: { per: everybody, within: 7d }\n")]))
         .route("late", &route("redirect_to: '12'\nclosed: [someday]", &[rule("a", "    before: 1h\n")]))
         .lists("campaigns: [{ name: a, account: nobody }, { name: b }, { name: b }]\nalerts: [{ webhook: 'not a url' }, { slack: 'https://x.example/', campaign: c }, { campaign: c }, { campaign: c, account: default }]");
     let said = diagnostics(&setup).join("\n");
@@ -279,7 +279,7 @@ fn send_options_that_cannot_be_are_reported_where_they_are_written() {
         "`cancel_on` needs a `key`",
         "write == instead of =",
         "`12`: it is not a valid phone number",
-        "everybody would be the same person: `contact.phone`",
+        "everybody would be the same person: `everybody`",
         "`default` is the only account, and cannot say",
         "`someday` is not a day",
         "there is no account `nobody`",

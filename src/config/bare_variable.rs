@@ -1,0 +1,106 @@
+//! `$VAR` and `$(VAR)`, which a shell or Kubernetes would replace and this does not: `${VAR}` is meant.
+//!
+//! A price in `$USD`, a token as `$FirstName` (the API's own) and code to paste stay what they are.
+
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+
+use super::diagnostic::Diagnostic;
+use super::document::{Kind, Node};
+
+/// A name as environments have them, after a dollar sign that nothing stands before.
+static BARE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:^|[^A-Za-z0-9_$\\])(\$\(?([A-Z][A-Z0-9_]+)\)?)").ok());
+
+/// Keys of a source under which there is prose, or code to paste.
+const PROSE: [&str; 7] = ["title", "about", "setup", "script", "no_phone", "facts", "starter"];
+
+/// Keys of sources and routes under which there is what a sender sent.
+const DATA: [&str; 2] = ["samples", "examples"];
+
+/// Whether a text names a variable only as a whole, or also within.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Within,
+}
+
+/// Reports every text of a document that names a variable without braces.
+pub fn check(root: &Node, diagnostics: &mut Vec<Diagnostic>) {
+    let Kind::Map(entries) = &root.kind else { return };
+    for entry in entries.iter().filter(|entry| !PROSE.contains(&&*entry.key)) {
+        let extent = if DATA.contains(&&*entry.key) { Extent::Whole } else { Extent::Within };
+        search(&entry.value, extent, diagnostics);
+    }
+}
+
+fn search(node: &Node, extent: Extent, diagnostics: &mut Vec<Diagnostic>) {
+    match &node.kind {
+        Kind::Text(text) => {
+            if let Some((written, name)) = bare(text, extent) {
+                let message = format!("`{written}` is not replaced: it stays as it is written");
+                let hint = format!("write ${{{name}}} for the variable's value");
+                diagnostics.push(Diagnostic::at(&node.place, message).hint(hint));
+            }
+        }
+        Kind::List(items) => items.iter().for_each(|item| search(item, extent, diagnostics)),
+        Kind::Map(entries) => entries.iter().for_each(|entry| search(&entry.value, extent, diagnostics)),
+        Kind::Null | Kind::Bool(_) | Kind::Number(..) => {}
+    }
+}
+
+/// The first variable that a text names without braces, as written and by its name.
+fn bare(text: &str, extent: Extent) -> Option<(&str, &str)> {
+    let is_address = text.contains("://") || text.starts_with("sqlite:");
+    BARE.as_ref()?.captures_iter(text).find_map(|found| {
+        let (written, name) = (found.get(1)?, found.get(2)?);
+        let goes_on = text.get(written.end()..)?.starts_with(|c: char| c.is_alphanumeric());
+        let is_closed = written.as_str().starts_with("$(") == written.as_str().ends_with(')');
+        let is_whole = written.as_str() == text.trim();
+        // within a sentence, three capitals are a currency
+        let is_telling = extent == Extent::Within && (is_address || name.as_str().contains('_'));
+        let is_meant = !goes_on && is_closed && (is_whole || is_telling);
+        is_meant.then_some((written.as_str(), name.as_str()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_told_from_prices_and_tokens() {
+        for (text, name) in [
+            ("$SERRI_API_KEY", "SERRI_API_KEY"),
+            (" $TOKEN ", "TOKEN"),
+            ("$(SHOP_SECRET)", "SHOP_SECRET"),
+            ("https://$HOST/hook", "HOST"),
+            ("sqlite:$DATA/relay.db", "DATA"),
+            ("Bearer $MY_TOKEN", "MY_TOKEN"),
+            ("${A} and $B_C", "B_C"),
+            ("${A:-$B_C}", "B_C"),
+        ] {
+            assert_eq!(bare(text, Extent::Within).map(|(_, name)| name), Some(name), "{text}");
+        }
+        for text in [
+            "$FirstName",
+            "Hi $FirstName, it is $USD 20",
+            "US$100",
+            "$100",
+            "A$AP",
+            "${VAR}",
+            "$${VAR}",
+            "$$VAR_X",
+            "pa$SW0RD_X",
+            "$",
+            "^$",
+            "{{ '$USD' }}",
+            "$FIRSTname",
+            "costs $(5)",
+        ] {
+            assert_eq!(bare(text, Extent::Within), None, "{text}");
+        }
+        assert_eq!(bare("pay to $MY_ACCOUNT", Extent::Whole), None, "what a sender sent is not judged");
+    }
+}

@@ -1,0 +1,120 @@
+//! Which files of a configuration directory are read, and which look as if they were.
+//!
+//! What is not read, and what may not be read, is a fault: a route that silently is not there loses its leads.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostic, Place, Source};
+
+/// How deep files that are not read are looked for.
+const DEEPEST: usize = 8;
+
+/// A fault of a whole file or directory.
+pub fn fault(path: &Path, message: impl Into<String>) -> Diagnostic {
+    let source = Source { name: path.display().to_string(), text: String::new() };
+    Diagnostic::at(&Place::start_of(Arc::new(source)), message)
+}
+
+/// Reads a file; `None` if it may not be read.
+pub fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<Source> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some(Source { name: path.display().to_string(), text }),
+        Err(error) => {
+            diagnostics.push(
+                fault(path, format!("cannot read `{}`: {error}", path.display()))
+                    .hint("it must be a file that the relay's user may read, and UTF-8"),
+            );
+            None
+        }
+    }
+}
+
+/// The settings: their file has to be there, even if it is empty.
+pub fn load_settings(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<Source> {
+    let is_missing = path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    if !is_missing {
+        return load(path, diagnostics);
+    }
+    let other = path.with_extension("yml");
+    let hint = if other.exists() {
+        format!("rename `{}`: only relay.yaml is read", other.display())
+    } else {
+        "name the right directory with --config DIR; or create the file: an empty one stands for the defaults"
+            .to_owned()
+    };
+    diagnostics.push(fault(path, format!("there is no `{}`", path.display())).hint(hint));
+    None
+}
+
+/// The YAML files of a directory, in order of their names. That there is no such directory is no fault.
+pub fn yaml_files(dir: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for path in entries(dir, diagnostics) {
+        if has_extension(&path, &["yaml", "yml"]) {
+            files.push(path);
+        } else if path.is_dir() {
+            if !is_hidden(&path) {
+                unread_below(dir, &path, DEEPEST, diagnostics);
+            }
+        } else if is_yaml(&path) {
+            let message = format!("`{}` is not read: its name has to end in .yaml", path.display());
+            diagnostics
+                .push(fault(&path, message).hint(format!("rename it to `{}`", path.with_extension("yaml").display())));
+        }
+    }
+    files
+}
+
+/// Every YAML file below a sub-directory is one that somebody believes to be in use.
+fn unread_below(top: &Path, dir: &Path, depth: usize, diagnostics: &mut Vec<Diagnostic>) {
+    for path in entries(dir, diagnostics) {
+        if is_yaml(&path) {
+            let kind = top.file_name().unwrap_or_default().to_string_lossy();
+            let message = format!(
+                "`{}` is not read: only files that lie directly in `{}` are {kind}",
+                path.display(),
+                top.display()
+            );
+            let steps = path.strip_prefix(top).unwrap_or(&path).with_extension("yaml");
+            let steps: Vec<_> = steps.iter().map(|step| step.to_string_lossy()).collect();
+            let hint = format!("move it to `{}`, or out of the configuration", top.join(steps.join("-")).display());
+            diagnostics.push(fault(&path, message).hint(hint));
+        } else if depth > 0 && !is_hidden(&path) && path.is_dir() && !path.is_symlink() {
+            unread_below(top, &path, depth - 1, diagnostics);
+        }
+    }
+}
+
+fn entries(dir: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+    let read = std::fs::read_dir(dir)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>());
+    match read {
+        Ok(mut paths) => {
+            paths.sort();
+            paths
+        }
+        Err(_) if dir.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) => Vec::new(),
+        Err(error) => {
+            diagnostics.push(
+                fault(dir, format!("cannot read the directory `{}`: {error}", dir.display()))
+                    .hint("it must be a directory that the relay's user may list and open"),
+            );
+            Vec::new()
+        }
+    }
+}
+
+/// Kubernetes mounts a ConfigMap as links into `..data`, and editors and git have directories of their own.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    path.extension().is_some_and(|ext| extensions.iter().any(|known| ext == *known))
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("yaml") || ext.eq_ignore_ascii_case("yml"))
+}
