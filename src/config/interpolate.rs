@@ -60,9 +60,16 @@ impl Variables {
             (Some(value), _) => Ok(value.to_owned()),
             (None, Some(default)) => Ok(default.to_owned()),
             (None, None) => {
-                let hint = format!(
-                    "set it: `export {name}=...` (docker compose reads .env); or give a default: `${{{name}:-...}}`"
-                );
+                let hint = if name.contains(['.', '|', '[', ' ']) {
+                    format!(
+                        "a value of an event stands in two braces, without the dollar sign: {{{{ {} }}}}",
+                        name.trim()
+                    )
+                } else {
+                    format!(
+                        "set it: `export {name}=...` (docker compose reads .env); or give a default: `${{{name}:-...}}`"
+                    )
+                };
                 Err(Box::new(Diagnostic::at(place, format!("environment variable `{name}` is not set")).hint(hint)))
             }
         }

@@ -184,6 +184,7 @@ fn a_variable_without_braces_is_a_fault_in_every_file() {
         of_route("one of several", &bare("secret: [$(NEW_SECRET), old-secret-0123456789]\n")),
         of_route("a token to verify", &bare("secret: ${UNSET:-s3cret-for-tests}\nverify_token: $VERIFY\n")),
         of_route("a rule", &route("templateParams: ['Call $SHOP_PHONE', $CITY]")),
+        of_route("a value as JavaScript writes it", &route("templateParams: ['Hi ${event.city}']")),
         relay("the key of an account", "accounts: { default: { api_key: $SERRI_API_KEY } }\n"),
         relay("the token of the admin listener", "admin:\n  token: $ADMIN_TOKEN\n"),
         relay("an address", "server: { public_url: 'https://$HOST' }\n"),
