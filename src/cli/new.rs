@@ -72,7 +72,8 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     }
     say(&format!("  serri-relay{config} sources {}     # how to set it up at the sender", source.name));
     let base = written.relay.value.server.public_url();
-    let secret = setting.variables.get(&variable(name)).filter(|secret| !secret.is_empty()).unwrap_or(&random);
+    let secret =
+        setting.variables.get(&variable(name, "SECRET")).filter(|secret| !secret.is_empty()).unwrap_or(&random);
     say(&format!("\nthe URL for the sender: {}", address(base, name, &source.value, secret)));
     Ok(ExitCode::SUCCESS)
 }
@@ -84,13 +85,16 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
 }
 
-/// The variable that holds a route's secret.
-fn variable(route: &str) -> String {
-    format!("{}_SECRET", route.to_uppercase().replace('-', "_"))
+/// The variable that holds something of a route: one that every shell can set.
+fn variable(route: &str, what: &str) -> String {
+    let name: String =
+        route.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    let lead = if name.starts_with(|c: char| c.is_ascii_digit()) { "ROUTE_" } else { "" };
+    format!("{lead}{name}_{what}")
 }
 
 fn text(route: &str, (name, source): (&str, &SourceFile), secret: &str) -> String {
-    let variable = variable(route);
+    let secret_variable = variable(route, "SECRET");
     let mut text = format!(
         "# yaml-language-server: $schema=../schema/route.json\n# POST /webhooks/{route}: {}\nsource: {name}\n",
         source.title
@@ -101,7 +105,7 @@ fn text(route: &str, (name, source): (&str, &SourceFile), secret: &str) -> Strin
     if !source.profile_spec.auth.iter().flat_map(OneOrMany::as_slice).any(AuthSpec::brings_its_key) {
         let _ = writeln!(
             text,
-            "secret: ${{{variable}:-{secret}}}   # {}: set {variable}. The value here is random, for trying out",
+            "secret: ${{{secret_variable}:-{secret}}}   # {}: set {secret_variable}. The value here is random, for trying out",
             source
                 .profile_spec
                 .auth
@@ -111,7 +115,7 @@ fn text(route: &str, (name, source): (&str, &SourceFile), secret: &str) -> Strin
         );
     }
     if source.profile_spec.handshake.as_ref().is_some_and(HandshakeSpec::wants_a_token) {
-        let variable = format!("{}_VERIFY_TOKEN", route.to_uppercase().replace('-', "_"));
+        let variable = variable(route, "VERIFY_TOKEN");
         let _ = writeln!(
             text,
             "verify_token: ${{{variable}:-{}}}   # type the same at the sender; set {variable} to keep it out of this file",
@@ -154,8 +158,7 @@ fn enrich(route: &str, source: &SourceFile) -> String {
     };
     let mut text = format!("{lead}enrich:   # reads what the events leave out\n");
     for (key, what) in &spec.needs {
-        let variable =
-            format!("{}_{}", route.to_uppercase().replace('-', "_"), if key == "base" { "API" } else { "READ_TOKEN" });
+        let variable = variable(route, if key == "base" { "API" } else { "READ_TOKEN" });
         let placeholder = if key == "base" { format!("https://{NOT_SET}.example") } else { NOT_SET.to_owned() };
         let _ = writeln!(text, "{lead}  {key}: ${{{variable}:-{placeholder}}}   # set {variable}: {what}");
     }

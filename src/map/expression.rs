@@ -163,7 +163,7 @@ impl Expression {
         if trimmed.starts_with("{{") || braced.is_some_and(|inside| inside.ends_with('}')) {
             let inside = trimmed.trim_start_matches('{').trim_end_matches('}').trim();
             let message = "an expression stands without braces".to_owned();
-            return Err(Broken { message, range: None, hint: Some(format!("write {inside}")) });
+            return Err(Broken { unknown: None, message, range: None, hint: Some(format!("write {inside}")) });
         }
         lint::names(source, true)?;
         let compile =
@@ -244,7 +244,7 @@ fn plain_path(source: &str) -> Option<Vec<String>> {
 
 /// A fault of a template as minijinja reports it.
 pub fn broken(error: &Error) -> Broken {
-    Broken { message: describe(error), range: error.range(), hint: None }
+    Broken { unknown: None, message: describe(error), range: error.range(), hint: None }
 }
 
 /// An evaluation's failure as minijinja reports it.

@@ -22,7 +22,7 @@ struct Unfit {
 
 /// A fault of an expression; of such a name, where that is its cause.
 pub fn explain(broken: Broken, source: &str, variables: &[&str]) -> Broken {
-    let unknown = broken.message.strip_prefix("there is no variable `").and_then(|rest| rest.strip_suffix('`'));
+    let unknown = broken.unknown.as_deref();
     if unknown.is_none() && broken.hint.is_some() {
         return broken;
     }
@@ -31,6 +31,7 @@ pub fn explain(broken: Broken, source: &str, variables: &[&str]) -> Broken {
     let Some(unfit) = unfit_names(source, variables).into_iter().find(of_fault) else { return broken };
     let what = if unfit.name.contains('-') { "with a hyphen, which means minus," } else { "like this" };
     Broken {
+        unknown: None,
         message: format!("`{}.{}`: a name {what} cannot stand after a dot", unfit.path, unfit.name),
         hint: Some(format!("write {}", bracketed(&unfit))),
         range: Some(unfit.range),

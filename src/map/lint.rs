@@ -20,6 +20,8 @@ pub struct Broken {
     pub range: Option<Range<usize>>,
     /// What may have been meant.
     pub hint: Option<String>,
+    /// A variable of this name is used, and there is none.
+    pub unknown: Option<String>,
 }
 
 /// minijinja's own filters, with the features we build it with.
@@ -140,7 +142,7 @@ impl Broken {
 pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {
     if source.len() > LENGTH_LIMIT {
         let message = format!("the template is longer than {LENGTH_LIMIT} bytes");
-        return Err(Broken { message, range: None, hint: None });
+        return Err(Broken { unknown: None, message, range: None, hint: None });
     }
     // the parser looks ahead, and forgets an unreadable character behind a value: `a == "b" && c` would be `a == "b"`
     let tokens: Vec<_> = tokenize(source, in_expression, SyntaxConfig::default())
@@ -154,12 +156,17 @@ pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {
         {
             let message = format!("there is no {{% {name} %}} here");
             let hint = "templates have if and for, so that none can grow without end".to_owned();
-            return Err(Broken { message, range: Some(range_of(span)), hint: Some(hint) });
+            return Err(Broken { unknown: None, message, range: Some(range_of(span)), hint: Some(hint) });
         }
         let before = |back: usize| index.checked_sub(back).and_then(|i| tokens.get(i)).map(|(token, _)| token);
         if matches!((before(1), before(2)), (Some(Token::Pipe), Some(Token::Pipe))) {
             let message = "`||` means nothing here".to_owned();
-            return Err(Broken { message, range: Some(range_of(span)), hint: Some("write `or`".to_owned()) });
+            return Err(Broken {
+                unknown: None,
+                message,
+                range: Some(range_of(span)),
+                hint: Some("write `or`".to_owned()),
+            });
         }
         let called = matches!(tokens.get(index + 1), Some((Token::ParenOpen, _)));
         let after_is = matches!(before(1), Some(Token::Ident("is")))
@@ -180,6 +187,7 @@ pub fn names(source: &str, in_expression: bool) -> Result<(), Broken> {
         };
         if !known.contains(name) {
             return Err(Broken {
+                unknown: None,
                 message: format!("there is no {kind} `{name}`"),
                 range: Some(range_of(span)),
                 hint: Some(suggestion(name, &known)),
@@ -212,7 +220,7 @@ fn paths(tokens: &[(Token<'_>, Span)]) -> Result<(), Broken> {
         if !is_written {
             let hint = "as attribute='price'; an event cannot choose it".to_owned();
             let message = format!("`{name}` needs the attribute's name in quotes");
-            return Err(Broken { message, range: Some(range_of(span)), hint: Some(hint) });
+            return Err(Broken { unknown: None, message, range: Some(range_of(span)), hint: Some(hint) });
         }
     }
     Ok(())
@@ -232,7 +240,7 @@ fn unreadable(error: &minijinja::Error, source: &str) -> Broken {
         Some(c) if hint.is_some() => format!("`{c}` means nothing here"),
         _ => error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
     };
-    Broken { message, range, hint: hint.map(ToOwned::to_owned) }
+    Broken { unknown: None, message, range, hint: hint.map(ToOwned::to_owned) }
 }
 
 /// The names of all filters, ours and minijinja's.
@@ -268,7 +276,8 @@ fn check(name: &str, known: &[&str], kind: &str, source: &str) -> Result<(), Bro
     } else {
         suggestion(name, known)
     };
-    Err(Broken { message: format!("{kind} `{name}`"), range, hint: Some(hint) })
+    let unknown = (known != CONTACT && known != META).then(|| name.to_owned());
+    Err(Broken { unknown, message: format!("{kind} `{name}`"), range, hint: Some(hint) })
 }
 
 /// Where a token stands.

@@ -37,7 +37,7 @@ static NUMBERED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{[-+
 pub fn check_numbers(source: &str) -> Result<(), Broken> {
     let Some(found) = NUMBERED.as_ref().and_then(|numbered| numbered.captures(source)) else { return Ok(()) };
     let (whole, number) = (found.get(0), found.get(1).map_or("", |number| number.as_str()));
-    Err(Broken {
+    Err(Broken { unknown: None,
         message: format!("`{{{{{number}}}}}` is a placeholder of the campaign's template, and here it is the text `{number}`"),
         hint: Some(
             "write what takes its place, as \"{{ contact.first_name }}\"; the first entry of templateParams fills {{1}}"
@@ -55,6 +55,7 @@ pub fn check_whole(source: &str, variables: &[&str]) -> Result<(), Broken> {
     }
     let start = source.len() - source.trim_start().len();
     Err(Broken {
+        unknown: None,
         message: format!("`{text}` without braces is a text, not the value"),
         hint: Some(meant(text, variables)),
         range: Some(start..start + text.len()),
@@ -72,6 +73,7 @@ pub fn check_part(text: &str, variables: &[&str]) -> Result<(), Broken> {
         }
         let inside = if is_field { format!("contact.{inside}") } else { inside.to_owned() };
         return Err(Broken {
+            unknown: None,
             message: format!("`{}` is a text: a value stands in two braces", whole.as_str()),
             hint: Some(meant(&inside, variables)),
             range: Some(whole.range()),
@@ -80,6 +82,7 @@ pub fn check_part(text: &str, variables: &[&str]) -> Result<(), Broken> {
     let within = WITHIN.as_ref().filter(|_| variables.contains(&"contact")).and_then(|within| within.captures(text));
     let Some(found) = within.and_then(|found| found.get(1)) else { return Ok(()) };
     Err(Broken {
+        unknown: None,
         message: format!("`{}` without braces is a text, not the value", found.as_str()),
         hint: Some(meant(found.as_str(), variables)),
         range: Some(found.range()),

@@ -28,6 +28,7 @@ mod counts;
 mod crash;
 mod deliver;
 mod dates;
+mod decided;
 mod docs;
 mod enrich;
 mod field;

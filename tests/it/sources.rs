@@ -37,6 +37,12 @@ pub async fn setup() -> (Setup, Ed25519KeyPair, Vendors) {
     setup.write("http://127.0.0.1:9/");
     for (name, _) in SOURCES {
         assert!(relay(&setup.config(), &["new", name, "--source", name]).status.success());
+        let text = std::fs::read_to_string(setup.config().join(format!("routes/{name}.yaml"))).unwrap();
+        for variable in text.split("${").skip(1).filter_map(|rest| rest.split([':', '}']).next()) {
+            let is_name = variable.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+            let starts_well = !variable.starts_with(|c: char| c.is_ascii_digit());
+            assert!(is_name && starts_well, "{name}: a shell cannot set {variable}");
+        }
     }
     let vendors = Vendors::default();
     let base = vendors.start().await;
