@@ -17,8 +17,8 @@ use crate::route::{Route, check::Checked, profile_spec_of};
 pub struct Input {
     /// The route.
     pub route: String,
-    /// A file with a body, `-` for standard input, or the name of one of the source's samples.
-    pub file: String,
+    /// A file with a body, `-` for standard input, or the name of one of the source's samples; the first that has a number if left out.
+    pub file: Option<String>,
     /// A header, as `X-Shopify-Topic: orders/create`. Repeat it for more.
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
@@ -46,12 +46,17 @@ impl Input {
 
     /// What is sent, and its body's bytes where they are those of a file.
     fn sample(&self, file: &File<RouteFile>, written: &Written) -> anyhow::Result<(SampleSpec, Option<Vec<u8>>)> {
-        let samples = written.sources.get(&file.value.source).map(|source| &source.value.samples);
-        let (mut sample, bytes) = match samples.and_then(|samples| samples.get(&self.file)) {
-            Some(sample) if !std::path::Path::new(&self.file).exists() => (sample.clone(), None),
+        let source = written.sources.get(&file.value.source).map(|source| &source.value);
+        let samples = source.map(|source| &source.samples);
+        let first = || source.and_then(|source| source.usual_sample().or_else(|| source.samples.keys().next()));
+        let Some(name) = self.file.as_ref().or_else(first) else {
+            bail!("the source `{}` has no samples; name a file with a body, or `-`", file.value.source);
+        };
+        let (mut sample, bytes) = match samples.and_then(|samples| samples.get(name)) {
+            Some(sample) if !std::path::Path::new(name).exists() => (sample.clone(), None),
             _ => {
-                let bytes =
-                    self.read(samples.map(|s| s.keys().cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default())?;
+                let known = samples.map(|s| s.keys().cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default();
+                let bytes = read(name, &known)?;
                 // the text tells which content type is meant
                 let text = body::text(None, &bytes).unwrap_or_else(|| String::from_utf8_lossy(&bytes));
                 let body = serde_json::Value::from(text.into_owned());
@@ -70,17 +75,17 @@ impl Input {
         }
         Ok((sample, bytes))
     }
+}
 
-    fn read(&self, samples: String) -> anyhow::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        if self.file == "-" {
-            std::io::stdin().read_to_end(&mut bytes).context("standard input")?;
-            return Ok(bytes);
-        }
-        std::fs::read(&self.file).with_context(|| {
-            format!("cannot read `{}`; a file is wanted, `-`, or one of the source's samples: {samples}", self.file)
-        })
+fn read(name: &str, samples: &str) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if name == "-" {
+        std::io::stdin().read_to_end(&mut bytes).context("standard input")?;
+        return Ok(bytes);
     }
+    std::fs::read(name).with_context(|| {
+        format!("cannot read `{name}`; a file is wanted, `-`, or one of the source's samples: {samples}")
+    })
 }
 
 /// A given content type decides how a text is taken.

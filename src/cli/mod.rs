@@ -9,6 +9,7 @@ mod learn;
 mod new;
 mod operate;
 mod post;
+mod recipient;
 mod sandbox;
 mod schema;
 mod serve;

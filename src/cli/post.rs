@@ -2,16 +2,19 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use reqwest::Url;
 
 use super::input::Input;
+use super::recipient::aimed_at;
 use super::{Ended, Setting, block_on, complain, say};
 use crate::authenticate::sign;
 use crate::clock::Clock;
 use crate::config::relay::RelayFile;
 use crate::outbound::client_for;
+use crate::route::check::Checked;
+use crate::route::{Route, TestMode};
 
 /// The arguments of `post`.
 #[derive(Debug, Args)]
@@ -21,15 +24,28 @@ pub struct Arguments {
     /// Where the relay is; by default where the settings say it listens.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Your own number, which takes the place of the one in the body: with a key a call by hand messages nobody else.
+    #[arg(long, value_name = "NUMBER")]
+    to: Option<String>,
 }
 
 /// Runs it.
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let Some(checked) = setting.checked_for(&arguments.input.route) else { return Ok(ExitCode::FAILURE) };
     let (route, mut call, _) = arguments.input.call(&checked)?;
+    let now = Clock::system().now();
+    if let Some(account) = reached(&checked, route) {
+        let Some(number) = &arguments.to else {
+            bail!(
+                "account `{account}` has a key, so that this would message whoever the body names; \
+                 add --to with your own number, or set `redirect_to` or `dry_run` in the route"
+            );
+        };
+        call = aimed_at(number, route.account_country(), route, call, now)?;
+    }
     let query = if call.query().is_empty() { String::new() } else { format!("?{}", call.query()) };
     call.uri = format!("/webhooks/{}{query}", route.name).parse().context("the address")?;
-    sign(&route.authentication, &mut call, Clock::system().now())?;
+    sign(&route.authentication, &mut call, now)?;
     let base = arguments.url.clone().unwrap_or_else(|| base_url(&checked.written.relay.value));
     let url = format!("{}{}", base.trim_end_matches('/'), call.uri);
     let url = Url::parse(&url).with_context(|| format!("`{base}` is not a URL"))?;
@@ -52,6 +68,16 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         _ => {}
     }
     Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The account through which a route's sends reach people, if they do.
+fn reached<'a>(checked: &'a Checked, route: &Route) -> Option<&'a str> {
+    let written = &checked.written;
+    let name = written.routes.get(&route.name).and_then(|file| file.value.account.as_deref()).unwrap_or("default");
+    let has_key = written.relay.value.accounts.get(name).is_some_and(|account| !account.uses_sandbox());
+    let is_tested = |test_mode: &TestMode| *test_mode != TestMode::default();
+    let of_account = checked.accounts.get(name).is_some_and(|checked| is_tested(&checked.test_mode));
+    (has_key && !of_account && !is_tested(route.test_mode())).then_some(name)
 }
 
 /// The webhook listener as this computer reaches it.

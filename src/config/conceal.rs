@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::diagnostic::{Place, did_you_mean};
+use super::diagnostic::{Diagnostic, Place, did_you_mean};
 use super::document::{Entry, Kind, Node};
 use super::interpolate::{Variables, references};
 use super::relay::RelayFile;
@@ -52,6 +52,11 @@ pub struct Concealed {
 }
 
 impl Concealed {
+    /// What must not be shown with a fault.
+    pub fn of(diagnostic: &Diagnostic, variables: &Variables) -> Self {
+        diagnostic.place.as_ref().map(|place| Self::at(place, variables)).unwrap_or_default()
+    }
+
     /// What must not be shown with a fault at a place.
     pub fn at(place: &Place, variables: &Variables) -> Self {
         let (schemas, names) = &*KNOWN;

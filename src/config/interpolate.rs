@@ -12,38 +12,66 @@ use super::document::{Kind, Node};
 /// The largest file that a string may name.
 const SECRET_LIMIT: u64 = 64 * 1_024;
 
+/// What stands in for a secret that is not there: long enough for any, and readable as hexadecimal and as base64.
+const STAND_IN: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2";
+
 /// The environment variables that strings may name.
 #[derive(Debug, Clone, Default)]
-pub struct Variables(HashMap<String, String>);
+pub struct Variables {
+    set: HashMap<String, String>,
+    /// Whether something stands in for those that are not set, and for files that are not there.
+    has_stand_ins: bool,
+}
 
 impl Variables {
     /// Those of this process. Values that are no Unicode are left out.
     pub fn of_process() -> Self {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-        Self(
-            std::env::vars_os()
-                .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-                .collect(),
-        )
+        let set = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self { set, has_stand_ins: false }
     }
 
     /// Given ones, for tests.
     pub fn given<const N: usize>(pairs: [(&str, &str); N]) -> Self {
-        Self(pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+        let set = pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Self { set, has_stand_ins: false }
+    }
+
+    /// These, with something in the place of what is not there.
+    #[must_use]
+    pub fn with_stand_ins(&self) -> Self {
+        Self { has_stand_ins: true, ..self.clone() }
+    }
+
+    /// Whether something stands in for what a text at a place names.
+    pub fn stand_in_at(&self, place: &Place) -> bool {
+        self.has_stand_ins
+            && references(place.text()).any(|inside| may_be_missing(inside) && self.found(inside, place).is_err())
     }
 
     /// The value of one.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.set.get(name).map(String::as_str)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.set.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// What stands for a reference: the text inside its `${}`.
     pub fn look_up(&self, inside: &str, place: &Place) -> Result<String, Box<Diagnostic>> {
+        let found = self.found(inside, place);
+        if self.has_stand_ins && may_be_missing(inside) {
+            Ok(found.unwrap_or_else(|_| STAND_IN.to_owned()))
+        } else {
+            found
+        }
+    }
+
+    fn found(&self, inside: &str, place: &Place) -> Result<String, Box<Diagnostic>> {
         if let Some(path) = inside.strip_prefix("file:") {
             return read_some(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|error| {
                 Box::new(
@@ -60,20 +88,25 @@ impl Variables {
             (Some(value), _) => Ok(value.to_owned()),
             (None, Some(default)) => Ok(default.to_owned()),
             (None, None) => {
-                let hint = if name.contains(['.', '|', '[', ' ']) {
+                let hint = if may_be_missing(name) {
                     format!(
-                        "a value of an event stands in two braces, without the dollar sign: {{{{ {} }}}}",
-                        name.trim()
+                        "set it: `export {name}=...` (docker compose reads .env); or give a default: `${{{name}:-...}}`"
                     )
                 } else {
                     format!(
-                        "set it: `export {name}=...` (docker compose reads .env); or give a default: `${{{name}:-...}}`"
+                        "a value of an event stands in two braces, without the dollar sign: {{{{ {} }}}}",
+                        name.trim()
                     )
                 };
                 Err(Box::new(Diagnostic::at(place, format!("environment variable `{name}` is not set")).hint(hint)))
             }
         }
     }
+}
+
+/// Whether a reference is a variable or a file, and not an expression that stands in the wrong brackets.
+fn may_be_missing(inside: &str) -> bool {
+    inside.starts_with("file:") || !inside.contains(['.', '|', '[', ' '])
 }
 
 /// What stands inside each `${}` of a text.

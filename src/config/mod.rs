@@ -6,7 +6,7 @@
 pub mod address;
 pub mod auth;
 mod bare_variable;
-mod conceal;
+pub mod conceal;
 pub mod contact;
 pub mod dates;
 mod directory;

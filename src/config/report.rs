@@ -8,7 +8,7 @@ use super::interpolate::Variables;
 
 /// A fault with the line it stands on, as a compiler would show it.
 pub fn render(diagnostic: &Diagnostic, variables: &Variables, renderer: &Renderer) -> String {
-    let concealed = diagnostic.place.as_ref().map(|place| Concealed::at(place, variables)).unwrap_or_default();
+    let concealed = Concealed::of(diagnostic, variables);
     let message = concealed.hide(&diagnostic.message);
     let hint = diagnostic.hint.as_deref().map(|hint| concealed.hide(hint));
     let level = match diagnostic.severity {

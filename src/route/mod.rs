@@ -241,6 +241,11 @@ impl Route {
         self.rules.versions()
     }
 
+    /// The country of numbers without country code, where neither rule nor event says it.
+    pub fn account_country(&self) -> Country {
+        self.account_country
+    }
+
     /// Whether no call is made for its sends at present, or somebody else gets them.
     pub fn test_mode(&self) -> &TestMode {
         self.rules.test_mode()

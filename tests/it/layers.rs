@@ -140,6 +140,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "phone",
             "clock",
             "mask",
             "event",

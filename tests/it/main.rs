@@ -22,6 +22,7 @@ mod asked;
 mod authenticate;
 mod budget;
 mod bulk;
+mod by_hand;
 mod cli;
 mod concealed;
 mod counts;

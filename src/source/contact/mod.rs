@@ -105,8 +105,10 @@ impl ContactRules {
     pub fn ambiguities(&self, scope: &Scope) -> Vec<Ambiguity> {
         let by_name = self.by_name(scope);
         let of_part = |part: ContactPart| {
+            // where a source has several paths, another name (of a bill, of a parcel) is as it should be; another number is not
+            let paths = if part == ContactPart::Phone { usize::MAX } else { 1 };
             let mut found: Vec<(String, String)> =
-                self.by_path(part, scope).map(|(path, text)| (path.to_owned(), text)).collect();
+                self.by_path(part, scope).take(paths).map(|(path, text)| (path.to_owned(), text)).collect();
             if found.is_empty() && !self.settled.contains(&part) {
                 let named = by_name.iter().filter(|candidate| candidate.part == part);
                 found.extend(named.map(|candidate| (candidate.name.clone(), candidate.text.clone())));
