@@ -25,7 +25,7 @@ pub struct Arguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Variables and files that are not there are no faults: for a machine that has no secrets, as one that checks a repository.
+    /// Variables and files that are not there are not faults: for a machine that has no secrets, as one that checks a repository.
     #[arg(long)]
     no_secrets: bool,
 }

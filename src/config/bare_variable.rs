@@ -40,7 +40,9 @@ fn search(node: &Node, extent: Extent, diagnostics: &mut Vec<Diagnostic>) {
         Kind::Text(text) => {
             if let Some((written, name)) = bare(text, extent) {
                 let message = format!("`{written}` is not replaced: it stays as it is written");
-                let hint = format!("write ${{{name}}} for the variable's value");
+                // with digits in it, it may be a secret that begins with a dollar sign
+                let shown = if name.contains(|c: char| c.is_ascii_digit()) { "NAME" } else { name };
+                let hint = format!("write ${{{shown}}} for the variable's value");
                 diagnostics.push(Diagnostic::at(&node.place, message).hint(hint));
             }
         }

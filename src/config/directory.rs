@@ -48,16 +48,18 @@ pub fn load_settings(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<S
     None
 }
 
-/// The YAML files of a directory, in order of their names. That there is no such directory is no fault.
+/// The YAML files of a directory, in order of their names. A directory that is not there has none.
 pub fn yaml_files(dir: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for path in entries(dir, diagnostics) {
+        // what editors and archives leave behind
+        if is_hidden(&path) {
+            continue;
+        }
         if has_extension(&path, &["yaml", "yml"]) {
             files.push(path);
         } else if path.is_dir() {
-            if !is_hidden(&path) {
-                unread_below(dir, &path, DEEPEST, diagnostics);
-            }
+            unread_below(dir, &path, DEEPEST, diagnostics);
         } else if is_yaml(&path) {
             let message = format!("`{}` is not read: its name has to end in .yaml", path.display());
             diagnostics

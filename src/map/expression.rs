@@ -283,11 +283,14 @@ pub fn converted(json: &serde_json::Value, unfilled: &mut Vec<String>) -> Value 
         Json::Null => Value::UNDEFINED,
         Json::Bool(flag) => Value::from(*flag),
         Json::Number(number) => number::value_of(number),
-        Json::String(text) if placeholder::is_placeholder(text) => {
-            unfilled.push(text.clone());
-            Value::UNDEFINED
+        Json::String(text) => {
+            let text = entities::decode(text);
+            if placeholder::is_placeholder(&text) {
+                unfilled.push(text.into_owned());
+                return Value::UNDEFINED;
+            }
+            Value::from(text)
         }
-        Json::String(text) => Value::from(entities::decode(text)),
         Json::Array(items) => items.iter().map(|item| converted(item, unfilled)).collect(),
         Json::Object(map) => {
             Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), converted(value, unfilled))))

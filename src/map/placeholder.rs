@@ -3,7 +3,28 @@
 use std::borrow::Cow;
 
 /// What programs write for a value that they do not have.
-const NOTHING: [&str; 7] = ["null", "NULL", "(null)", "undefined", "NaN", "[object Object]", "[object object]"];
+const NOTHING: [&str; 20] = [
+    "null",
+    "NULL",
+    "(null)",
+    "undefined",
+    "NaN",
+    "NaT",
+    "<NA>",
+    "(not set)",
+    "[object Object]",
+    "[object object]",
+    "#N/A",
+    "#REF!",
+    "#VALUE!",
+    "#ERROR!",
+    "#NAME?",
+    "#DIV/0!",
+    "#NULL!",
+    "#NUM!",
+    "[First Name]",
+    "[Last Name]",
+];
 
 /// What may stand inside a pair of brackets for it to be a placeholder.
 #[derive(Debug, Clone, Copy)]
@@ -21,13 +42,18 @@ enum Inside {
 /// How merge tags are written, the longer brackets first: Jinja, Liquid, Handlebars, HighLevel and WhatsApp; Zoho; Ruby; Power
 /// Automate; Salesforce; SMS templates of India; ERB; Meta's test leads; Mailchimp; Pardot; Gravity Forms and WPForms; Brevo and
 /// ActiveCampaign; Contact Form 7.
-const BRACKETS: [(&str, &str, Inside); 20] = [
+const BRACKETS: [(&str, &str, Inside); 25] = [
     ("{{{", "}}}", Inside::Anything),
     ("{{", "}}", Inside::Anything),
     ("{%", "%}", Inside::Anything),
-    ("${", "}", Inside::Anything),
+    ("${!", "}", Inside::Name),
+    ("${", "}", Inside::Name),
     ("$!{", "}", Inside::Anything),
-    ("#{", "}", Inside::Anything),
+    ("#{", "}", Inside::Name),
+    ("{$", "}", Inside::Word),
+    ("<<", ">>", Inside::Name),
+    ("«", "»", Inside::Name),
+    ("~", "~", Inside::Word),
     ("@{", "}", Inside::Anything),
     ("{!", "}", Inside::Anything),
     ("{#", "#}", Inside::Anything),
@@ -65,6 +91,9 @@ pub fn is_placeholder(text: &str) -> bool {
 
 /// A name without the parts that nobody filled in: `Asha undefined`, `{{contact.first_name}} Rao`.
 pub fn without(name: &str) -> Cow<'_, str> {
+    if name.len() > LONGEST {
+        return Cow::Borrowed(name);
+    }
     let mut kept = String::new();
     let mut rest = name;
     let mut is_whole = true;
@@ -86,16 +115,23 @@ pub fn without(name: &str) -> Cow<'_, str> {
     if is_whole {
         return Cow::Borrowed(name);
     }
-    Cow::Owned(kept.split_whitespace().collect::<Vec<_>>().join(" ").trim_matches([',', ' ']).to_owned())
+    Cow::Owned(
+        kept.split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .replace("()", "")
+            .trim_matches([',', ' ', '-', '&', '/', '|', '.'])
+            .replace("  ", " "),
+    )
 }
 
 /// Most texts are told by their first letter.
 fn may_be_one(text: &str) -> bool {
-    text.starts_with(['{', '[', '<', '%', '*', '#', '$', '|', '@', 'n', 'N', 'u', '('])
+    text.starts_with(['{', '[', '<', '%', '*', '#', '$', '|', '@', 'n', 'N', 'u', '(', '«', '~'])
 }
 
 fn is_between(c: char) -> bool {
-    c.is_whitespace() || matches!(c, ',' | '-' | '/' | '.' | ':' | '+')
+    c.is_whitespace() || matches!(c, ',' | '-' | '/' | '.' | ':' | '+' | '"' | '\'' | ';' | '\u{200b}' | '\u{feff}')
 }
 
 /// What comes after the placeholder that a text begins with; `None` if it begins with none.
@@ -122,7 +158,9 @@ impl Inside {
         let starts_as_name = text.starts_with(|c: char| c.is_alphabetic() || c == '_');
         match self {
             Self::Anything => !text.contains(['\n', '\r']),
-            Self::Name => starts_as_name && text.chars().all(|c| is_word(c) || matches!(c, ' ' | '=' | '"' | '\'')),
+            Self::Name => {
+                starts_as_name && text.chars().all(|c| is_word(c) || matches!(c, ' ' | '=' | '"' | '\'' | '|'))
+            }
             Self::Word => starts_as_name && text.chars().all(is_word),
             Self::Tag => {
                 let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
@@ -181,6 +219,18 @@ mod tests {
             "null null",
             " undefined  undefined ",
             "null, null",
+            "#N/A",
+            "#REF!",
+            "(not set)",
+            "\"{{name}}\"",
+            "{{name}};",
+            "{{name}}\u{200b}",
+            "<<First Name>>",
+            "«First Name»",
+            "~Contact.FirstName~",
+            "{$name}",
+            "{first_name|there}",
+            "[First Name]",
         ] {
             assert!(is_placeholder(text), "{text}");
         }
@@ -223,6 +273,10 @@ mod tests {
             "{\n  {x}\n}",
             "{{ a\nb }}",
             "|| ||",
+            "${100}",
+            "#{42}",
+            "#NATURE",
+            "~ 5 ~",
         ] {
             assert!(!is_placeholder(text), "{text}");
         }
@@ -243,6 +297,9 @@ mod tests {
             ("Null Asha", "Null Asha"),
             ("Asha  Rao", "Asha  Rao"),
             ("आशा {{last}}", "आशा"),
+            ("Asha ({{nick}}) Rao", "Asha Rao"),
+            ("Asha - {{company}}", "Asha"),
+            ("Asha & null", "Asha"),
         ] {
             assert_eq!(without(name), kept, "{name}");
         }

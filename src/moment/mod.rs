@@ -88,6 +88,9 @@ impl Written {
         if let Some(at) = since_1970(text) {
             return Ok(Self::of(&at.to_zoned(TimeZone::UTC), true));
         }
+        if let Some(at) = of_digits(text) {
+            return Ok(Self { at, has_time: true, zone: None });
+        }
         if let Ok(at) = text.parse::<Zoned>() {
             return Ok(Self::of(&at, true));
         }
@@ -116,21 +119,29 @@ impl Written {
     }
 }
 
-/// Seconds, milliseconds or microseconds since 1970; a number of eight digits is a day (`20261126`).
+/// Seconds, milliseconds or microseconds since 1970, from 2000 to 2100: any other number is something else, as the days of a
+/// spreadsheet or the digits of a date.
 fn since_1970(text: &str) -> Option<Timestamp> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = whole.strip_prefix('-').unwrap_or(whole);
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number(digits) || !is_number(fraction) || (digits.len() == 8 && !text.contains('.')) {
+    if !is_number(whole) || !is_number(fraction) {
         return None;
     }
     let number: i64 = whole.parse().ok()?;
-    match number.abs() {
-        // in seconds this would be the year 5138
-        0..100_000_000_000 => Timestamp::from_second(number).ok(),
-        100_000_000_000..100_000_000_000_000 => Timestamp::from_millisecond(number).ok(),
-        _ => Timestamp::from_microsecond(number).ok(),
+    match number {
+        946_684_800..4_102_444_800 => Timestamp::from_second(number).ok(),
+        946_684_800_000..4_102_444_800_000 => Timestamp::from_millisecond(number).ok(),
+        946_684_800_000_000..4_102_444_800_000_000 => Timestamp::from_microsecond(number).ok(),
+        _ => None,
     }
+}
+
+/// `20261126181102`, as payment services write it.
+fn of_digits(text: &str) -> Option<DateTime> {
+    let part = |from: usize, to: usize| text.get(from..to)?.parse::<i8>().ok();
+    let is_it = text.len() == 14 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let year = text.get(..4)?.parse().ok().filter(|year| is_it && (1900..2100).contains(year))?;
+    DateTime::new(year, part(4, 6)?, part(6, 8)?, part(8, 10)?, part(10, 12)?, part(12, 14)?, 0).ok()
 }
 
 /// What a written moment is made of.
@@ -174,7 +185,14 @@ impl Parts {
     fn date(&self, order: Option<Order>) -> Result<Date, Fault> {
         let date = |year: (i64, usize), month: i64, day: i64| {
             let year = match year {
-                (year, 1..=2) => 2_000 + year,
+                // as POSIX reads them
+                (year, 1..=2) => {
+                    if year < 69 {
+                        2_000 + year
+                    } else {
+                        1_900 + year
+                    }
+                }
                 (year, _) => year,
             };
             let part = |number: i64| i8::try_from(number).unwrap_or(-1);

@@ -47,6 +47,7 @@ fn moments_are_read_as_people_and_programs_write_them() {
         "11/26/2026 6:11:02 PM",
         "26.11.2026 18:11:02",
         "2026 - 11 - 26 18:11:02",
+        "20261126181102",
         "1795696862",
         "1795696862000",
         "1795696862193",
@@ -85,6 +86,8 @@ fn what_can_be_read_in_two_ways_is_not_guessed() {
     assert_eq!(utc("03/04/05 10:00", Some(Order::YearMonthDay)).as_deref(), Ok("2003-04-05T04:30:00Z"));
     // the 4th of April either way
     assert_eq!(utc("04/04/2026 10:00", None).as_deref(), Ok("2026-04-04T04:30:00Z"));
+    assert_eq!(utc("15-Aug-85", None).as_deref(), Ok("1985-08-14T18:30:00Z"));
+    assert_eq!(utc("2026-11-26T10:00-08:00", None).as_deref(), Ok("2026-11-26T18:00:00Z"));
     // an order that cannot be is not replaced by another
     assert!(utc("11/26/2026", Some(Order::DayMonthYear)).is_err());
 }
@@ -113,6 +116,14 @@ fn what_is_no_moment_is_refused() {
         "+05:30",
         "2026-11-26 10:00 11:00",
         "99999999999999999999",
+        "46352",
+        "2026",
+        "0",
+        "26.11",
+        "20261399000000",
+        "26/11/2027 10:00-11:00",
+        "26/11/2027 10:00-1100",
+        "26 Nov 2026 (6:30 PM)",
     ] {
         assert!(utc(text, None).is_err(), "{text}: {:?}", utc(text, None));
     }

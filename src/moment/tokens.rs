@@ -24,14 +24,21 @@ pub enum Token {
 pub fn tokens(text: &str) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     // a comment at the end, as in `GMT+0530 (India Standard Time)`
-    let text = text.split_once('(').filter(|(_, rest)| rest.trim_end().ends_with(')')).map_or(text, |(text, _)| text);
+    let comment =
+        text.split_once('(').filter(|(_, rest)| rest.trim_end().ends_with(')') && !rest.contains(char::is_numeric));
+    let text = comment.map_or(text, |(text, _)| text);
     let mut rest = text.trim();
+    let (mut follows_t, mut is_precise) = (false, false);
     while let Some(first) = rest.chars().next() {
         let has_time = tokens.iter().any(|token| matches!(token, Token::Time(_)));
+        // after `10:00` a minus leads to the end of a slot
+        let may_be_behind = is_precise || tokens.last() == Some(&Token::Utc) || rest.starts_with('+');
         rest = if let Some((time, after)) = if has_time { None } else { time(rest) } {
+            let written = rest.strip_suffix(after).unwrap_or(rest);
+            is_precise = written.matches(':').count() == 2 || written.starts_with(['T', 't']) || follows_t;
             tokens.push(Token::Time(time));
             after
-        } else if let Some((offset, after)) = if has_time { ahead_of_utc(rest) } else { None } {
+        } else if let Some((offset, after)) = if has_time && may_be_behind { ahead_of_utc(rest) } else { None } {
             tokens.push(Token::Offset(offset));
             after
         } else if first.is_numeric() {
@@ -44,7 +51,7 @@ pub fn tokens(text: &str) -> Option<Vec<Token>> {
             let (word, after) = split(rest, |c| c.is_alphabetic() || is_mark(c));
             match word {
                 // between a date and its time
-                "T" | "t" if after.starts_with(|c: char| c.is_ascii_digit()) => {}
+                "T" | "t" if after.starts_with(|c: char| c.is_ascii_digit()) => follows_t = true,
                 "Z" | "z" | "GMT" | "UTC" | "UT" | "gmt" | "utc" => tokens.push(Token::Utc),
                 word => tokens.push(Token::Word(word.to_owned())),
             }

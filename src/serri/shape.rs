@@ -190,7 +190,7 @@ impl Check {
                     match kinds.iter().find(|kind| parameter.get("type").is_some_and(|own| named(own, kind))) {
                         None => self.one_of(parameter, "type", kinds, hint),
                         Some(kind) => {
-                            self.keys(parameter, &["type", kind], hint);
+                            self.keys(parameter, &["type", "parameter_name", kind], hint);
                             self.parameter(parameter, kind, hint);
                         }
                     }

@@ -174,7 +174,7 @@ impl SourceProfile {
         self.test.as_ref().is_some_and(|test| test.eval(scope).is_ok_and(|value| value.is_true()))
     }
 
-    /// Whether an entry of a proven call is no event, and is not kept.
+    /// Whether an entry of a proven call is not an event: it is not kept.
     pub fn is_ignored(&self, scope: &Scope) -> bool {
         self.ignored.iter().any(|entry| entry.eval(scope).is_ok_and(|value| value.is_true()))
     }

@@ -145,6 +145,59 @@ fn paths_go_before_names_and_those_of_a_route_before_all() {
     assert_eq!(number(&elsewhere, &json!({"lead": {"form": {"Handy": "9812345673"}}})), "+919812345673");
 }
 
+#[test]
+fn nobody_else_is_messaged_and_no_other_country_is_read() {
+    let number =
+        |event: &Value| found(&head("google-forms"), &json!({"response_id": "1", "answers": event}))[0].clone();
+    for other in [
+        json!({"Name": "Asha", "Phone (emergency contact)": "98123 45671"}),
+        json!({"Name": "Asha", "Mobile (Father)": "98123 45671"}),
+        json!({"owner_name": "Sam", "owner_phone": "98123 45671", "lead": "Kurta"}),
+        json!({"father_name": "Ravi", "father_phone": "98123 45671"}),
+        json!({"Name": "Asha", "Member 2 Phone": "98123 45671"}),
+    ] {
+        assert!(number(&other).contains("contact.phone"), "{other}: {}", number(&other));
+    }
+    for country in ["Preferred Country", "Client country", "Country (you wish to study in)", "Land"] {
+        let answer = if country == "Land" { "No" } else { "UK" };
+        assert_eq!(
+            number(&json!({"Name": "Asha", "Phone": "9812345670", country: answer})),
+            "+919812345670",
+            "{country}"
+        );
+    }
+    let resident = json!({"Phone": "9812345670", "Country of residence": "India", "Country": "UK"});
+    assert_eq!(number(&resident), "+919812345670");
+    let typed = json!({"eventId": "1", "data": {"fields": [
+        {"key": "a", "label": "Emergency contact", "type": "INPUT_PHONE_NUMBER", "value": "+919812345671"},
+        {"key": "b", "label": "Which number should we text you on?", "type": "INPUT_PHONE_NUMBER", "value": "+919812345670"}]}});
+    assert_eq!(found(&head("tally"), &typed)[0], "+919812345670");
+    let salesman = json!({"lead": {"name": "Asha Rao", "contact_number": "98123 45670"}, "user": {"full_name": "Sam", "mobile": "98123 45671"}});
+    assert_eq!(found(&head("zapier"), &salesman)[..2], ["+919812345670", "Asha Rao"]);
+}
+
+#[test]
+fn names_are_put_together_only_where_they_are_halves() {
+    for (event, name) in [
+        (json!({"name": "Website", "first_name": "Asha", "last_name": "Rao"}), "Asha Rao"),
+        (json!({"name": "Jose", "first_name": "José", "last_name": "Díaz"}), "Jose"),
+        (json!({"name": "Asha", "last_name": "."}), "Asha"),
+        (json!({"name": "Asha Rao", "first_name": "Asha"}), "Asha Rao"),
+        (json!({"Ad": "Diwali Sale", "Name": "Asha"}), "Asha"),
+    ] {
+        let mut event = event;
+        event["phone"] = json!("9812345670");
+        assert_eq!(found(&head("zapier"), &event)[1], name, "{event}");
+    }
+    for phone in [
+        json!({"number": "9812345670", "country": "IN"}),
+        json!({"country_code": "91", "number": "9812345670"}),
+        json!({"dialCode": "+91", "phoneNumber": "98123 45670"}),
+    ] {
+        assert_eq!(found(&head("generic"), &json!({ "phone": phone }))[0], "+919812345670", "{phone}");
+    }
+}
+
 fn tried(source: &str, event: &Value) -> Output {
     let setup = Setup::new().route("form", &format!("source: {source}\nsecret: s3cret-of-a-form\nsends:\n  - {{ name: w, campaignName: w, destination: \"{{{{ contact.phone }}}}\", userName: x }}\n"));
     setup.write("http://127.0.0.1:9/");

@@ -2,6 +2,7 @@
 
 mod fields;
 mod names;
+mod words;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use minijinja::value::ValueKind;
 use super::compiler::Compiler;
 use crate::config::contact::{ContactPart, ContactSpec};
 use crate::event::Contact;
+use crate::fold::fold;
 use crate::map::expression::{Expression, written};
 use crate::map::{Scope, first_name, readable, text, without_placeholders};
 use crate::phone::Country;
@@ -96,8 +98,11 @@ impl ContactRules {
                 ContactPart::Email | ContactPart::Country => found.trim().to_owned(),
             }
         });
+        let by_path = |part: ContactPart| self.by_path(part, scope).next().is_some();
+        let halves_by_path = by_path(ContactPart::FirstName) || by_path(ContactPart::LastName);
+        let is_half = !(by_path(ContactPart::Name) && halves_by_path);
         let mut contact = Contact { phone, name, first_name, last_name, email, country };
-        complete_names(&mut contact);
+        complete_names(&mut contact, is_half);
         contact
     }
 
@@ -128,7 +133,8 @@ impl ContactRules {
         paths.filter_map(move |path| Some((path.source.as_str(), text_of(part, &path.eval(scope).ok()?, scope)?)))
     }
 
-    /// The values of fields whose names or types say what they hold, the first to be taken first.
+    /// The values of fields whose names or types say what they hold, the first to be taken first: those of one form, then those of
+    /// the next.
     fn by_name(&self, scope: &Scope) -> Vec<Candidate> {
         if self.fields.is_empty() {
             return Vec::new();
@@ -136,13 +142,17 @@ impl ContactRules {
         let titles = self.titles.as_ref().and_then(|titles| titles.eval(scope).ok());
         let titles = titles.map(|list| Titles::of(&list)).unwrap_or_default();
         let forms = self.fields.iter().filter_map(|form| form.eval(scope).ok());
-        let fields: Vec<Field> =
-            forms.flat_map(|form| fields::of(&form, &titles, FIELDS_LIMIT)).take(FIELDS_LIMIT).collect();
-        let mut candidates: Vec<Candidate> = fields.iter().filter_map(|field| of_field(field, scope)).collect();
-        if candidates.is_empty() {
-            candidates = behind_own_prefix(&fields, scope);
+        let forms: Vec<Vec<Field>> = forms.map(|form| fields::of(&form, &titles, FIELDS_LIMIT)).collect();
+        let mut candidates = Vec::new();
+        for form in &forms {
+            let mut found: Vec<Candidate> = form.iter().filter_map(|field| of_field(field, scope)).collect();
+            found.sort_by_key(|candidate| candidate.rank);
+            candidates.extend(found);
         }
-        candidates.sort_by_key(|candidate| candidate.rank);
+        if candidates.is_empty() {
+            candidates = behind_own_prefix(forms.iter().flatten().take(FIELDS_LIMIT), scope);
+            candidates.sort_by_key(|candidate| candidate.rank);
+        }
         candidates
     }
 }
@@ -151,6 +161,9 @@ impl ContactRules {
 fn of_field(field: &Field, scope: &Scope) -> Option<Candidate> {
     let by_name = field.names.iter().find_map(|name| Some((name, names::part_of(name)?)));
     let by_type = || {
+        if field.names.iter().any(|name| names::is_of_somebody_else(name)) {
+            return None;
+        }
         let (part, rank) = names::part_of(field.kind.as_deref()?)?;
         Some((field.names.first()?, (part, rank.by_type())))
     };
@@ -160,11 +173,14 @@ fn of_field(field: &Field, scope: &Scope) -> Option<Candidate> {
 }
 
 /// Where no field has a name of the list, all may have one behind a prefix of the form's own: `acme_phone`, `acme_email`.
-fn behind_own_prefix(fields: &[Field], scope: &Scope) -> Vec<Candidate> {
+fn behind_own_prefix<'f>(fields: impl Iterator<Item = &'f Field>, scope: &Scope) -> Vec<Candidate> {
     let mut by_prefix: HashMap<String, Vec<Candidate>> = HashMap::new();
     for field in fields {
         let found = field.names.iter().find_map(|name| Some((name, names::behind_prefix(name)?)));
         let Some((name, (prefix, part, rank))) = found else { continue };
+        if names::is_of_somebody_else(name) {
+            continue;
+        }
         let text = text_of(part, &field.value, scope).filter(|text| may_be(part, text));
         let candidate = text.map(|text| Candidate { part, rank, name: name.clone(), text });
         by_prefix.entry(prefix).or_default().extend(candidate);
@@ -186,12 +202,21 @@ fn text_of(part: ContactPart, value: &Value, scope: &Scope) -> Option<String> {
     text.filter(|text| !text::is_blank(text))
 }
 
-/// Form builders send a number as `{"full": ...}` or in parts.
+/// Form builders send a number as `{"full": ...}`, with its country code beside it, or in parts.
 fn phone_of_parts(value: &Value) -> Option<String> {
-    let part = |key: &str| readable::text_of(&value.get_attr(key).ok()?).ok()?;
-    part("full")
-        .or_else(|| part("value"))
-        .or_else(|| Some(["country", "area", "phone"].iter().filter_map(|key| part(key)).collect::<Vec<_>>().join(" ")))
+    let part = |key: &&str| readable::text_of(&value.get_attr(key).ok()?).ok()?.filter(|text| !text::is_blank(text));
+    let whole =
+        ["full", "value", "e164", "international", "number", "phone_number", "phoneNumber"].iter().find_map(part);
+    if let Some(number) = whole {
+        let code = ["country_code", "countryCode", "dial_code", "dialCode", "calling_code"].iter().find_map(part);
+        let code = code.map(|code| code.trim_start_matches('+').to_owned());
+        return Some(match code.filter(|code| code.chars().all(|c| c.is_ascii_digit()) && !number.starts_with('+')) {
+            Some(code) => format!("+{code} {number}"),
+            None => number,
+        });
+    }
+    let parts: Vec<String> = ["country", "area", "phone"].iter().filter_map(part).collect();
+    part(&"phone").map(|_| parts.join(" "))
 }
 
 /// Whether a text that a field holds can be what its name says: a form may ask "WhatsApp?" for a yes or a no.
@@ -202,7 +227,8 @@ fn may_be(part: ContactPart, text: &str) -> bool {
         ContactPart::Name | ContactPart::FirstName | ContactPart::LastName => {
             text.contains(char::is_alphabetic) && !text.contains('@') && !text.starts_with(['{', '['])
         }
-        ContactPart::Country => Country::named(text).is_some(),
+        // an answer to a question about land, and not Norway
+        ContactPart::Country => !matches!(fold(text).as_str(), "no" | "yes" | "na") && Country::named(text).is_some(),
     }
 }
 
@@ -218,18 +244,23 @@ fn comparable(part: ContactPart, text: &str) -> String {
     }
 }
 
-/// The whole name and the given name, as far as the one follows from the other. A field called `Name` may hold only what
-/// another does not (`Name` and `Vorname`, `Nombre` and `Apellidos`).
-fn complete_names(contact: &mut Contact) {
+/// The whole name and the given name, as far as the one follows from the other. A field called `Name` may hold only the half
+/// that another does not (`Name` and `Vorname`, `Nombre` and `Apellidos`); both halves are a name without it.
+fn complete_names(contact: &mut Contact, may_be_half: bool) {
     let Contact { name, first_name: first, last_name: last, .. } = contact;
-    let is_half = !name.contains(char::is_whitespace);
-    let lacks = |part: &str| is_half && !part.is_empty() && !name.to_lowercase().contains(&part.to_lowercase());
-    let (before, after) = (lacks(first), lacks(last));
-    if before {
-        *name = format!("{first} {name}").trim_end().to_owned();
-    }
-    if after {
-        *name = format!("{name} {last}").trim_start().to_owned();
+    let holds = |part: &str| fold(name).contains(&fold(part));
+    let is_word = |part: &str| part.chars().filter(|c| c.is_alphabetic()).count() > 1;
+    let (has_first, has_last) = (is_word(first), is_word(last));
+    let is_half = !name.trim().contains(char::is_whitespace);
+    if name.is_empty() || (is_half && has_first && has_last && !holds(first) && !holds(last)) {
+        *name = format!("{first} {last}").trim().to_owned();
+    } else if is_half && may_be_half {
+        let (before, after) = (has_first && !holds(first), has_last && !holds(last));
+        if before {
+            *name = format!("{first} {name}");
+        } else if after {
+            *name = format!("{name} {last}");
+        }
     }
     if first.is_empty() {
         first_name(name).clone_into(first);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::words::{AFTER, BEFORE, IN_BRACKETS, OTHERS, SOMEBODY_ELSE};
 use crate::config::contact::ContactPart;
 use crate::fold::fold;
 
@@ -11,86 +12,6 @@ const TABLE: &str = include_str!("names.tsv");
 
 /// A longer one is a question, or no name, in bytes.
 const LONGEST: usize = 200;
-
-/// Words that may stand before a name and leave it what it is. Whose number is meant must not change: "father's" is none of them.
-const BEFORE: [&str; 70] = [
-    "a",
-    "aapka",
-    "active",
-    "anda",
-    "apna",
-    "applicant",
-    "billing",
-    "buyer",
-    "can",
-    "candidate",
-    "cf",
-    "client",
-    "contact",
-    "control",
-    "current",
-    "customer",
-    "dein",
-    "deine",
-    "el",
-    "enter",
-    "et",
-    "field",
-    "fields",
-    "fld",
-    "for",
-    "give",
-    "guest",
-    "have",
-    "ihr",
-    "ihre",
-    "ingresa",
-    "ingrese",
-    "input",
-    "is",
-    "la",
-    "le",
-    "lead",
-    "main",
-    "may",
-    "me",
-    "member",
-    "my",
-    "nf",
-    "patient",
-    "pb",
-    "person",
-    "personal",
-    "please",
-    "preferred",
-    "primary",
-    "provide",
-    "registered",
-    "sender",
-    "seu",
-    "share",
-    "student",
-    "su",
-    "sua",
-    "subscriber",
-    "the",
-    "ton",
-    "tu",
-    "us",
-    "user",
-    "visitor",
-    "votre",
-    "we",
-    "what",
-    "whats",
-    "your",
-];
-
-/// Words that may stand after it.
-const AFTER: [&str; 4] = ["required", "optional", "mandatory", "here"];
-
-/// What looks like a name of the list and says something else.
-const OTHERS: [&str; 3] = ["username", "userid", "contactid"];
 
 /// Its place in the list: the lower, the sooner it is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,15 +49,33 @@ pub fn part_of(name: &str) -> Option<(ContactPart, Rank)> {
     if name.len() > LONGEST {
         return None;
     }
-    let before_brackets = || name.split_once('(').and_then(|(name, _)| known(&fold(name)));
-    known(&fold(name)).or_else(before_brackets).or_else(|| {
-        let words = words(name);
+    known(&fold(name)).or_else(|| {
+        let words = words(without_brackets(name)?);
         if OTHERS.contains(&words.concat().as_str()) {
             return None;
         }
-        let leading = words.iter().take_while(|word| may_stand_before(word)).count();
-        (0..=leading).find_map(|start| known(&words.get(start..)?.concat()))
+        let leading = words.iter().enumerate().take_while(|(index, word)| may_stand_before(*index, word)).count();
+        (0..=leading).find_map(|start| {
+            known(&words.get(start..)?.concat()).filter(|(part, _)| start == 0 || is_own(*part, &words))
+        })
     })
+}
+
+/// Whether a field says that it is about somebody else than the person who fills in the form: their father, their company.
+pub fn is_of_somebody_else(name: &str) -> bool {
+    name.len() <= LONGEST && words(name).iter().any(|word| SOMEBODY_ELSE.contains(&word.as_str()))
+}
+
+/// A country that people ask for, or prefer, is not that of their number.
+fn is_own(part: ContactPart, words: &[String]) -> bool {
+    part != ContactPart::Country || words.first().is_some_and(|word| word == "your" || word == "billing")
+}
+
+/// A name without brackets that leave it what it is; `None` for others: `Mobile (Father)` is another person's.
+fn without_brackets(name: &str) -> Option<&str> {
+    let Some((before, inside)) = name.split_once('(') else { return Some(name) };
+    let is_plain = |word: &String| IN_BRACKETS.contains(&word.as_str()) || word.chars().all(|c| c.is_ascii_digit());
+    words(inside).iter().all(is_plain).then_some(before)
 }
 
 /// What it holds if a prefix of the form's own is taken off, and that prefix.
@@ -152,11 +91,11 @@ fn known(folded: &str) -> Option<(ContactPart, Rank)> {
     NAMES.get(folded).or_else(|| NAMES.get(folded.trim_end_matches(|c: char| c.is_ascii_digit()))).copied()
 }
 
-/// Also the number of a question, as in `q5_phoneNumber5`, and what stands where there is no label.
-fn may_stand_before(word: &str) -> bool {
+/// Also the number of a question, as in `q5_phoneNumber5`, and what stands in the place of a label.
+fn may_stand_before(index: usize, word: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     BEFORE.contains(&word)
-        || is_number(word)
+        || (index == 0 && is_number(word))
         || word.strip_prefix('q').is_some_and(is_number)
         || matches!(word, "no" | "label")
 }
@@ -227,6 +166,8 @@ mod tests {
                     "Phone (required)",
                     "Phone - required",
                     "Phone (with country code)",
+                    "Mobile (10 digits)",
+                    "Mobile Number (WhatsApp)",
                     "No Label phone",
                     "q5_phoneNumber5",
                     "q12_whatsappNumber",
@@ -290,6 +231,19 @@ mod tests {
     fn whose_it_is_does_not_change() {
         for name in [
             "Father's phone",
+            "Mobile (Father)",
+            "Phone (emergency contact)",
+            "Phone (of your emergency contact)",
+            "Telefon (Notfall)",
+            "Name (of your company)",
+            "Member 2 Phone",
+            "Guest 2 WhatsApp",
+            "sender_phone",
+            "Preferred Country",
+            "Client country",
+            "Country (you wish to study in)",
+            "Ad",
+            "first",
             "emergency_contact_phone",
             "company name",
             "company_phone",
@@ -328,6 +282,8 @@ mod tests {
             ("Número de WhatsApp", "Celular"),
             ("Phone", "Work phone"),
             ("Full name", "Name"),
+            ("Country code", "Country of residence"),
+            ("Current country", "Country"),
         ] {
             assert!(rank(sooner) < rank(later), "{sooner} before {later}");
         }
