@@ -292,7 +292,8 @@ mod tests {
 
     #[test]
     fn a_burst_waits_for_a_slow_reader_and_nothing_is_lost_or_out_of_order() {
-        const LINES: usize = 5_000;
+        // each has more to say than there is room for, twice: what waits, and what is being written
+        const LINES: usize = 2 * FULL / 90 + 1;
         let (lines, guard, permit, written) = slow();
         let threads: Vec<JoinHandle<()>> = (0..4)
             .map(|thread| {
@@ -302,7 +303,6 @@ mod tests {
                 })
             })
             .collect();
-        // all of them have more to say than there is room for
         while lines.0.lock().waiters < 4 {
             std::thread::yield_now();
         }
