@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Stopwatch, Timestamp, millis};
@@ -51,8 +52,8 @@ pub struct Retention {
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Clock,
-    /// For how long it is kept.
-    pub periods: Periods,
+    /// For how long it is kept, as the configuration says at present.
+    pub periods: watch::Receiver<Periods>,
 }
 
 /// How a pass ended.
@@ -93,11 +94,11 @@ impl Retention {
 
     /// One pass over everything.
     async fn pass(&self, clocks: &mut Clocks, stop: &CancellationToken) -> Result<Passed, StoreError> {
-        let now = self.clock.now();
+        let (now, periods) = (self.clock.now(), *self.periods.borrow());
         let mut request = SweepRequest {
             now,
-            events_before: self.periods.events.map(|period| now.before(period)),
-            sends_before: self.periods.sends.map(|period| now.before(period)),
+            events_before: periods.events.map(|period| now.before(period)),
+            sends_before: periods.sends.map(|period| now.before(period)),
             stage: Stage::Begin,
             most: FIRST_ROWS,
         };

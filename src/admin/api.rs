@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::input::{Body, Params};
 use super::selection::{FIRST_PAGE, Selection};
 use super::state::{AdminState, Answer, LONGEST, half_done, page, problem, unusable};
-use super::{forget, import, replay, stats, suppressions};
+use super::{forget, import, reload, replay, routes, stats, suppressions};
 use crate::event::act::Action;
 use crate::event::view::{Filter, SendView};
 use crate::event::{BY_HAND, SendId, State as SendState};
@@ -32,6 +32,8 @@ pub fn router(admin: Arc<AdminState>) -> Router {
         .route("/suppressions", get(suppressions::list).post(suppressions::change))
         .route("/suppressions/{number}", get(suppressions::story))
         .route("/suppressions.csv", get(suppressions::export).post(import::import))
+        .route("/routes", get(routes::list))
+        .route("/reload", post(reload::reload))
         .route("/stats", get(stats::show))
         .route("/forget", get(forget::list).post(forget::forget))
         .with_state(admin)

@@ -10,7 +10,9 @@ mod forget;
 mod import;
 mod input;
 mod plan;
+mod reload;
 mod replay;
+mod routes;
 mod rows;
 mod selection;
 mod stats;
@@ -93,6 +95,6 @@ async fn show_metrics(State(scraped): State<Arc<Scraped>>) -> Response {
 async fn nothing_here() -> Problem {
     Problem {
         status: StatusCode::NOT_FOUND,
-        detail: "there is nothing here; there are /api/v1/sends, events, holds, suppressions, stats and forget, /metrics and, in sandbox mode, /sandbox/messages".into(),
+        detail: "there is nothing here; there are /api/v1/sends, events, holds, suppressions, routes, stats, forget and reload, /metrics and, in sandbox mode, /sandbox/messages".into(),
     }
 }

@@ -17,7 +17,9 @@ use crate::event::view::{Filter, Page};
 use crate::phone::{self, Country};
 use crate::receive::Problem;
 use crate::route::Routes;
+use crate::route::load::FaultyRoutes;
 use crate::route::notifiers::LookupNotifiers;
+use crate::route::reload::ReloadRequests;
 use crate::serri::sandbox::Sandbox;
 use crate::store::{Archive, Operate, StoreError};
 
@@ -29,6 +31,10 @@ pub struct AdminState {
     pub operate: Arc<dyn Operate>,
     /// The routes, by name.
     pub routes: Arc<Routes>,
+    /// Routes with faults, by name.
+    pub faulty: Arc<FaultyRoutes>,
+    /// Where one asks for the configuration to be taken anew.
+    pub reload: ReloadRequests,
     /// The accounts as sends name them, with the country of their numbers.
     pub accounts: BTreeMap<String, Country>,
     /// Where turns of holds are told.
@@ -44,7 +50,7 @@ pub struct AdminState {
     /// What goes on although whoever asked for it hung up.
     pub tasks: TaskTracker,
     /// One person is erased at a time.
-    pub erasing: Mutex<()>,
+    pub erasing: Arc<Mutex<()>>,
 }
 
 /// The longest name or reason that is taken, in characters.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch as settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -22,7 +22,7 @@ use crate::serri::Caller;
 use crate::store::Store;
 use crate::telemetry::{HoldLabels, HoldTurnLabels, Metrics};
 use notifier::Notifier;
-use watch::{Outbox, Watch};
+use watch::{Outages, Outbox, Watch};
 
 pub use target::Target;
 
@@ -49,6 +49,16 @@ pub enum Message {
 
 /// What tells those who want to know.
 pub struct Alerter {
+    /// Whom, and when, as the configuration says at present.
+    pub settings: settings::Receiver<Arc<Settings>>,
+    /// What happens.
+    pub inbox: mpsc::UnboundedReceiver<Message>,
+    /// Where reminders are told.
+    pub notifications: Arc<Notifications>,
+}
+
+/// Who is told, and when.
+pub struct Settings {
     /// Who.
     pub targets: Vec<Target>,
     /// How often somebody is reminded.
@@ -57,13 +67,10 @@ pub struct Alerter {
     pub unreachable_after: Duration,
     /// With what.
     pub means: Means,
-    /// What happens.
-    pub inbox: mpsc::UnboundedReceiver<Message>,
-    /// Where reminders are told.
-    pub notifications: Arc<Notifications>,
 }
 
 /// What telling needs.
+#[derive(Clone)]
 pub struct Means {
     /// What makes calls.
     pub outbound: Outbound,
@@ -194,20 +201,25 @@ fn log_account(change: &AccountChange) {
 impl Alerter {
     /// Tells until told to stop. What was not told then is told after the next start.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { targets, remind, unreachable_after, means, inbox, notifications } = self;
-        let (outboxes, tellers): (Vec<_>, Vec<_>) = targets
-            .into_iter()
-            .map(|target| {
-                let (outbox, inbox) = mpsc::unbounded_channel();
-                let notifier = Notifier::new(target, inbox);
-                (Outbox { to: notifier.name.clone(), outbox }, notifier.run(&means))
-            })
-            .unzip();
-        let watch = Watch::new((&means, &notifications), (remind, unreachable_after), &outboxes);
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => {}
-            _ = join(watch.run(inbox), join_all(tellers)) => {}
+        let Self { mut settings, mut inbox, notifications } = self;
+        let mut outages = Outages::default();
+        while !stop.is_cancelled() && !inbox.is_closed() {
+            let current = Arc::clone(&settings.borrow_and_update());
+            let targets = current.targets.iter().cloned();
+            let (outboxes, tellers): (Vec<_>, Vec<_>) = targets
+                .map(|target| {
+                    let (outbox, inbox) = mpsc::unbounded_channel();
+                    let notifier = Notifier::new(target, inbox);
+                    (Outbox { to: notifier.name.clone(), outbox }, notifier.run(&current.means))
+                })
+                .unzip();
+            let watch = Watch::new(&current, &notifications, outboxes, outages);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                // whoever is just telling somebody does so to the end; what is left is told as the new settings say
+                (left, _) = join(watch.run(&mut inbox, &mut settings), join_all(tellers)) => outages = left,
+            }
         }
     }
 }

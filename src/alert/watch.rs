@@ -1,11 +1,12 @@
 //! Watches for what people are to be notified of, and hands it to each of those who want to know.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::{KEPT, Means, Message, Notifications};
+use super::{KEPT, Means, Message, Notifications, Settings};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::event::{Notification, NotificationId, NotificationStatus, Reach};
 
@@ -36,37 +37,44 @@ struct Outage {
     due: Duration,
 }
 
-/// The state of the watch.
-pub struct Watch<'a> {
-    means: &'a Means,
-    notifications: &'a Notifications,
-    remind: Duration,
-    unreachable_after: Duration,
-    outboxes: &'a [Outbox],
+/// What is known of accounts that cannot be reached; it holds on when the settings change.
+#[derive(Default)]
+pub struct Outages {
     /// Of which nobody was notified yet.
-    outages: BTreeMap<String, Outage>,
+    untold: BTreeMap<String, Outage>,
     /// The accounts that people believe to be unreachable.
     known: BTreeSet<String>,
     /// Those of them that can be reached again, which could not be written down yet.
     ended: BTreeSet<String>,
+}
+
+/// The state of the watch.
+pub struct Watch<'a> {
+    settings: &'a Settings,
+    notifications: &'a Notifications,
+    outboxes: Vec<Outbox>,
+    outages: Outages,
     looked: Stopwatch,
 }
 
 impl<'a> Watch<'a> {
-    /// Reminds, and notifies of outages, after these spans.
+    /// Reminds, and notifies of outages, as these settings say.
     pub fn new(
-        (means, notifications): (&'a Means, &'a Notifications),
-        (remind, unreachable_after): (Duration, Duration),
-        outboxes: &'a [Outbox],
+        settings: &'a Settings,
+        notifications: &'a Notifications,
+        outboxes: Vec<Outbox>,
+        outages: Outages,
     ) -> Self {
-        let (outages, known, ended) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        let looked = Stopwatch::start();
-        Self { means, notifications, remind, unreachable_after, outboxes, outages, known, ended, looked }
+        Self { settings, notifications, outboxes, outages, looked: Stopwatch::start() }
     }
 
-    /// Watches for as long as there is an inbox.
-    pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
-        let look = LOOK.min(self.remind);
+    /// Watches for as long as there is an inbox and the settings stay as they are.
+    pub async fn run(
+        mut self,
+        inbox: &mut mpsc::UnboundedReceiver<Message>,
+        settings: &mut watch::Receiver<Arc<Settings>>,
+    ) -> Outages {
+        let look = LOOK.min(self.settings.remind);
         let last = loop {
             match self.tell_what_was_left().await {
                 Some(last) => break last,
@@ -77,12 +85,13 @@ impl<'a> Watch<'a> {
             let pause = self.next_outage().min(look.saturating_sub(self.looked.elapsed()));
             tokio::select! {
                 biased;
+                Ok(()) = settings.changed() => return self.outages,
                 message = inbox.recv() => match message {
                     Some(Message::Notify(new)) if new.id() > last => self.outboxes.iter().for_each(|outbox| outbox.put(&new)),
                     Some(Message::Notify(_)) => {}
                     Some(Message::Reach(account, reach)) => self.reach(account, reach).await,
                     Some(Message::Look) => self.remind().await,
-                    None => return,
+                    None => return self.outages,
                 },
                 () = tokio::time::sleep(pause) => {
                     self.notify_of_outages().await;
@@ -94,12 +103,12 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// What an earlier process could not deliver any more. Returns the last that is known; `None` if the store cannot be
-    /// used.
+    /// What an earlier process, or earlier settings, could not deliver any more. Returns the last that is known; `None` if the
+    /// store cannot be used.
     async fn tell_what_was_left(&mut self) -> Option<NotificationId> {
-        let store = &self.means.store;
-        self.known = store.unreachable().await.ok()?.into_iter().collect();
-        let left = store.notifications(self.means.clock.now().before(KEPT)).await.ok()?;
+        let Means { store, clock, .. } = &self.settings.means;
+        self.outages.known = store.unreachable().await.ok()?.into_iter().collect();
+        let left = store.notifications(clock.now().before(KEPT)).await.ok()?;
         for NotificationStatus { notification, targets } in &left {
             self.outboxes
                 .iter()
@@ -111,25 +120,25 @@ impl<'a> Watch<'a> {
 
     async fn remind(&mut self) {
         self.looked = Stopwatch::start();
-        let now = self.means.clock.now();
+        let now = self.settings.means.clock.now();
         // a store that cannot be used is told elsewhere
-        if let Ok(due) = self.means.store.remind(now, now.before(self.remind)).await {
+        if let Ok(due) = self.settings.means.store.remind(now, now.before(self.settings.remind)).await {
             due.into_iter().for_each(|notification| self.notifications.notify(notification));
         }
     }
 
     async fn reach(&mut self, account: String, reach: Reach) {
         match reach {
-            Reach::Unreachable { since } if !self.known.contains(&account) => {
-                let outage = Outage { since, watch: Stopwatch::start(), due: self.unreachable_after };
-                self.outages.insert(account, outage);
+            Reach::Unreachable { since } if !self.outages.known.contains(&account) => {
+                let outage = Outage { since, watch: Stopwatch::start(), due: self.settings.unreachable_after };
+                self.outages.untold.insert(account, outage);
             }
             // it came back and is gone again, and people know of neither
-            Reach::Unreachable { .. } => drop(self.ended.remove(&account)),
+            Reach::Unreachable { .. } => drop(self.outages.ended.remove(&account)),
             Reach::Reachable => {
-                self.outages.remove(&account);
-                if self.known.contains(&account) && !self.write(account.clone(), Reach::Reachable).await {
-                    self.ended.insert(account);
+                self.outages.untold.remove(&account);
+                if self.outages.known.contains(&account) && !self.write(account.clone(), Reach::Reachable).await {
+                    self.outages.ended.insert(account);
                 }
             }
         }
@@ -137,28 +146,29 @@ impl<'a> Watch<'a> {
 
     /// How long nobody has to be notified of an outage.
     fn next_outage(&self) -> Duration {
-        let left = self.outages.values().map(|outage| outage.due.saturating_sub(outage.watch.elapsed()));
-        let unwritten = (!self.ended.is_empty()).then_some(STORE_PAUSE);
+        let left = self.outages.untold.values().map(|outage| outage.due.saturating_sub(outage.watch.elapsed()));
+        let unwritten = (!self.outages.ended.is_empty()).then_some(STORE_PAUSE);
         left.chain(unwritten).min().unwrap_or(Duration::MAX)
     }
 
     async fn notify_of_outages(&mut self) {
-        for account in std::mem::take(&mut self.ended) {
+        for account in std::mem::take(&mut self.outages.ended) {
             if !self.write(account.clone(), Reach::Reachable).await {
-                self.ended.insert(account);
+                self.outages.ended.insert(account);
             }
         }
         let is_due = |outage: &Outage| outage.watch.elapsed() >= outage.due;
         let due: Vec<(String, Timestamp)> = self
             .outages
+            .untold
             .iter()
             .filter(|(_, outage)| is_due(outage))
             .map(|(account, outage)| (account.clone(), outage.since))
             .collect();
         for (account, since) in due {
             if self.write(account.clone(), Reach::Unreachable { since }).await {
-                self.outages.remove(&account);
-            } else if let Some(outage) = self.outages.get_mut(&account) {
+                self.outages.untold.remove(&account);
+            } else if let Some(outage) = self.outages.untold.get_mut(&account) {
                 outage.due = outage.watch.elapsed().saturating_add(STORE_PAUSE);
             }
         }
@@ -166,11 +176,13 @@ impl<'a> Watch<'a> {
 
     /// Writes down whether an account can be reached, and notifies people. Returns whether the store could do it.
     async fn write(&mut self, account: String, reach: Reach) -> bool {
-        let now = self.means.clock.now();
-        let Ok(changed) = self.means.store.reach_changed(account.clone(), reach, now).await else { return false };
+        let now = self.settings.means.clock.now();
+        let Ok(changed) = self.settings.means.store.reach_changed(account.clone(), reach, now).await else {
+            return false;
+        };
         match reach {
-            Reach::Unreachable { .. } => self.known.insert(account),
-            Reach::Reachable => self.known.remove(&account),
+            Reach::Unreachable { .. } => self.outages.known.insert(account),
+            Reach::Reachable => self.outages.known.remove(&account),
         };
         if let Some(change) = changed {
             self.notifications.notify(Notification::Account(change));

@@ -65,6 +65,8 @@ enum Command {
     Suppress(operate::suppress::Arguments),
     /// Erase a person: events, sends, attempts; suppressions stay as a keyed hash.
     Forget(operate::forget::Arguments),
+    /// Let a running relay take its configuration anew.
+    Reload(operate::reload::Arguments),
     /// Run a stand-in for the Serri API.
     Sandbox(sandbox::Arguments),
     /// Print a JSON Schema for editors.
@@ -98,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Holds(arguments) => operate::holds::run(&arguments, &setting),
         Command::Suppress(arguments) => operate::suppress::run(&arguments, &setting),
         Command::Forget(arguments) => operate::forget::run(&arguments, &setting),
+        Command::Reload(arguments) => operate::reload::run(&arguments, &setting),
         Command::Sandbox(arguments) => sandbox::run(&arguments, &setting),
         Command::Schema(arguments) => schema::run(&arguments, &setting),
         Command::Health(arguments) => health::run(&arguments, &setting),

@@ -5,9 +5,11 @@
 
 use std::collections::HashMap;
 use std::io::Read as _;
+use std::path::Path;
 
 use super::diagnostic::{Diagnostic, Place};
 use super::document::{Kind, Node};
+use super::dotenv;
 
 /// The largest file that a string may name.
 const SECRET_LIMIT: u64 = 64 * 1_024;
@@ -19,24 +21,46 @@ const STAND_IN: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75e
 #[derive(Debug, Clone, Default)]
 pub struct Variables {
     set: HashMap<String, String>,
+    /// What `.env` sets, where the environment does not; `None` if it is not read.
+    of_file: Option<HashMap<String, String>>,
+    /// Why `.env` cannot be read.
+    unread: Option<String>,
     /// Whether something stands in for those that are not set, and for files that are not there.
     has_stand_ins: bool,
 }
 
 impl Variables {
-    /// Those of this process. Values that are no Unicode are left out.
+    /// Those of this process, and of `.env` in its working directory. Values that are no Unicode are left out.
     pub fn of_process() -> Self {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
         let set = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Self { set, has_stand_ins: false }
+        Self { set, of_file: Some(HashMap::new()), ..Self::default() }.read_again()
+    }
+
+    /// The same with what `.env` says now.
+    #[must_use]
+    pub fn read_again(&self) -> Self {
+        if self.of_file.is_none() {
+            return self.clone();
+        }
+        let (of_file, unread) = match dotenv::read(Path::new(dotenv::FILE)) {
+            Ok(of_file) => (of_file, None),
+            Err(wrong) => (HashMap::new(), Some(wrong)),
+        };
+        Self { of_file: Some(of_file), unread, ..self.clone() }
+    }
+
+    /// Why `.env` cannot be read, if it is there and cannot.
+    pub fn unread(&self) -> Option<&str> {
+        self.unread.as_deref()
     }
 
     /// Given ones, for tests.
     pub fn given<const N: usize>(pairs: [(&str, &str); N]) -> Self {
         let set = pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        Self { set, has_stand_ins: false }
+        Self { set, ..Self::default() }
     }
 
     /// These, with something in the place of what is not there.
@@ -53,12 +77,14 @@ impl Variables {
 
     /// The value of one.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.set.get(name).map(String::as_str)
+        let of_file = || self.of_file.as_ref().and_then(|of_file| of_file.get(name));
+        self.set.get(name).or_else(of_file).map(String::as_str)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.set.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        let of_file = self.of_file.iter().flatten().filter(|(key, _)| !self.set.contains_key(*key));
+        self.set.iter().chain(of_file).map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// What stands for a reference: the text inside its `${}`.
@@ -90,7 +116,7 @@ impl Variables {
             (None, None) => {
                 let hint = if may_be_missing(name) {
                     format!(
-                        "set it: `export {name}=...` (docker compose reads .env); or give a default: `${{{name}:-...}}`"
+                        "set it: a line `{name}=...` in .env, or `export {name}=...`; or give a default: `${{{name}:-...}}`"
                     )
                 } else {
                     format!(

@@ -10,8 +10,10 @@ pub mod conceal;
 pub mod contact;
 pub mod dates;
 mod directory;
+mod dotenv;
 pub mod document;
 pub mod enrich;
+pub mod fingerprint;
 pub mod diagnostic;
 mod format;
 pub mod handshake;
@@ -83,6 +85,7 @@ pub enum Extent {
 /// All faults are collected. `None` only if the settings themselves cannot be used.
 pub fn read(dir: &Path, variables: &Variables, extent: Extent) -> (Option<Written>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
+    diagnostics.extend(variables.unread().map(Diagnostic::general));
     if !dir.is_dir() {
         let diagnostic = Diagnostic::general(format!("there is no configuration directory `{}`", dir.display()));
         return (

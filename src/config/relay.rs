@@ -26,6 +26,8 @@ pub struct RelayFile {
     pub accounts: BTreeMap<String, AccountSpec>,
     /// How sends are delivered.
     pub delivery: DeliverySpec,
+    /// How these files are taken anew while the relay runs.
+    pub reload: ReloadSpec,
     /// What is known of the campaigns: `check` then finds a wrong count before any customer does.
     #[serde(default)]
     pub campaigns: Vec<CampaignSpec>,
@@ -106,6 +108,13 @@ pub struct AdminSpec {
     #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
     pub token: String,
+}
+
+/// How the configuration is taken anew while the relay runs.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct ReloadSpec {
+    /// Whether that happens by itself when a file changed. `serri-relay reload` and SIGHUP work in any case.
+    pub watch: bool,
 }
 
 /// Where events and sends are kept.

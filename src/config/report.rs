@@ -6,6 +6,11 @@ use super::conceal::Concealed;
 use super::diagnostic::{Diagnostic, Severity};
 use super::interpolate::Variables;
 
+/// `file:line:column: message (hint)` without secrets, for logs and answers.
+pub fn one_line(diagnostic: &Diagnostic, variables: &Variables) -> String {
+    Concealed::of(diagnostic, variables).hide(&diagnostic.one_line())
+}
+
 /// A fault with the line it stands on, as a compiler would show it.
 pub fn render(diagnostic: &Diagnostic, variables: &Variables, renderer: &Renderer) -> String {
     let concealed = Concealed::of(diagnostic, variables);

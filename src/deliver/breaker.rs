@@ -49,6 +49,12 @@ impl Breaker {
         Self { first, longest: longest.min(LONGEST).max(first), failures: 0, open: None, was_answered: false }
     }
 
+    /// The same with other waits.
+    pub fn adopt(self, first: Duration, longest: Duration) -> Self {
+        let Self { failures, open, was_answered, .. } = self;
+        Self { failures, open, was_answered, ..Self::new(first, longest) }
+    }
+
     /// How many calls may be begun while `under_way` are.
     pub fn room(&self, now: Timestamp, under_way: usize) -> usize {
         match self.open {

@@ -8,7 +8,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ use super::answers::Answers;
 use super::clocks::Clocks;
 use super::find::Finder;
 use super::pace::Pace;
-use super::{POLL_INTERVAL, STORE_PAUSE, Settings};
+use super::{Delivery, POLL_INTERVAL, STORE_PAUSE, Settings};
 use crate::clock::{Clock, Timestamp};
 use crate::config::unit::Rate;
 use crate::event::lookup::{LookupNextStep, LookupSettlement};
@@ -49,31 +49,52 @@ pub struct Lookups {
     pub metrics: Arc<Metrics>,
 }
 
+/// Makes lookups until told to stop; then finishes what is under way and writes it down. A new configuration has loops of
+/// its own: those of the old finish what is under way beside them.
+pub async fn run(mut delivery: watch::Receiver<Delivery>, stop: CancellationToken) {
+    let mut loops = JoinSet::new();
+    while !stop.is_cancelled() {
+        let lookups = Arc::clone(&delivery.borrow_and_update().lookups);
+        let replaced = stop.child_token();
+        lookups.begin(&mut loops, &replaced).await;
+        while !replaced.is_cancelled() {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                Some(ended) = loops.join_next() => pass_on(ended),
+                Ok(()) = delivery.changed() => replaced.cancel(),
+            }
+        }
+    }
+    while let Some(ended) = loops.join_next().await {
+        pass_on(ended);
+    }
+}
+
+/// A panic goes on. The loops of other routes are broken off with it: they only read, and what they read is read again.
+fn pass_on(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        resume_unwind(error.into_panic());
+    }
+}
+
 impl Lookups {
-    /// Makes lookups until told to stop; then finishes what is under way and writes it down.
-    pub(super) async fn run(self, stop: CancellationToken) {
-        let lookups = Arc::new(self);
-        let waiting = lookups.waiting(&stop).await;
-        for (route, count) in waiting.iter().filter(|(route, _)| !lookups.routes.contains_key(*route)) {
+    /// Begins a loop for each route that needs one.
+    async fn begin(self: Arc<Self>, loops: &mut JoinSet<()>, stop: &CancellationToken) {
+        let waiting = self.waiting(stop).await;
+        for (route, count) in waiting.iter().filter(|(route, _)| !self.routes.contains_key(*route)) {
             tracing::warn!(
                 route,
                 lookups = count,
                 "events wait for lookups of a route that is gone; they are made when a route of that name is there"
             );
         }
-        let mut loops = JoinSet::new();
-        for (name, route) in lookups.routes.iter() {
+        for (name, route) in self.routes.iter() {
             // one that no longer looks anything up still has to finish what it was asked for before
             if route.profile.enrichment.is_some() || waiting.contains_key(name) {
-                loops.spawn(Run::new(Arc::clone(&lookups), route).run(stop.clone()));
-            }
-        }
-        while let Some(ended) = loops.join_next().await {
-            if let Err(error) = ended
-                && error.is_panic()
-            {
-                // those of other routes are broken off with it: they only read, and are made again
-                resume_unwind(error.into_panic());
+                loops.spawn(Run::new(Arc::clone(&self), route).run(stop.clone()));
             }
         }
     }

@@ -3,6 +3,7 @@
 //! It decides *when*, [`crate::serri`] decides *what an answer means*, the store keeps it. Nothing is claimed while an
 //! outcome waits to be written: what was sent must be known as sent before anything else goes.
 
+mod adoption;
 mod answers;
 mod attempt;
 mod breaker;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::FutureExt as _;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Notifications;
@@ -33,7 +34,7 @@ use crate::config::unit::Rate;
 use crate::route::{Routes, TestMode};
 use crate::secret::Secret;
 use crate::serri::{Caller, Endpoint};
-use crate::store::{Store, TestScope};
+use crate::store::{Store, StoreError, TestScope};
 use crate::telemetry::Metrics;
 use run::Run;
 
@@ -106,13 +107,31 @@ pub struct Deliverer {
     pub notifications: Arc<Notifications>,
 }
 
-/// Looks up and delivers until told to stop; then finishes what is under way and writes it down. If one of the two panics,
-/// the other does the same before the panic goes on.
-pub async fn run(deliverer: Deliverer, lookups: Lookups, stop: CancellationToken) {
-    deliverer.recover(&stop).await;
+/// What delivers and looks up, as one configuration says. A new configuration makes a new one; what is under way is
+/// finished by the old.
+#[derive(Clone)]
+pub struct Delivery {
+    /// What delivers.
+    pub deliverer: Arc<Deliverer>,
+    /// What looks up.
+    pub lookups: Arc<Lookups>,
+}
+
+impl Delivery {
+    /// One that is never replaced.
+    pub fn unchanging(self) -> watch::Receiver<Self> {
+        watch::channel(self).1
+    }
+}
+
+/// Looks up and delivers until told to stop, as the newest configuration says; then finishes what is under way and writes it
+/// down. If one of the two panics, the other does the same before the panic goes on.
+pub async fn run(delivery: watch::Receiver<Delivery>, stop: CancellationToken) {
+    let first = Arc::clone(&delivery.borrow().deliverer);
+    first.recover(&stop).await;
     let stop = stop.child_token();
-    let (sends, reads) =
-        tokio::join!(to_its_end(deliverer.run(stop.clone()), &stop), to_its_end(lookups.run(stop.clone()), &stop));
+    let sends = deliver(delivery.clone(), stop.clone());
+    let (sends, reads) = tokio::join!(to_its_end(sends, &stop), to_its_end(lookup::run(delivery, stop.clone()), &stop));
     if let Err(panic) = sends.and(reads) {
         resume_unwind(panic);
     }
@@ -127,14 +146,13 @@ async fn to_its_end(run: impl Future<Output = ()>, stop: &CancellationToken) -> 
     ended
 }
 
-impl Deliverer {
-    async fn run(self, stop: CancellationToken) {
-        let deliverer = Arc::new(self);
-        let mut run = Run::new(deliverer);
-        run.deliver(&stop).await;
-        run.finish().await;
-    }
+async fn deliver(delivery: watch::Receiver<Delivery>, stop: CancellationToken) {
+    let mut run = Run::new(delivery);
+    run.deliver(&stop).await;
+    run.finish().await;
+}
 
+impl Deliverer {
     /// What goes to nobody, or to a tester, whatever its rule says.
     fn test_modes(&self) -> Vec<(TestScope, String)> {
         let is_tested = |test_mode: &TestMode| *test_mode != TestMode::default();
@@ -146,6 +164,12 @@ impl Deliverer {
             .collect()
     }
 
+    /// Makes what waits as the configuration says now.
+    async fn prepare(&self) -> Result<(), StoreError> {
+        self.store.keep_test_modes(self.test_modes()).await?;
+        self.remap().await
+    }
+
     /// Treats what an earlier process left behind; tries until the store can.
     async fn recover(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
@@ -155,8 +179,7 @@ impl Deliverer {
                 if recovered.held > 0 {
                     self.notifications.look();
                 }
-                self.store.keep_test_modes(self.test_modes()).await?;
-                self.remap().await
+                self.prepare().await
             };
             match recovered.await {
                 Ok(()) => return,

@@ -62,6 +62,14 @@ impl Pace {
         }
     }
 
+    /// The same at another rate: what was used up counts, as far as that rate remembers it, and so does what the server asked
+    /// for.
+    pub fn adopt(self, rate: Rate, now: Timestamp) -> Self {
+        let new = Self::new(rate);
+        let latest = now.0.saturating_mul(1_000).saturating_add(new.burst_us);
+        Self { full_at_us: self.full_at_us.min(latest), slowed: self.slowed, not_before: self.not_before, ..new }
+    }
+
     /// The server said that it is too much: half as fast, and not at all before `until`.
     pub fn slow(&mut self, now: Timestamp, until: Option<Timestamp>) {
         self.not_before = until.map_or(self.not_before, |until| self.not_before.max(until));

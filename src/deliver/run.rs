@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Fuse, FutureExt as _};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::adoption::Adoption;
 use super::attempt::Done;
 use super::breaker::Turn;
 use super::clocks::Clocks;
 use super::queue::{Queue, Scope};
-use super::throttle::{Throttle, Throttles};
-use super::{Deliverer, STORE_PAUSE};
+use super::throttle::Throttles;
+use super::{Deliverer, Delivery, STORE_PAUSE};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, HoldScope, HoldTurn, Returned, Settlement, Start, Why};
 use crate::store::{ClaimRequest, Claims, Correction, Latest, Quota, Report, Reported, StoreError};
@@ -22,7 +24,9 @@ type Written = (Arc<Report>, Result<Reported, StoreError>);
 
 /// The state of a run.
 pub struct Run {
+    delivery: watch::Receiver<Delivery>,
     deliverer: Arc<Deliverer>,
+    adoption: Adoption,
     clocks: Clocks,
     throttles: Throttles,
     queue: Queue,
@@ -44,14 +48,14 @@ pub struct Run {
 
 impl Run {
     /// A run that has not begun.
-    pub fn new(deliverer: Arc<Deliverer>) -> Self {
-        let policy = deliverer.settings.policy;
-        let throttle = |account: &super::Account| Throttle::new(account.rate, &account.campaign_rates, &policy);
-        let accounts = deliverer.accounts.iter().map(|(name, account)| (name.clone(), throttle(account)));
-        let throttles = Throttles::new(accounts.collect());
+    pub fn new(mut delivery: watch::Receiver<Delivery>) -> Self {
+        let deliverer = Arc::clone(&delivery.borrow_and_update().deliverer);
+        let throttles = Throttles::new(&deliverer.accounts, &deliverer.settings.policy);
         let clocks = Clocks::start(deliverer.clock.clone());
         Self {
+            delivery,
             deliverer,
+            adoption: Adoption::none(),
             clocks,
             throttles,
             queue: Queue::default(),
@@ -76,6 +80,7 @@ impl Run {
             let woken = wake.notified();
             self.mind_the_clock();
             self.start_calls();
+            self.go_on_adopting();
             self.start_writing();
             self.start_claiming();
             let pause = self.pause();
@@ -85,11 +90,33 @@ impl Run {
                 Some(done) = self.under_way.join_next() => self.collect(done),
                 (report, result) = &mut self.writing => self.writing_ended(report, result),
                 claims = &mut self.claiming => self.claim_ended(claims),
+                () = &mut self.adoption.work => self.adopted(),
+                Ok(()) = self.delivery.changed() => self.adopt(),
                 () = woken => self.throttles.mark_all_ready(),
                 () = tokio::time::sleep(pause) => self.throttles.mark_all_ready(),
                 () = stop.cancelled() => {}
             }
         }
+    }
+
+    /// There is a new configuration.
+    fn adopt(&mut self) {
+        self.deliverer = Arc::clone(&self.delivery.borrow_and_update().deliverer);
+        let (now, policy) = (self.deliverer.clock.now(), self.deliverer.settings.policy);
+        self.throttles.adopt(&self.deliverer.accounts, &policy, now);
+        self.adoption.begin();
+        self.call_off(Scope::Everything);
+    }
+
+    fn go_on_adopting(&mut self) {
+        if self.asked.is_none() && !self.is_writing && self.unwritten.returned.is_empty() {
+            self.adoption.go_on(&self.deliverer);
+        }
+    }
+
+    fn adopted(&mut self) {
+        self.adoption.ended();
+        self.throttles.mark_all_ready();
     }
 
     /// Where the wall clock was set back, nothing must wait for as long as it was ahead. Where time passed without this
@@ -226,7 +253,8 @@ impl Run {
     /// Asks for as many sends as there is room for and each account's rate allows.
     fn start_claiming(&mut self) {
         let unwritten = self.pause_until.is_some() && !self.unwritten.settlements.is_empty();
-        if self.throttles.nothing_to_claim() || self.asked.is_some() || self.is_paused() || unwritten {
+        let is_busy = self.asked.is_some() || self.adoption.is_under_way();
+        if self.throttles.nothing_to_claim() || is_busy || self.is_paused() || unwritten {
             return;
         }
         let now = self.deliverer.clock.now();
@@ -291,7 +319,7 @@ impl Run {
             let opening = send.guards.hours.as_ref().and_then(|hours| hours.opening(now));
             if let Some(at) = opening {
                 self.unwritten.returned.push(Returned { id: send.id, start: Some(Start { at, why: Why::Hours }) });
-            } else if !self.queue.takes(&send) {
+            } else if self.adoption.is_under_way() || !self.queue.takes(&send) {
                 self.unwritten.returned.push(Returned { id: send.id, start: None });
             } else {
                 self.throttles.take(&send.account, &send.campaign, now);

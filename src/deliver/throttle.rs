@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Account;
 use super::breaker::{Breaker, Turn};
 use super::pace::Pace;
 use super::schedule::Policy;
@@ -31,14 +32,31 @@ pub struct Throttle {
 
 impl Throttle {
     /// With nothing under way.
-    pub fn new(rate: Rate, campaigns: &BTreeMap<String, Rate>, policy: &Policy) -> Self {
+    fn new(account: &Account, policy: &Policy) -> Self {
+        let campaigns = account.campaign_rates.iter();
         Self {
-            pace: Pace::new(rate),
-            campaigns: campaigns.iter().map(|(name, rate)| (name.clone(), Pace::new(*rate))).collect(),
+            pace: Pace::new(account.rate),
+            campaigns: campaigns.map(|(name, rate)| (name.clone(), Pace::new(*rate))).collect(),
             breaker: Breaker::new(policy.initial, policy.max),
             longest: policy.max,
             held: 0,
             may_have_ready: true,
+        }
+    }
+
+    /// The same as the configuration says now: what was used up, and what the server asked for, holds on.
+    fn adopt(self, account: &Account, policy: &Policy, now: Timestamp) -> Self {
+        let Self { pace, mut campaigns, breaker, held, .. } = self;
+        let of_campaign = |(name, rate): (&String, &Rate)| {
+            let pace = campaigns.remove(name).map_or_else(|| Pace::new(*rate), |pace| pace.adopt(*rate, now));
+            (name.clone(), pace)
+        };
+        Self {
+            pace: pace.adopt(account.rate, now),
+            campaigns: account.campaign_rates.iter().map(of_campaign).collect(),
+            breaker: breaker.adopt(policy.initial, policy.max),
+            held,
+            ..Self::new(account, policy)
         }
     }
 
@@ -73,8 +91,22 @@ pub struct Throttles {
 
 impl Throttles {
     /// Of these accounts.
-    pub fn new(accounts: BTreeMap<String, Throttle>) -> Self {
-        Self { accounts, first: 0 }
+    pub fn new(accounts: &BTreeMap<String, Account>, policy: &Policy) -> Self {
+        let throttle = |(name, account): (&String, &Account)| (name.clone(), Throttle::new(account, policy));
+        Self { accounts: accounts.iter().map(throttle).collect(), first: 0 }
+    }
+
+    /// These are the accounts now.
+    pub fn adopt(&mut self, accounts: &BTreeMap<String, Account>, policy: &Policy, now: Timestamp) {
+        let mut known = std::mem::take(&mut self.accounts);
+        let throttle = |(name, account): (&String, &Account)| {
+            let throttle = match known.remove(name) {
+                Some(throttle) => throttle.adopt(account, policy, now),
+                None => Throttle::new(account, policy),
+            };
+            (name.clone(), throttle)
+        };
+        self.accounts = accounts.iter().map(throttle).collect();
     }
 
     /// Whether nothing is to be asked for.
@@ -185,7 +217,10 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::event::{OnUncertain, UncertainPolicy};
+    use crate::event::{Confirm, OnUncertain, UncertainPolicy};
+    use crate::route::TestMode;
+    use crate::secret::Secret;
+    use crate::serri::Endpoint;
 
     #[test]
     fn a_server_that_asks_to_wait_for_a_day_or_for_ever_is_heard_for_the_longest_wait() {
@@ -198,9 +233,20 @@ mod tests {
             probe_initial: Duration::from_secs(60),
             probe_max: Duration::from_secs(900),
         };
+        let account = Account {
+            endpoint: Endpoint {
+                account: "default".into(),
+                url: "http://serri.example/".parse().expect("a URL"),
+                confirm: Confirm::Explicit,
+            },
+            key: Secret::new(""),
+            rate: Rate(None),
+            campaign_rates: BTreeMap::new(),
+            test_mode: TestMode::default(),
+        };
         for (asked_s, waited_s) in [(3, 3), (600, 600), (86_400, 600), (u64::MAX, 600)] {
             for status in [429, 503] {
-                let mut throttle = Throttle::new(Rate(None), &BTreeMap::new(), &policy);
+                let mut throttle = Throttle::new(&account, &policy);
                 let retry_after = Some(Duration::from_secs(asked_s));
                 let outcome = Outcome::Transient { reason: status.to_string(), retry_after };
                 let at = Timestamp(1_000);

@@ -16,13 +16,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -55,6 +56,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How many connections there may be.
     pub connections: Connections,
+    /// How long connections that are open at the end are given to ask once more: their answer then says that it is the last.
+    pub farewell: Duration,
 }
 
 /// A mark on a response: the connection is reset instead of answered. For the sandbox.
@@ -80,14 +83,20 @@ impl Error for HangUp {}
 
 /// Serves a router to people, and to what they run, until told to stop: as many connections as there are.
 pub async fn serve(listener: TcpListener, router: Router, header_timeout: Duration, stop: CancellationToken) {
-    let connections = Connections { total: usize::MAX, per_address: 0, shared_by: SharedBy::PublicAddresses };
-    serve_within(listener, router, Limits { header_timeout, connections }, stop).await;
+    let limits = Limits { header_timeout, connections: Connections::UNLIMITED, farewell: Duration::ZERO };
+    serve_within(listener, watch::channel(router).1, limits, stop).await;
 }
 
-/// Serves a router to anybody until told to stop, then finishes what is in flight.
+/// Serves a router to anybody until told to stop, then finishes what is in flight. Each request is answered by the router of
+/// that moment, also on a connection that was there before.
 ///
 /// Who wants an end in any case puts a timeout around it.
-pub async fn serve_within(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+pub async fn serve_within(
+    listener: TcpListener,
+    router: watch::Receiver<Router>,
+    limits: Limits,
+    stop: CancellationToken,
+) {
     let connections = TaskTracker::new();
     let places = Places::new(limits.connections);
     loop {
@@ -98,7 +107,7 @@ pub async fn serve_within(listener: TcpListener, router: Router, limits: Limits,
         match accepted {
             Ok((stream, peer)) => match places.take(peer.ip()) {
                 Ok(place) => {
-                    let served = connection((stream, peer), router.clone(), limits.header_timeout, stop.clone());
+                    let served = connection((stream, peer), router.clone(), limits, stop.clone());
                     connections.spawn(keeping(place, served));
                 }
                 Err(reason) => turn_away(&connections, (stream, peer), reason),
@@ -137,24 +146,30 @@ fn turn_away(connections: &TaskTracker, (mut stream, peer): (TcpStream, SocketAd
 
 async fn connection(
     (stream, peer): (TcpStream, SocketAddr),
-    router: Router,
-    header_timeout: Duration,
+    router: watch::Receiver<Router>,
+    limits: Limits,
     stop: CancellationToken,
 ) {
     let _ = stream.set_nodelay(true);
     // boxed, so that the connection can be taken apart again when it ends badly
-    let service =
-        service_fn(move |request: Request<Incoming>| Box::pin(answer(router.clone(), request.map(Body::new), peer)));
+    let ending = stop.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (router, ending) = (router.borrow().clone(), ending.clone());
+        Box::pin(answer(router, request.map(Body::new), peer, ending))
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(limits.header_timeout)
         .max_buf_size(READ_BUFFER)
         .serve_connection(TokioIo::new(Unread::new(stream)), service);
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        () = stop.cancelled() => {
-            Pin::new(&mut connection).graceful_shutdown();
-            (&mut connection).await
+        () = stop.cancelled() => match tokio::time::timeout(limits.farewell, &mut connection).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                Pin::new(&mut connection).graceful_shutdown();
+                (&mut connection).await
+            }
         }
     };
     let Err(error) = ended else { return };
@@ -168,8 +183,16 @@ async fn connection(
     }
 }
 
-async fn answer(router: Router, mut request: Request<Body>, peer: SocketAddr) -> Result<Response, HangUp> {
+async fn answer(
+    router: Router,
+    mut request: Request<Body>,
+    peer: SocketAddr,
+    ending: CancellationToken,
+) -> Result<Response, HangUp> {
     request.extensions_mut().insert(peer);
-    let response = router.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {});
+    let mut response = router.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {});
+    if ending.is_cancelled() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if response.extensions().get::<HangUp>().is_some() { Err(HangUp) } else { Ok(response) }
 }

@@ -15,6 +15,11 @@ pub struct Connections {
     pub shared_by: SharedBy,
 }
 
+impl Connections {
+    /// As many as there are.
+    pub const UNLIMITED: Self = Self { total: usize::MAX, per_address: 0, shared_by: SharedBy::PublicAddresses };
+}
+
 /// Which addresses have a share of the connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SharedBy {

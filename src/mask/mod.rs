@@ -9,6 +9,7 @@
 //! hashes of 32 and more hexadecimal digits, dates with their times, decimal durations (`1.234567s`) and IPv4 addresses.
 
 mod address;
+mod current;
 mod digits;
 mod escape;
 mod secrets;
@@ -17,6 +18,7 @@ mod sought;
 use std::borrow::Cow;
 
 pub use address::credentials;
+pub use current::CurrentSecrets;
 pub use secrets::Secrets;
 pub use sought::Sought;
 

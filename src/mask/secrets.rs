@@ -81,6 +81,12 @@ impl Secrets {
         self.spellings.iter().map(Secret::expose)
     }
 
+    /// These and others.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        Self::of(self.exposed().chain(others.exposed()).map(ToOwned::to_owned).collect())
+    }
+
     /// Whether one of them is in a text.
     pub fn are_in(&self, text: &[u8]) -> bool {
         self.next(text, 0).is_some()

@@ -15,7 +15,7 @@ use super::Receiver;
 
 /// Works on a call to its end.
 pub async fn finish(State(receiver): State<Arc<Receiver>>, request: Request, next: Next) -> Response {
-    Finishing { work: Some(Box::pin(next.run(request))), tasks: receiver.tasks.clone() }.await
+    Finishing { work: Some(Box::pin(next.run(request))), tasks: receiver.means.tasks.clone() }.await
 }
 
 /// Work on a call. Hyper drops it when the sender hangs up; then it goes on as a task of its own.

@@ -19,14 +19,18 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use crate::authenticate::Refusal;
 use crate::call::{Answer, Call};
 use crate::clock::{Clock, Stopwatch};
+use crate::config::diagnostic::did_you_mean;
+use crate::config::source::RetryAfterUnit;
 use crate::decode::DecodeError;
 use crate::event::{Kept, NewEvent};
 use crate::handshake::Reply;
+use crate::route::load::{FaultyRoutes, Serves};
 use crate::route::notifiers::LookupNotifiers;
 use crate::route::{Route, Routes};
 use crate::store::Intake;
@@ -38,32 +42,58 @@ pub use memory::{BodyMemory, StoreMemory};
 pub use problem::{Problem, as_problem};
 pub use stack::router;
 
-/// What the receiver works with.
+/// What takes calls, as one configuration says. A new configuration makes a new one; calls that were begun are finished by
+/// the old.
 pub struct Receiver {
     /// The routes, by name.
     pub routes: Arc<Routes>,
-    /// Where events are kept.
-    pub store: Arc<dyn Intake>,
-    /// Told when something was stored.
-    pub wake: Arc<Notify>,
+    /// Routes with faults, by name; of those that still take calls, the faults alone are here.
+    pub faulty: Arc<FaultyRoutes>,
+    /// Dropped with the last call that was begun by it.
+    pub in_use: Option<DropGuard>,
     /// Told when an event was stored that needs a lookup.
     pub lookup: Arc<LookupNotifiers>,
-    /// The time.
-    pub clock: Clock,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
     /// The bounds of what is worked on.
     pub bounds: Bounds,
     /// What bodies take in memory together.
     pub memory: Arc<BodyMemory>,
     /// What events take in memory together while they are being stored.
     pub storing: StoreMemory,
+    /// What it works with.
+    pub means: Arc<Means>,
+}
+
+/// What calls are taken with, whatever the configuration says.
+pub struct Means {
+    /// Where events are kept.
+    pub store: Arc<dyn Intake>,
+    /// Told when something was stored.
+    pub wake: Arc<Notify>,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// How many calls are worked on at once, see [`WORKING`].
     pub working: Semaphore,
     /// Whose turn it is among the calls larger than 128 KiB.
     pub large: Semaphore,
     /// Calls whose senders hung up, and which are finished all the same.
     pub tasks: TaskTracker,
+}
+
+impl Means {
+    /// With nothing to do yet.
+    pub fn new(store: Arc<dyn Intake>, wake: Arc<Notify>, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self {
+            store,
+            wake,
+            clock,
+            metrics,
+            working: Semaphore::new(WORKING),
+            large: Semaphore::new(1),
+            tasks: TaskTracker::new(),
+        }
+    }
 }
 
 /// The bounds of what is worked on.
@@ -79,7 +109,7 @@ pub struct Bounds {
 
 /// How many calls are authenticated, mapped and stored at once; those beyond wait their turn. More would not be faster,
 /// since each shares a commit with the others, and they would keep the processor from delivering.
-pub const WORKING: usize = 64;
+const WORKING: usize = 64;
 
 /// A body larger than this, in bytes, is authenticated and mapped alone: what a JSON parser makes of it can be a hundred
 /// times as large, and it shall not keep all processors from the small ones.
@@ -99,7 +129,7 @@ struct Report {
 
 async fn webhook(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
     let Some(route) = receiver.route_of(request.uri()) else {
-        return ReceiveError::NoSuchRoute.respond(None);
+        return receiver.without_route(request.method(), request.uri()).respond(None);
     };
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = if request.method() == Method::OPTIONS {
@@ -114,8 +144,25 @@ async fn webhook(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
 impl Receiver {
     /// The route of an address. What stands behind its name, a secret perhaps, is for [`crate::authenticate`].
     fn route_of(&self, uri: &Uri) -> Option<&Arc<Route>> {
-        let steps = uri.path().strip_prefix("/webhooks/")?;
-        self.routes.get(steps.split('/').next().unwrap_or(""))
+        self.routes.get(name_of(uri))
+    }
+
+    /// Why no route takes a call.
+    fn without_route(&self, method: &Method, uri: &Uri) -> ReceiveError {
+        let name = name_of(uri);
+        match self.faulty.get(name) {
+            Some(faulty) => {
+                let manner = match faulty.serves {
+                    Serves::Nothing(status, unit) => (status, unit),
+                    Serves::LastGood => (StatusCode::SERVICE_UNAVAILABLE, RetryAfterUnit::S),
+                };
+                ReceiveError::FaultyRoute { route: name.to_owned(), faults: faulty.faults.join("; "), manner }
+            }
+            None => ReceiveError::NoSuchRoute {
+                called: called(method, uri),
+                meant: did_you_mean(name, self.routes.keys().map(String::as_str)).map(ToOwned::to_owned),
+            },
+        }
     }
 
     async fn receive(&self, route: &Route, request: Request) -> Result<Response, ReceiveError> {
@@ -129,14 +176,14 @@ impl Receiver {
         check_method(route, &call)?;
         let is_large = call.body.len() > LARGE;
         let mut turn = self.turn(is_large, &deadline).await?;
-        let now = self.clock.now();
+        let now = self.means.clock.now();
         let authentic = route.authentication.prove(call, now)?;
         let mut events = match route.read(&authentic, now) {
             Ok(events) => events,
             Err(DecodeError::Exceeded(over)) => return Err(ReceiveError::Exceeded(over)),
             Err(error) => {
                 deadline.check()?;
-                self.store.append(vec![route.undecodable(&authentic, &error, now)]).await?;
+                self.means.store.append(vec![route.undecodable(&authentic, &error, now)]).await?;
                 return Err(error.into());
             }
         };
@@ -157,8 +204,8 @@ impl Receiver {
         let shown: Vec<Shown> = events.iter().map(Shown::of).collect();
         // from here on the sender hears what became of the event, however long that takes
         deadline.check()?;
-        let kept = if events.is_empty() { Vec::new() } else { self.store.append(events).await? };
-        self.wake.notify_one();
+        let kept = if events.is_empty() { Vec::new() } else { self.means.store.append(events).await? };
+        self.means.wake.notify_one();
         if shown.iter().any(|shown| shown.lookup) {
             self.lookup.of(&route.name).into_iter().for_each(Notify::notify_one);
         }
@@ -168,9 +215,28 @@ impl Receiver {
     /// A call's turn to be worked on, among the large ones and among all.
     async fn turn(&self, is_large: bool, deadline: &Deadline) -> Result<Turn<'_>, ReceiveError> {
         // nobody closes these
-        let alone = if is_large { deadline.bound(self.large.acquire()).await?.ok() } else { None };
-        Ok((alone, deadline.bound(self.working.acquire()).await?.ok()))
+        let alone = if is_large { deadline.bound(self.means.large.acquire()).await?.ok() } else { None };
+        Ok((alone, deadline.bound(self.means.working.acquire()).await?.ok()))
     }
+}
+
+/// The name of the route in an address.
+fn name_of(uri: &Uri) -> &str {
+    let steps = uri.path().strip_prefix("/webhooks/").unwrap_or_default();
+    steps.split('/').next().unwrap_or_default()
+}
+
+/// How much of an address is shown, in characters.
+const SHOWN: usize = 100;
+
+/// Method and address of a call as they are logged: neither the query nor what stands behind a route's name, where a secret
+/// may be.
+pub(crate) fn called(method: &Method, uri: &Uri) -> String {
+    let mut steps = uri.path().splitn(4, '/');
+    let first: Vec<&str> = steps.by_ref().take(3).collect();
+    let rest = if steps.next().is_some_and(|rest| !rest.is_empty()) { "/..." } else { "" };
+    let path: String = first.join("/").chars().take(SHOWN).collect();
+    format!("{method} {path}{rest}")
 }
 
 /// The turn of a large call among the large ones, and a call's among all.

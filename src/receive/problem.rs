@@ -13,15 +13,40 @@ use crate::decode::{DecodeError, Exceeded};
 use crate::route::Route;
 use crate::store::StoreError;
 
-/// When a sender that was turned away may come again, in seconds and in milliseconds.
-const RETRY_AFTER: (&str, &str) = ("5", "5000");
+/// When a sender that was turned away may come again.
+#[derive(Debug, Clone, Copy)]
+pub struct RetryAfter {
+    seconds: &'static str,
+    millis: &'static str,
+}
+
+/// When what is too much for the moment has passed.
+pub const SOON: RetryAfter = RetryAfter { seconds: "5", millis: "5000" };
+
+/// When somebody may have corrected a file.
+const AFTER_A_CORRECTION: RetryAfter = RetryAfter { seconds: "60", millis: "60000" };
 
 /// Why a call was not taken.
 #[derive(Debug, Error)]
 pub enum ReceiveError {
     /// The address leads nowhere.
-    #[error("there is no such route")]
-    NoSuchRoute,
+    #[error("there is no route for {called}{}", .meant.as_ref().map(|meant| format!("; did its sender mean `{meant}`?")).unwrap_or_default())]
+    NoSuchRoute {
+        /// Method and address.
+        called: String,
+        /// The route that may be meant.
+        meant: Option<String>,
+    },
+    /// The route's file has faults, and nothing runs in its place.
+    #[error("the file of route `{route}` has faults: {faults}")]
+    FaultyRoute {
+        /// The route.
+        route: String,
+        /// What is wrong.
+        faults: String,
+        /// How its source's senders are told to try again.
+        manner: (StatusCode, RetryAfterUnit),
+    },
     /// The source does not call with this method.
     #[error("this route takes {0}")]
     Method(String),
@@ -92,7 +117,7 @@ impl Problem {
         let mut response = (self.status, body.to_string()).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER.0));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(SOON.seconds));
         }
         response
     }
@@ -112,10 +137,13 @@ impl ReceiveError {
         let detail = match &self {
             Self::Refused(_) => "the call could not be authenticated".to_owned(),
             Self::Store(_) => "the event could not be stored; send it again later".to_owned(),
+            Self::NoSuchRoute { .. } => "there is no such route".to_owned(),
+            Self::FaultyRoute { .. } => "this route is not available at present; send it again later".to_owned(),
             other => other.to_string(),
         };
         let mut response = match &self {
-            Self::Store(_) | Self::NoMemory | Self::NoRoom => later(route, detail),
+            Self::Store(_) | Self::NoMemory | Self::NoRoom => later(overload(route), SOON, detail),
+            Self::FaultyRoute { manner, .. } => later(*manner, AFTER_A_CORRECTION, detail),
             _ => Problem { status, detail }.into_response(),
         };
         if let Self::Method(allowed) | Self::Preflight(allowed) = &self
@@ -124,7 +152,7 @@ impl ReceiveError {
             response.headers_mut().insert(header::ALLOW, allowed);
         }
         let report = Report {
-            route: route.map(|route| route.name.clone()),
+            route: route.map(|route| route.name.clone()).or_else(|| self.faulty_route()),
             outcome: self.name(),
             reason: Some(self.to_string()),
             ..Report::default()
@@ -133,9 +161,14 @@ impl ReceiveError {
         response
     }
 
+    fn faulty_route(&self) -> Option<String> {
+        if let Self::FaultyRoute { route, .. } = self { Some(route.clone()) } else { None }
+    }
+
     fn status(&self, route: Option<&Route>) -> StatusCode {
         match self {
-            Self::NoSuchRoute => StatusCode::NOT_FOUND,
+            Self::NoSuchRoute { .. } => StatusCode::NOT_FOUND,
+            Self::FaultyRoute { manner: (status, _), .. } => *status,
             Self::Method(_) | Self::Preflight(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Origin => StatusCode::FORBIDDEN,
             Self::TooLarge(_) | Self::Exceeded(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -152,7 +185,8 @@ impl ReceiveError {
 
     fn name(&self) -> &'static str {
         match self {
-            Self::NoSuchRoute => "no_such_route",
+            Self::NoSuchRoute { .. } => "no_such_route",
+            Self::FaultyRoute { .. } => "faulty_route",
             Self::Method(_) | Self::Preflight(_) => "wrong_method",
             Self::Origin => "wrong_origin",
             Self::TooLarge(_) => "too_large",
@@ -205,16 +239,18 @@ pub async fn as_problem(response: Response) -> Response {
     problem
 }
 
-/// The answer that makes a route's sender try again later, in its own words.
-pub fn later(route: Option<&Route>, detail: String) -> Response {
-    let (status, unit) = overload(route);
+/// The answer that makes a sender try again later, in its own words.
+pub fn later((status, unit): (StatusCode, RetryAfterUnit), after: RetryAfter, detail: String) -> Response {
     let mut response = Problem { status, detail }.into_response();
-    if unit == RetryAfterUnit::Ms {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER.1));
-    }
+    let value = match unit {
+        RetryAfterUnit::S => after.seconds,
+        RetryAfterUnit::Ms => after.millis,
+    };
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(value));
     response
 }
 
-fn overload(route: Option<&Route>) -> (StatusCode, RetryAfterUnit) {
+/// How a route's sender is told to try again later.
+pub fn overload(route: Option<&Route>) -> (StatusCode, RetryAfterUnit) {
     route.map_or((StatusCode::SERVICE_UNAVAILABLE, RetryAfterUnit::S), |route| route.profile.overload)
 }

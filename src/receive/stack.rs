@@ -11,7 +11,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::header::ORIGIN;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 use tower::{BoxError, ServiceBuilder};
@@ -22,8 +22,8 @@ use tracing::Span;
 
 use super::cors::share;
 use super::finish::finish;
-use super::problem::{as_problem, later};
-use super::{Problem, Receiver, Report, webhook};
+use super::problem::{SOON, as_problem, later, overload};
+use super::{Problem, Receiver, Report, called, webhook};
 use crate::telemetry::CallLabels;
 
 /// The header that carries the request id.
@@ -99,8 +99,8 @@ fn observe(receiver: &Receiver, response: &Response, took: Duration) {
     let unreported = Report { outcome: unreported(response.status()), ..Report::default() };
     let report = response.extensions().get::<Report>().unwrap_or(&unreported);
     let route = report.route.as_deref().unwrap_or("-");
-    receiver.metrics.calls.get_or_create(&CallLabels { route: route.into(), outcome: report.outcome }).inc();
-    receiver.metrics.call_seconds.observe(took.as_secs_f64());
+    receiver.means.metrics.calls.get_or_create(&CallLabels { route: route.into(), outcome: report.outcome }).inc();
+    receiver.means.metrics.call_seconds.observe(took.as_secs_f64());
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let Report { outcome, event, events, sends, unmapped, reason, .. } = report;
     let event = event.as_deref();
@@ -137,7 +137,8 @@ fn unreported(status: StatusCode) -> &'static str {
 
 fn overloaded(receiver: &Receiver, uri: &Uri, origin: Option<&HeaderValue>) -> Response {
     let route = receiver.route_of(uri);
-    let mut response = later(route.map(Arc::as_ref), "too many calls at once; send it again later".into());
+    let mut response =
+        later(overload(route.map(Arc::as_ref)), SOON, "too many calls at once; send it again later".into());
     if let Some(route) = route {
         share(route, origin, &mut response);
     }
@@ -149,7 +150,14 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         .into_response()
 }
 
-async fn nothing_here() -> Problem {
+async fn nothing_here(method: Method, uri: Uri) -> Problem {
+    // browsers and crawlers ask for whatever comes to their minds; what posts here is mostly meant for a route
+    if method == Method::GET || method == Method::HEAD {
+        tracing::debug!(called = called(&method, &uri), "there is nothing at this address");
+    } else {
+        let next = "correct the address at the sender: webhooks come to /webhooks/{route}";
+        tracing::warn!(called = called(&method, &uri), next, "a call went to an address that leads nowhere");
+    }
     Problem {
         status: StatusCode::NOT_FOUND,
         detail: "there is nothing here; webhooks come to /webhooks/{route}".into(),
@@ -163,7 +171,7 @@ async fn alive() -> &'static str {
 /// Ready: the configuration is loaded, or there would be no listener, and the store can be written to. Anybody may ask; the
 /// store sees to it that asking costs little, and answers in bounded time.
 async fn ready(State(receiver): State<Arc<Receiver>>) -> Response {
-    match receiver.store.probe().await {
+    match receiver.means.store.probe().await {
         Ok(()) => "ready\n".into_response(),
         Err(error) => Problem { status: StatusCode::SERVICE_UNAVAILABLE, detail: error.to_string() }.into_response(),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::StartError;
+use super::error::StartError;
 use crate::config::relay::{AccountSpec, RelayFile};
 use crate::route::check::Sending;
 use crate::store::Store;

@@ -24,6 +24,16 @@ pub enum Sending {
     Sandbox,
 }
 
+/// What a configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To find everything that is wrong.
+    Check,
+    /// To run. An example that does not come out as it says is a warning: what a rule sends may be right, and a relay that
+    /// does not start loses more.
+    Run,
+}
+
 /// A configuration that was read, compiled and checked.
 #[derive(Debug)]
 pub struct Checked {
@@ -46,6 +56,16 @@ pub fn check(dir: &Path, variables: &Variables) -> (Option<Checked>, Vec<Diagnos
 
 /// The same with sends that go elsewhere than the accounts say.
 pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option<Checked>, Vec<Diagnostic>) {
+    examine(dir, variables, sending, Purpose::Check)
+}
+
+/// The same for a purpose.
+pub fn examine(
+    dir: &Path,
+    variables: &Variables,
+    sending: Sending,
+    purpose: Purpose,
+) -> (Option<Checked>, Vec<Diagnostic>) {
     let (written, mut diagnostics) = config::read(dir, variables, Extent::Used);
     let Some(mut written) = written else { return (None, diagnostics) };
     if sending == Sending::Sandbox {
@@ -66,7 +86,12 @@ pub fn check_for(dir: &Path, variables: &Variables, sending: Sending) -> (Option
     }
     for (name, route) in &routes {
         if let Some(file) = written.routes.get(name) {
-            example::run(route, file, &written, &mut diagnostics);
+            let mut wrong = Vec::new();
+            example::run(route, file, &written, &mut wrong);
+            diagnostics.extend(wrong.into_iter().map(|wrong| match purpose {
+                Purpose::Check => wrong,
+                Purpose::Run => wrong.warning(),
+            }));
             listed::rules(file, &written, &route.rules, &mut diagnostics);
             advice::published_secret(file, &written, &mut diagnostics);
             advice::exposure(file, &written, route, &mut diagnostics);

@@ -11,6 +11,8 @@ pub mod cors;
 pub mod check;
 pub mod example;
 mod listed;
+pub mod load;
+pub mod reload;
 mod retention;
 mod rules;
 mod secrets;

@@ -14,17 +14,18 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::mask::{self, Secrets};
+use crate::mask::{self, CurrentSecrets, Secrets};
 
 /// Fields for people to read.
-pub struct Fields(pub Arc<Secrets>);
+pub struct Fields(pub Arc<CurrentSecrets>);
 
 /// Lines of JSON: `timestamp`, `level`, and the fields of the event.
-pub struct JsonLines(pub Arc<Secrets>);
+pub struct JsonLines(pub Arc<CurrentSecrets>);
 
 impl<'writer> FormatFields<'writer> for Fields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
-        let mut masked = Masked { inner: DefaultVisitor::new(writer, true), secrets: &self.0, text: String::new() };
+        let secrets = self.0.get();
+        let mut masked = Masked { inner: DefaultVisitor::new(writer, true), secrets: &secrets, text: String::new() };
         fields.record(&mut masked);
         masked.inner.finish()
     }
@@ -40,7 +41,8 @@ where
         SystemTime.format_time(&mut writer)?;
         write!(writer, "\",\"level\":\"{}\"", event.metadata().level())?;
         let inner = JsonFields { writer: writer.by_ref(), result: Ok(()) };
-        let mut masked = Masked { inner, secrets: &self.0, text: String::new() };
+        let secrets = self.0.get();
+        let mut masked = Masked { inner, secrets: &secrets, text: String::new() };
         event.record(&mut masked);
         masked.inner.result?;
         writer.write_str("}\n")
@@ -202,8 +204,8 @@ mod tests {
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
     }
 
-    fn secrets() -> Arc<Secrets> {
-        Arc::new(Secrets::new(["s3cret-for-tests"]))
+    fn secrets() -> Arc<CurrentSecrets> {
+        Arc::new(CurrentSecrets::new(Secrets::new(["s3cret-for-tests"])))
     }
 
     #[test]

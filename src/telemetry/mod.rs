@@ -18,7 +18,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -27,7 +27,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::clock::Timestamp;
 use crate::config::interpolate::Variables;
 use crate::event::stats::Levels;
-use crate::mask::Secrets;
+use crate::mask::CurrentSecrets;
 
 use lines::Lines;
 
@@ -47,7 +47,7 @@ const DEFAULT_FILTER: &str = "info";
 /// # Errors
 ///
 /// A text if one of the two cannot be read, or the thread cannot be started.
-pub fn init(variables: &Variables, secrets: Secrets) -> Result<LinesGuard, String> {
+pub fn init(variables: &Variables, secrets: Arc<CurrentSecrets>) -> Result<LinesGuard, String> {
     let is_terminal = std::io::stderr().is_terminal();
     let filter = variables.get("SERRI_RELAY_LOG").filter(|filter| !filter.is_empty()).unwrap_or(DEFAULT_FILTER);
     let filter: Targets =
@@ -58,7 +58,6 @@ pub fn init(variables: &Variables, secrets: Secrets) -> Result<LinesGuard, Strin
         "json" => false,
         other => return Err(format!("SERRI_RELAY_LOG_FORMAT is `{other}`; write human or json")),
     };
-    let secrets = Arc::new(secrets);
     let (lines, guard) = if is_terminal {
         Lines::direct(std::io::stderr())
     } else {
@@ -139,6 +138,15 @@ impl UnknownLabels {
     pub const LONGEST: usize = 120;
 }
 
+/// The labels of a route with faults.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FaultyLabels {
+    /// The route.
+    pub route: Label,
+    /// `last_good` or `nothing`.
+    pub serves: &'static str,
+}
+
 /// What is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -161,6 +169,10 @@ pub struct Metrics {
     pub unknown_answers: Family<UnknownLabels, Counter>,
     /// The texts that are told apart.
     pub unknown_texts: Mutex<HashSet<Label>>,
+    /// 1 for each route with faults.
+    pub faulty_routes: Family<FaultyLabels, Gauge>,
+    reload_successful: Gauge,
+    reload_success: Gauge,
 }
 
 impl Metrics {
@@ -187,7 +199,29 @@ impl Metrics {
             "Refusals of an unknown kind, by what was said",
             Family::clone(&unknown_answers),
         );
+        let faulty_routes = Family::default();
+        registry.register(
+            "faulty_routes",
+            "Routes whose files have faults, by what they serve",
+            Family::clone(&faulty_routes),
+        );
+        let (reload_successful, reload_success) = (Gauge::default(), Gauge::default());
+        reload_successful.set(1);
+        registry.register(
+            "config_last_reload_successful",
+            "1: the configuration was taken when it was last read; 0: it was not, and everything runs as before",
+            reload_successful.clone(),
+        );
+        registry.register_with_unit(
+            "config_last_reload_success_timestamp",
+            "When the configuration was last taken, in seconds since 1970",
+            Unit::Seconds,
+            reload_success.clone(),
+        );
         Self {
+            faulty_routes,
+            reload_successful,
+            reload_success,
             registry,
             calls,
             call_seconds,
@@ -198,6 +232,14 @@ impl Metrics {
             hold_turns,
             unknown_answers,
             unknown_texts: Mutex::default(),
+        }
+    }
+
+    /// The configuration was read, and taken or not.
+    pub fn reloaded(&self, is_taken: bool, now: Timestamp) {
+        self.reload_successful.set(is_taken.into());
+        if is_taken {
+            self.reload_success.set(now.0.div_euclid(1_000));
         }
     }
 

@@ -18,7 +18,7 @@ use serri_relay::route::notifiers::LookupNotifiers;
 use serri_relay::secret::Secret;
 use serri_relay::store::{Archive, Engine, Intake, Operate, Report, StoreError, Upkeep};
 use serri_relay::telemetry::Metrics;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::asked::{Ask, is_ready, state, text};
@@ -162,13 +162,15 @@ impl Bulk {
             operate: Arc::clone(&stepped) as Arc<dyn Operate>,
             due: Arc::new(LookupNotifiers::new(&routes)),
             routes,
+            faulty: Arc::default(),
+            reload: tokio::sync::mpsc::channel(1).0,
             accounts: [("default".to_owned(), serri_relay::phone::Country::INDIA)].into(),
             notifications: Notifications::new(Arc::clone(&metrics)).0,
             clock: Clock::system(),
             wake: Arc::new(Notify::new()),
             sandbox: None,
             tasks: TaskTracker::new(),
-            erasing: Mutex::default(),
+            erasing: Arc::default(),
         };
         let access = Access { token: Secret::new(""), reach: Reach::Loopback };
         let served = serve(admin::router(admin, metrics, access)).await;

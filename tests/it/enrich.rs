@@ -570,12 +570,12 @@ async fn lookups_end_with_a_store_that_was_closed_before_them() {
     let setup = world.stop().await;
     let store = open(&format!("sqlite:{}", setup.database().display())).unwrap();
     let (clock, stop, before) = (Clock::system(), CancellationToken::new(), vendors.calls().len());
-    let (deliverer, lookups) = delivery(Arc::clone(&store) as Arc<dyn Store>, setup.checked().routes, [&clock, &clock]);
+    let delivery = delivery(Arc::clone(&store) as Arc<dyn Store>, setup.checked().routes, [&clock, &clock]);
     let running = async {
         eventually("one is under way", async || vendors.calls().len() > before).await;
         store.close();
         stop.cancel();
     };
-    let both = tokio::join!(ended(deliver::run(deliverer, lookups, stop.clone())), running);
+    let both = tokio::join!(ended(deliver::run(delivery.unchanging(), stop.clone())), running);
     assert_eq!(both.0, "ended");
 }

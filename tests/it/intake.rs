@@ -11,13 +11,12 @@ use serde_json::{Value, json};
 use serri_relay::clock::{Clock, Timestamp};
 use serri_relay::event::{Kept, NewEvent};
 use serri_relay::listen;
-use serri_relay::receive::{BodyMemory, Bounds, Receiver, StoreMemory, router};
+use serri_relay::receive::{BodyMemory, Bounds, Means, Receiver, StoreMemory, router};
 use serri_relay::store::{Intake, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::asked::{Ask as _, text, texts};
@@ -321,17 +320,16 @@ fn receiver_of(store: Arc<Slow>, request_timeout: Duration) -> Arc<Receiver> {
     setup.write("http://127.0.0.1:9/");
     Arc::new(Receiver {
         routes: Arc::new(setup.checked().routes),
-        store,
-        wake: Arc::default(),
+        faulty: Arc::default(),
+        in_use: None,
         lookup: Arc::default(),
-        clock: Clock::system(),
-        metrics: Arc::default(),
         bounds: Bounds { body_limit: 1_000_000, request_timeout, concurrency: 10 },
         memory: Arc::new(BodyMemory::new(1 << 20)),
         storing: StoreMemory::new(1 << 20),
-        working: Semaphore::new(1),
-        large: Semaphore::new(1),
-        tasks: TaskTracker::new(),
+        means: Arc::new(Means {
+            working: Semaphore::new(1),
+            ..Means::new(store, Arc::default(), Clock::system(), Arc::default())
+        }),
     })
 }
 
@@ -354,13 +352,13 @@ async fn what_was_stored_is_delivered_and_counted_although_its_sender_hung_up() 
         () = store.asked.notified() => {}
     }
     store.done.notify_one();
-    within(receiver.wake.notified()).await;
-    receiver.tasks.close();
-    within(receiver.tasks.wait()).await;
+    within(receiver.means.wake.notified()).await;
+    receiver.means.tasks.close();
+    within(receiver.means.tasks.wait()).await;
     assert!(
-        receiver.metrics.text(None, Timestamp(0)).contains("outcome=\"accepted\"} 1"),
+        receiver.means.metrics.text(None, Timestamp(0)).contains("outcome=\"accepted\"} 1"),
         "{}",
-        receiver.metrics.text(None, Timestamp(0))
+        receiver.means.metrics.text(None, Timestamp(0))
     );
 }
 
@@ -368,7 +366,7 @@ async fn what_was_stored_is_delivered_and_counted_although_its_sender_hung_up() 
 async fn large_calls_wait_for_each_other_and_small_ones_for_none_of_them() {
     let store = Arc::new(Slow::default());
     let receiver = receiver_of(Arc::clone(&store), PATIENCE);
-    let another = receiver.large.acquire().await.unwrap();
+    let another = receiver.means.large.acquire().await.unwrap();
     let mut large = call();
     *large.body_mut() =
         axum::body::Body::from(format!("{{\"phone\":\"9812345670\",\"pad\":\"{}\"}}", "x".repeat(200_000)));
@@ -429,9 +427,9 @@ async fn what_finds_no_room_in_time_is_to_be_sent_again() {
     let response = router(&receiver).oneshot(wide()).await.unwrap();
     assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "5"));
     assert!(
-        receiver.metrics.text(None, Timestamp(0)).contains("outcome=\"no_room\"} 1"),
+        receiver.means.metrics.text(None, Timestamp(0)).contains("outcome=\"no_room\"} 1"),
         "{}",
-        receiver.metrics.text(None, Timestamp(0))
+        receiver.means.metrics.text(None, Timestamp(0))
     );
     assert!(tokio::time::timeout(Duration::ZERO, store.asked.notified()).await.is_err(), "nothing is stored");
 }
@@ -450,7 +448,7 @@ async fn what_timed_out_is_not_stored_and_what_is_stored_is_answered_so() {
     let (response, ()) = tokio::join!(router_of(&receiver).oneshot(call()), slow);
     assert_eq!(response.unwrap().status(), 200);
     // the turn did not come in time
-    let turn = receiver.working.acquire().await.unwrap();
+    let turn = receiver.means.working.acquire().await.unwrap();
     let response = router_of(&receiver).oneshot(call()).await.unwrap();
     assert_eq!(
         (response.status().as_u16(), &response.headers()["content-type"]),
@@ -459,9 +457,9 @@ async fn what_timed_out_is_not_stored_and_what_is_stored_is_answered_so() {
     drop(turn);
     assert!(tokio::time::timeout(Duration::from_secs(1), store.asked.notified()).await.is_err(), "nothing is stored");
     assert!(
-        receiver.metrics.text(None, Timestamp(0)).contains("outcome=\"timed_out\"} 1"),
+        receiver.means.metrics.text(None, Timestamp(0)).contains("outcome=\"timed_out\"} 1"),
         "{}",
-        receiver.metrics.text(None, Timestamp(0))
+        receiver.means.metrics.text(None, Timestamp(0))
     );
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use serri_relay::clock::Clock;
-use serri_relay::config::interpolate::Variables;
-use serri_relay::relay::{self, Listeners};
-use serri_relay::route::check::{Checked, Sending, check_for};
+use serri_relay::relay::{self, Start};
+use serri_relay::route::check::Sending;
+use serri_relay::route::load::Origin;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -18,17 +18,18 @@ fn without_key(dir: TempDir) -> Setup {
     Setup::in_dir(dir).set("accounts.default.api_key=")
 }
 
-fn checked_for(setup: &Setup, sending: Sending) -> Checked {
+async fn ready_for(setup: &Setup, sending: Sending) -> Start {
     setup.write("http://127.0.0.1:9/");
-    check_for(&setup.config(), &Variables::default(), sending).0.unwrap()
+    let origin = Origin { sending, ..setup.origin() };
+    let loaded = origin.load(None).unwrap();
+    Start { loaded, origin, ..setup.ready().await }
 }
 
 /// Starts a relay that is told to stop at once; what it said if it did not start.
-async fn start(checked: Checked) -> Result<(), String> {
-    let listeners = Listeners::bind(&checked.written.relay.value).await.unwrap();
+async fn start(start: Start) -> Result<(), String> {
     let stop = CancellationToken::new();
     stop.cancel();
-    relay::serve(checked, listeners, Clock::system(), stop).await.map_err(|error| error.to_string())
+    relay::serve(start, stop).await.map_err(|error| error.to_string())
 }
 
 #[tokio::test]
@@ -37,26 +38,26 @@ async fn an_account_that_lost_its_key_does_not_start_unless_the_sandbox_is_meant
     let world = World::start(without_key(setup.dir)).await;
     let setup = world.stop().await;
     // it never had one: as often as it likes
-    assert_eq!(start(checked_for(&setup, Sending::AsConfigured)).await, Ok(()));
+    assert_eq!(start(ready_for(&setup, Sending::AsConfigured).await).await, Ok(()));
     let world = World::start(Setup::in_dir(setup.dir)).await;
     world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await;
     world.delivered(1).await;
     let setup = without_key(world.stop().await.dir);
-    let said = start(checked_for(&setup, Sending::AsConfigured)).await.unwrap_err();
+    let said = start(ready_for(&setup, Sending::AsConfigured).await).await.unwrap_err();
     for part in ["`default`", "api_key", "SERRI_API_KEY", "serve --sandbox"] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    assert_eq!(start(checked_for(&setup, Sending::Sandbox)).await, Ok(()));
+    assert_eq!(start(ready_for(&setup, Sending::Sandbox).await).await, Ok(()));
     setup.assert_unseen(&["key-of-the-test"]);
 }
 
 #[tokio::test]
 async fn meant_for_the_sandbox_no_account_sends_for_real() {
     let setup = Setup::new().route("hello", &format!("account: other{ROUTE}")).account("other");
-    let checked = checked_for(&setup, Sending::Sandbox);
-    let accounts = &checked.written.relay.value.accounts;
+    let ready = ready_for(&setup, Sending::Sandbox).await;
+    let accounts = &ready.loaded.checked.written.relay.value.accounts;
     assert!(accounts.len() == 2 && accounts.values().all(serri_relay::config::relay::AccountSpec::uses_sandbox));
-    assert_eq!(start(checked).await, Ok(()));
+    assert_eq!(start(ready).await, Ok(()));
 }
 
 #[tokio::test]

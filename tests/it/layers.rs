@@ -135,6 +135,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "admin",
             "event",
             "map",
+            "mask",
         ],
     ),
     (

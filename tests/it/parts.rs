@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serri_relay::alert::{Alerter, Means, Notifications};
+use serri_relay::alert::{self, Alerter, Means, Notifications};
 use serri_relay::clock::Clock;
-use serri_relay::deliver::{self, Deliverer, Lookups, Policy, Settings};
+use serri_relay::deliver::{self, Deliverer, Delivery, Lookups, Policy, Settings};
 use serri_relay::event::{OnUncertain, UncertainPolicy};
 use serri_relay::outbound::{Limits, Outbound, Proxy};
-use serri_relay::relay::{self, Listeners};
+use serri_relay::relay::{self, Start};
 use serri_relay::route::Routes;
 use serri_relay::route::notifiers::LookupNotifiers;
 use serri_relay::serri::{Caller, Client};
 use serri_relay::store::{MemoryStore, Store};
 use serri_relay::telemetry::Metrics;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -41,12 +41,11 @@ fn broken_clock(broken: &Arc<AtomicBool>) -> Clock {
 async fn a_part_that_panics_ends_the_relay_in_order() {
     let setup = Setup::new().route("hello", ROUTE);
     setup.write("http://127.0.0.1:9/");
-    let checked = setup.checked();
-    let listeners = Listeners::bind(&checked.written.relay.value).await.unwrap();
-    let base = format!("http://{}", listeners.webhooks.local_addr().unwrap());
+    let start = setup.ready().await;
+    let base = format!("http://{}", start.listeners.webhooks.local_addr().unwrap());
     let broken = Arc::new(AtomicBool::new(false));
     let mut relay = JoinSet::new();
-    relay.spawn(relay::serve(checked, listeners, broken_clock(&broken), CancellationToken::new()));
+    relay.spawn(relay::serve(Start { clock: broken_clock(&broken), ..start }, CancellationToken::new()));
     let http = reqwest::Client::new();
     let post = |id: &str| {
         let body = format!(r#"{{"id":"{id}","phone":"9812345670"}}"#);
@@ -66,7 +65,7 @@ async fn a_part_that_panics_ends_the_relay_in_order() {
 }
 
 /// A deliverer without accounts, and lookups, each with its own clock.
-pub fn delivery(store: Arc<dyn Store>, routes: Routes, [of_sends, of_lookups]: [&Clock; 2]) -> (Deliverer, Lookups) {
+pub fn delivery(store: Arc<dyn Store>, routes: Routes, [of_sends, of_lookups]: [&Clock; 2]) -> Delivery {
     let routes = Arc::new(routes);
     let second = Duration::from_secs(1);
     let policy = Policy {
@@ -93,7 +92,7 @@ pub fn delivery(store: Arc<dyn Store>, routes: Routes, [of_sends, of_lookups]: [
     let due = Arc::new(LookupNotifiers::new(&routes));
     let clock = of_lookups.clone();
     let lookups = Lookups { store, outbound: Arc::new(outbound()), routes, settings, clock, due, wake, metrics };
-    (deliverer, lookups)
+    Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups) }
 }
 
 fn outbound() -> Outbound {
@@ -121,8 +120,8 @@ async fn a_panic_in_any_part_of_the_work_is_not_swallowed() {
     let (right, broken) = (Clock::system(), broken_clock(&Arc::new(AtomicBool::new(true))));
     for (of_sends, of_lookups) in [(&right, &broken), (&broken, &right)] {
         let store = Arc::new(MemoryStore::new().unwrap());
-        let (deliverer, lookups) = delivery(store, setup.checked().routes, [of_sends, of_lookups]);
-        assert_eq!(ended(deliver::run(deliverer, lookups, CancellationToken::new())).await, "panicked");
+        let delivery = delivery(store, setup.checked().routes, [of_sends, of_lookups]);
+        assert_eq!(ended(deliver::run(delivery.unchanging(), CancellationToken::new())).await, "panicked");
     }
     let metrics = Arc::new(Metrics::new());
     let (notifications, inbox) = Notifications::new(metrics);
@@ -133,6 +132,7 @@ async fn a_panic_in_any_part_of_the_work_is_not_swallowed() {
         clock: broken,
     };
     let remind = Duration::from_secs(1);
-    let alerter = Alerter { targets: Vec::new(), remind, unreachable_after: remind, means, inbox, notifications };
+    let settings = alert::Settings { targets: Vec::new(), remind, unreachable_after: remind, means };
+    let alerter = Alerter { settings: watch::channel(Arc::new(settings)).1, inbox, notifications };
     assert_eq!(ended(alerter.run(CancellationToken::new())).await, "panicked");
 }

@@ -11,11 +11,9 @@ use serde_json::json;
 use serri_relay::clock::Clock;
 use serri_relay::event::{Kept, NewEvent};
 use serri_relay::listen::Reach;
-use serri_relay::receive::{BodyMemory, Bounds, Receiver, StoreMemory, router};
+use serri_relay::receive::{BodyMemory, Bounds, Means, Receiver, StoreMemory, router};
 use serri_relay::serri::sandbox::Sandbox;
 use serri_relay::store::{Intake, StoreError};
-use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::asked::{Ask as _, texts};
@@ -337,17 +335,13 @@ async fn a_panic_costs_one_call_and_a_store_that_is_gone_costs_readiness() {
     setup.write("http://127.0.0.1:9/");
     let receiver = Arc::new(Receiver {
         routes: Arc::new(setup.checked().routes),
-        store: Arc::new(Panicking),
-        wake: Arc::default(),
+        faulty: Arc::default(),
+        in_use: None,
         lookup: Arc::default(),
-        clock: Clock::system(),
-        metrics: Arc::default(),
         bounds: Bounds { body_limit: 1_000, request_timeout: Duration::from_secs(5), concurrency: 10 },
         memory: Arc::new(BodyMemory::new(1 << 20)),
         storing: StoreMemory::new(1 << 20),
-        working: Semaphore::new(1),
-        large: Semaphore::new(1),
-        tasks: TaskTracker::new(),
+        means: Arc::new(Means::new(Arc::new(Panicking), Arc::default(), Clock::system(), Arc::default())),
     });
     let router = router(&receiver);
     let ask = |method: &str, path: &str| {

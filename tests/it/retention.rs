@@ -12,6 +12,7 @@ use serri_relay::retention::{Periods, Retention};
 use serri_relay::route::check::check;
 use serri_relay::store::sweep::{Removed, Stage, SweepRequest};
 use serri_relay::store::{ClaimRequest, Engine, MemoryStore, Quota, Report, Store};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -281,7 +282,11 @@ async fn what_was_erased_says_so_and_is_not_replayed() {
 fn running(wall: &Clock, store: &Arc<MemoryStore>) -> (CancellationToken, JoinSet<()>) {
     let (stop, mut running) = (CancellationToken::new(), JoinSet::new());
     let periods = Periods { events: Some(90 * DAYS), sends: Some(365 * DAYS) };
-    let retention = Retention { store: Arc::clone(store) as Arc<dyn Store>, clock: wall.clone(), periods };
+    let retention = Retention {
+        store: Arc::clone(store) as Arc<dyn Store>,
+        clock: wall.clone(),
+        periods: watch::channel(periods).1,
+    };
     running.spawn(retention.run(stop.clone()));
     (stop, running)
 }

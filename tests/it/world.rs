@@ -11,8 +11,9 @@ use serri_relay::clock::Clock;
 use serri_relay::config::diagnostic::Severity;
 use serri_relay::config::interpolate::Variables;
 use serri_relay::listen;
-use serri_relay::relay::{self, Listeners};
-use serri_relay::route::check::{Checked, check};
+use serri_relay::relay::{self, Listeners, Reloads, Start};
+use serri_relay::route::check::{Checked, Sending, check};
+use serri_relay::route::load::Origin;
 use serri_relay::serri::sandbox::{PATH, Sandbox};
 use serri_relay::store::{self, Engine};
 use tempfile::TempDir;
@@ -45,6 +46,7 @@ pub struct Setup {
     settings: Vec<String>,
     accounts: Vec<String>,
     lists: String,
+    may_have_faults: bool,
 }
 
 /// A relay with one route that tries again, and probes, soon.
@@ -71,7 +73,13 @@ impl Setup {
 
     /// The directory of an earlier world, store and all.
     pub fn in_dir(dir: TempDir) -> Self {
-        Self { dir, settings: Vec::new(), accounts: vec!["default".into()], lists: String::new() }
+        Self {
+            dir,
+            settings: Vec::new(),
+            accounts: vec!["default".into()],
+            lists: String::new(),
+            may_have_faults: false,
+        }
     }
 
     /// One more account at the test's Serri.
@@ -147,6 +155,23 @@ impl Setup {
     pub fn assert_unseen(&self, texts: &[&str]) {
         sqlite::assert_no_row(&self.database(), texts);
         assert_unseen(self.dir.path(), texts);
+    }
+
+    /// Where its configuration is read from.
+    pub fn origin(&self) -> Origin {
+        Origin { dir: self.config(), variables: Variables::default(), sending: Sending::AsConfigured }
+    }
+
+    /// What starts a relay of it, on free ports.
+    pub async fn ready(&self) -> Start {
+        if !self.may_have_faults {
+            self.checked();
+        }
+        let origin = self.origin();
+        let loaded = origin.load(None).unwrap();
+        let listeners = Listeners::bind(&loaded.checked.written.relay.value).await.unwrap();
+        let (secrets, reloads) = (Arc::default(), Reloads::new());
+        Start { loaded, origin, listeners, clock: Clock::system(), secrets, reloads }
     }
 
     pub fn checked(&self) -> Checked {
@@ -227,6 +252,12 @@ impl World {
         Self::start_served(setup, Sandbox::new(Clock::system()), endpoint, JoinSet::new()).await
     }
 
+    /// A relay of which a route has faults.
+    pub async fn start_with_faults(mut setup: Setup) -> Self {
+        setup.may_have_faults = true;
+        Self::start(setup).await
+    }
+
     async fn start_with(setup: Setup, sandbox: Sandbox, serri: Router) -> Self {
         let mut tasks = JoinSet::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -252,13 +283,13 @@ impl World {
     }
 
     async fn launch(&mut self) {
-        let checked = self.setup.checked();
-        let listeners = Listeners::bind(&checked.written.relay.value).await.unwrap();
+        let start = self.setup.ready().await;
+        let listeners = &start.listeners;
         self.base = format!("http://{}", listeners.webhooks.local_addr().unwrap());
         self.admin = format!("http://{}", listeners.admin.local_addr().unwrap());
         let stop = self.stop.child_token();
         self.relay.spawn(async move {
-            relay::serve(checked, listeners, Clock::system(), stop).await.expect("started");
+            relay::serve(start, stop).await.expect("started");
         });
         eventually("the relay is ready", async || self.http.get(format!("{}/healthz", self.base)).send().await.is_ok())
             .await;

@@ -3,6 +3,7 @@
 pub mod events;
 pub mod forget;
 pub mod holds;
+pub mod reload;
 pub mod sends;
 pub mod suppress;
 
@@ -107,6 +108,9 @@ struct Refused {
     /// The line of what was sent that is wrong, and what is wrong there.
     line: Option<u64>,
     reason: Option<String>,
+    /// What keeps a configuration from being taken.
+    #[serde(default)]
+    faults: Vec<String>,
 }
 
 /// A running relay.

@@ -16,7 +16,7 @@ use serri_relay::store::{Intake as _, MemoryStore};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Far, START, deliverer, policy};
+use super::{Far, START, delivery, policy};
 use crate::asked::{Ask as _, is_ready, state, texts};
 
 /// What a far side does with the call of this number (from 0) to this person.
@@ -95,9 +95,9 @@ impl World {
         };
         let caller = Arc::clone(&self.far) as Arc<dyn Caller>;
         let far = Far::of(&self.store, caller, &self.clock);
-        let (deliverer, lookups) = deliverer(far, settings, "unlimited", &self.wake);
+        let delivery = delivery(far, settings, "unlimited", &self.wake);
         let stop = CancellationToken::new();
-        let running = deliver::run(deliverer, lookups, stop.clone());
+        let running = deliver::run(delivery.unchanging(), stop.clone());
         let stopping = async {
             tokio::time::sleep(span).await;
             stop.cancel();

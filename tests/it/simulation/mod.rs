@@ -20,7 +20,7 @@ use std::time::Duration;
 use serri_relay::alert::Notifications;
 use serri_relay::clock::{Clock, Stopwatch, Timestamp};
 use serri_relay::config::unit::Rate;
-use serri_relay::deliver::{self, Account, Deliverer, Lookups, Policy, Settings};
+use serri_relay::deliver::{self, Account, Deliverer, Delivery, Lookups, Policy, Settings};
 use serri_relay::event::stats::SendCount;
 use serri_relay::event::{Confirm, Kept, OnUncertain, State, UncertainPolicy};
 use serri_relay::outbound::Fetch;
@@ -31,7 +31,7 @@ use serri_relay::secret::Secret;
 use serri_relay::serri::{Caller, Endpoint};
 use serri_relay::store::{Archive as _, CommitOrder, Intake as _, MemoryStore, Store};
 use serri_relay::telemetry::Metrics;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -251,12 +251,12 @@ impl Simulation {
         let senders = Arc::clone(&self.senders) as Arc<dyn Fetch>;
         let due = Arc::clone(&self.due);
         let far = Far { senders, due, ..Far::of(&self.store, caller, &self.clock) };
-        let (deliverer, lookups) = deliverer(far, settings, "20/s", wake);
+        let delivery = delivery(far, settings, "20/s", wake);
         let mut relay = JoinSet::new();
-        relay.spawn(deliver::run(deliverer, lookups, CancellationToken::new()));
+        relay.spawn(deliver::run(delivery.unchanging(), CancellationToken::new()));
         if self.has_retention {
             let (store, clock) = (Arc::clone(&self.store) as Arc<dyn Store>, self.clock.clone());
-            relay.spawn(Retention { store, clock, periods: PERIODS }.run(CancellationToken::new()));
+            relay.spawn(Retention { store, clock, periods: watch::channel(PERIODS).1 }.run(CancellationToken::new()));
         }
         relay
     }
@@ -323,12 +323,12 @@ impl Far {
 }
 
 /// A deliverer over a store, a Serri, senders' APIs and a clock.
-fn deliverer(
+fn delivery(
     Far { store, caller, senders, clock, due }: Far,
     settings: Settings,
     rate: &str,
     wake: &Arc<Notify>,
-) -> (Deliverer, Lookups) {
+) -> Delivery {
     let metrics = Arc::new(Metrics::new());
     let rate: Rate = rate.parse().unwrap();
     let account = |name: &str| {
@@ -363,5 +363,5 @@ fn deliverer(
         wake: Arc::clone(wake),
         metrics,
     };
-    (deliverer, lookups)
+    Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups) }
 }

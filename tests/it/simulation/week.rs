@@ -14,7 +14,7 @@ use serri_relay::store::{Intake as _, MemoryStore, Store as _};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Far, START, deliverer, policy, unsent};
+use super::{Far, START, delivery, policy, unsent};
 
 const SENDS: usize = 100_000;
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
@@ -100,9 +100,9 @@ async fn a_week_without_credits_costs_some_hundred_calls_and_then_drains_in_orde
         poll_interval: Duration::from_secs(86_400),
     };
     let caller = Arc::clone(&poor) as Arc<dyn Caller>;
-    let (deliverer, lookups) = deliverer(Far::of(&store, caller, &clock), settings, &format!("{RATE}/s"), &wake);
+    let delivery = delivery(Far::of(&store, caller, &clock), settings, &format!("{RATE}/s"), &wake);
     let stop = CancellationToken::new();
-    let running = deliver::run(deliverer, lookups, stop.clone());
+    let running = deliver::run(delivery.unchanging(), stop.clone());
     let watching = async {
         while unsent(&store, clock.now()).await > 0 {
             tokio::time::sleep(Duration::from_secs(60)).await;

@@ -1,0 +1,34 @@
+//! Why a relay does not run.
+
+use thiserror::Error;
+
+use super::parts::PartEnded;
+use crate::outbound::ClientError;
+use crate::store::OpenError;
+
+/// Why a relay cannot start, or ended although nobody told it to.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address is taken or not ours.
+    #[error(
+        "cannot listen on {0}: {1}; is another relay running? server.listen and admin.listen in relay.yaml say where"
+    )]
+    Listen(String, std::io::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// Deliveries have threads of their own.
+    #[error("cannot start threads for deliveries: {0}; raise the limit of processes (ulimit -u, pids_limit)")]
+    Threads(std::io::Error),
+    /// The HTTP client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// An account that had a key has none.
+    #[error(
+        "account `{0}` had an API key before and has none now: its messages would go to the sandbox and reach nobody; set accounts.NAME.api_key (SERRI_API_KEY) again, or start with `serve --sandbox` if that is what you want"
+    )]
+    KeyLost(String),
+    /// A part of it ended before it was told to stop.
+    #[error(transparent)]
+    Part(#[from] PartEnded),
+}

@@ -1,0 +1,408 @@
+//! The configuration is taken anew while the relay runs: what is sound is taken, what is not stops nothing.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::alerts::Ops;
+use crate::asked::{Ask as _, text, texts};
+use crate::crash::{Process, serving};
+use crate::holds::no_credits;
+use crate::world::{PATIENCE, ROUTE, Setup, World, eventually, ok, proven, quick, scripted};
+
+/// A route whose sends all go to this campaign.
+fn towards(campaign: &str) -> String {
+    ROUTE.replace("{{ event.campaign | default('welcome') }}", campaign)
+}
+
+fn campaigns(world: &World) -> Vec<String> {
+    texts(&world.sandbox.messages(), "campaignName")
+}
+
+async fn reload(world: &World) -> (u16, Value) {
+    world.admin("POST", "/reload", None).await
+}
+
+async fn taken(world: &World) -> Value {
+    let (status, told) = reload(world).await;
+    assert_eq!((status, &told["taken"]), (200, &json!(true)), "{told}");
+    told
+}
+
+async fn route_named(world: &World, name: &str) -> Value {
+    let (_, told) = world.admin("GET", "/routes", None).await;
+    told["routes"].as_array().unwrap().iter().find(|route| route["route"] == name).cloned().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn files_that_are_added_changed_and_removed_are_taken_by_themselves() {
+    let world = World::start(Setup::new().route("hello", &towards("first"))).await;
+    let body = |id: &str| format!(r#"{{"id":"{id}","phone":"9812345670"}}"#);
+    assert_eq!(world.post("hello", &body("e1")).await.0, 200);
+    world.delivered(1).await;
+    std::fs::write(world.setup.config().join("routes/hello.yaml"), towards("second")).unwrap();
+    std::fs::write(world.setup.config().join("routes/other.yaml"), towards("third")).unwrap();
+    eventually("the new route takes calls", async || world.post("other", &body("e2")).await.0 == 200).await;
+    assert_eq!(world.post("hello", &body("e3")).await.0, 200);
+    world.delivered(3).await;
+    let mut seen = campaigns(&world);
+    seen.sort();
+    assert_eq!(seen, ["first", "second", "third"]);
+    std::fs::remove_file(world.setup.config().join("routes/other.yaml")).unwrap();
+    eventually("the route is gone", async || world.post("other", &body("e4")).await.0 == 404).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn without_the_watch_files_are_taken_when_somebody_asks() {
+    let world = World::start(Setup::new().route("hello", &towards("first")).set("reload.watch=false")).await;
+    let before = world.metrics().await;
+    std::fs::write(world.setup.config().join("routes/hello.yaml"), towards("second")).unwrap();
+    std::fs::write(world.setup.config().join("routes/more.yaml"), towards("third")).unwrap();
+    let told = taken(&world).await;
+    assert_eq!((&told["routes"], &told["added"], &told["changed"]), (&json!(2), &json!(["more"]), &json!(["hello"])));
+    assert!(before.contains("serri_relay_config_last_reload_successful 1"), "{before}");
+    world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await;
+    world.delivered(1).await;
+    assert_eq!(campaigns(&world), ["second"]);
+    std::fs::remove_file(world.setup.config().join("routes/more.yaml")).unwrap();
+    assert_eq!(taken(&world).await["removed"], json!(["more"]));
+    world.stop().await;
+}
+
+/// Whatever can be wrong with one route's file alone.
+fn faults() -> Vec<(&'static str, String)> {
+    vec![
+        ("no YAML", "sends: [\n".to_owned()),
+        ("another shape", "source: generic\nsends: 7\n".to_owned()),
+        ("an unknown key", format!("sorce: x\n{ROUTE}")),
+        ("a source that is missing", ROUTE.replace("source: generic", "source: nobody")),
+        ("a variable that is not set", ROUTE.replace("s3cret-for-tests", "${NOT_SET_ANYWHERE}")),
+        ("an expression that cannot be read", ROUTE.replace("not event.skip", "event. ==")),
+        ("an account that is missing", format!("account: nobody\n{ROUTE}")),
+        ("a secret that everybody knows", ROUTE.replace("s3cret-for-tests", "let-me-in")),
+    ]
+}
+
+#[tokio::test]
+async fn a_route_with_faults_stops_no_other_at_the_start_and_is_named() {
+    for (what, broken) in faults() {
+        let setup = Setup::new().route("hello", ROUTE).route("broken", &broken).set("reload.watch=false");
+        let world = World::start_with_faults(setup).await;
+        assert_eq!(world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await.0, 200, "{what}");
+        let answer = proven(&world.http, &world.url("broken"), "{}".into()).send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["retry-after"]),
+            (503, &"60".parse().unwrap()),
+            "{what}"
+        );
+        let route = route_named(&world, "broken").await;
+        assert_eq!(route["serves"], "nothing", "{what}: {route}");
+        assert!(text(&route["faults"][0]).contains("routes/broken.yaml:"), "{what}: {route}");
+        assert_eq!(route_named(&world, "hello").await["serves"], "current", "{what}");
+        let metrics = world.metrics().await;
+        let gauge = r#"serri_relay_faulty_routes{route="broken",serves="nothing"} 1"#;
+        assert!(metrics.contains(gauge), "{what}: {metrics}");
+        // corrected, it takes calls without a restart
+        std::fs::write(world.setup.config().join("routes/broken.yaml"), ROUTE).unwrap();
+        taken(&world).await;
+        assert_eq!(world.post("broken", r#"{"id":"e2","phone":"9812345671"}"#).await.0, 200, "{what}");
+        assert!(!world.metrics().await.contains("serri_relay_faulty_routes{"), "{what}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_route_with_faults_goes_on_as_before_and_everything_else_is_taken() {
+    let setup =
+        Setup::new().route("hello", &towards("good")).route("other", &towards("first")).set("reload.watch=false");
+    let world = World::start(setup).await;
+    for (number, (what, broken)) in faults().into_iter().enumerate() {
+        std::fs::write(world.setup.config().join("routes/hello.yaml"), broken).unwrap();
+        let campaign = format!("other-{number}");
+        std::fs::write(world.setup.config().join("routes/other.yaml"), towards(&campaign)).unwrap();
+        let told = taken(&world).await;
+        assert_eq!((&told["faulty"][0]["route"], &told["faulty"][0]["serves"]), (&json!("hello"), &json!("last_good")));
+        assert_eq!(route_named(&world, "hello").await["serves"], "last_good", "{what}");
+        let before = world.sandbox.messages().len();
+        let body = |name: &str| format!(r#"{{"id":"{name}{number}","phone":"98123456{number:02}"}}"#);
+        for name in ["hello", "other"] {
+            assert_eq!(world.post(name, &body(name)).await.0, 200, "{what}: {name}");
+        }
+        let seen = world.delivered(before + 2).await;
+        let mut seen = texts(&seen[before..], "campaignName");
+        seen.sort();
+        assert_eq!(seen, ["good".to_owned(), campaign], "{what}");
+    }
+    // twice in a row it is still the last that was good; removed, it is gone
+    std::fs::remove_file(world.setup.config().join("routes/hello.yaml")).unwrap();
+    assert_eq!(taken(&world).await["faulty"], json!([]));
+    assert_eq!(world.post("hello", "{}").await.0, 404);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn settings_and_sources_are_taken_as_a_whole_or_not_at_all() {
+    let own = "title: Mine\nbody: json\nevent: { id: event.id }\nauth: bearer\n";
+    let setup = Setup::new()
+        .route("hello", &towards("first"))
+        .file("sources/mine.yaml", own)
+        .route("mine", &ROUTE.replace("source: generic", "source: mine").replace("contact.", "event."))
+        .file("sources/unused.yaml", own)
+        .set("reload.watch=false");
+    let world = World::start(setup).await;
+    let settings = std::fs::read_to_string(world.setup.config().join("relay.yaml")).unwrap();
+    let write = |path: &str, text: &str| std::fs::write(world.setup.config().join(path), text).unwrap();
+    write("routes/hello.yaml", &towards("second"));
+    for (path, broken, sound) in [
+        ("relay.yaml", settings.replace("admin", "admn"), settings.as_str()),
+        ("relay.yaml", settings.replace("key-of-the-test", ""), settings.as_str()),
+        ("relay.yaml", settings.replace("\"default\"", "\"another\""), settings.as_str()),
+        ("sources/mine.yaml", own.replace("json", "jsn"), own),
+    ] {
+        assert_ne!(broken, sound, "{path}");
+        write(path, &broken);
+        let (status, told) = reload(&world).await;
+        assert_eq!(status, 422, "{path}: {told}");
+        assert!(!told["faults"].as_array().unwrap().is_empty(), "{told}");
+        assert!(world.metrics().await.contains("serri_relay_config_last_reload_successful 0"));
+        let number = world.sandbox.messages().len();
+        world.post("hello", &format!(r#"{{"id":"e{number}","phone":"981234567{number}"}}"#)).await;
+        assert_eq!(texts(&world.delivered(number + 1).await[number..], "campaignName"), ["first"], "{path}");
+        write(path, sound);
+    }
+    // a source that no route uses stops nothing
+    write("sources/unused.yaml", "title: Mine\nbody: jsn\n");
+    taken(&world).await;
+    let number = world.sandbox.messages().len();
+    world.post("hello", r#"{"id":"last","phone":"9812345699"}"#).await;
+    assert_eq!(texts(&world.delivered(number + 1).await[number..], "campaignName"), ["second"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_example_that_comes_out_otherwise_is_said_and_stops_nothing() {
+    let example = "examples:\n  - { name: one, body: { phone: '9812345670' }, sends: [] }\n";
+    let setup = Setup::new().route("hello", &format!("{ROUTE}{example}")).set("reload.watch=false");
+    let world = World::start_with_faults(setup).await;
+    assert_eq!(world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await.0, 200);
+    let told = taken(&world).await;
+    assert!(told["warnings"].as_array().unwrap().iter().any(|line| text(line).contains("example `one`")), "{told}");
+    assert_eq!(told["faulty"], json!([]));
+    world.stop().await;
+}
+
+/// A relay whose account is out of credits as long as the flag is set.
+async fn without_credits(setup: Setup) -> (World, Arc<AtomicBool>, Arc<std::sync::Mutex<Vec<Value>>>) {
+    let (is_out, calls) = (Arc::new(AtomicBool::new(true)), Arc::new(std::sync::Mutex::new(Vec::new())));
+    let (out, seen) = (Arc::clone(&is_out), Arc::clone(&calls));
+    let serri = scripted(move |call: Value| {
+        let answer = if out.load(Ordering::SeqCst) {
+            no_credits()
+        } else {
+            seen.lock().unwrap().push(call);
+            ok()
+        };
+        std::future::ready(answer)
+    });
+    (World::start_against(setup, serri).await, is_out, calls)
+}
+
+#[tokio::test]
+async fn what_waits_is_mapped_again_by_changed_rules() {
+    let setup = quick().route("hello", &towards("first")).set("reload.watch=false");
+    let (world, is_out, calls) = without_credits(setup).await;
+    let events: Vec<Value> =
+        (0..1_200).map(|n| json!({"id": n.to_string(), "phone": format!("98{:08}", 12_000_000 + n)})).collect();
+    for part in events.chunks(400) {
+        assert_eq!(world.post("hello", &Value::from(part).to_string()).await.0, 200);
+    }
+    world.until_holds(1).await;
+    std::fs::write(world.setup.config().join("routes/hello.yaml"), towards("second")).unwrap();
+    taken(&world).await;
+    // one may be on its way as a probe
+    world.until_sends("campaign=first", 0).await;
+    is_out.store(false, Ordering::SeqCst);
+    eventually("all arrive", async || calls.lock().unwrap().len() == events.len()).await;
+    assert!(texts(&calls.lock().unwrap(), "campaignName").iter().all(|campaign| campaign == "second"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_call_that_was_begun_before_brings_is_mapped_again_too() {
+    let setup = quick().route("hello", &towards("first")).set("reload.watch=false");
+    let (world, is_out, calls) = without_credits(setup).await;
+    world.post("hello", r#"{"id":"before","phone":"9812345670"}"#).await;
+    world.until_holds(1).await;
+    // a sender that is in the middle of its body
+    let mut slow = TcpStream::connect(world.base.trim_start_matches("http://")).await.unwrap();
+    let body = r#"{"id":"slow","phone":"9812345671"}"#;
+    let head = format!(
+        "POST /webhooks/hello HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer s3cret-for-tests\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let (first, second) = body.split_at(10);
+    slow.write_all(first.as_bytes()).await.unwrap();
+    std::fs::write(world.setup.config().join("routes/hello.yaml"), towards("second")).unwrap();
+    taken(&world).await;
+    slow.write_all(second.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, slow.read_to_string(&mut answer)).await.expect("in time").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    world.until_sends("state=waiting&campaign=second", 2).await;
+    is_out.store(false, Ordering::SeqCst);
+    eventually("both arrive", async || calls.lock().unwrap().len() == 2).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_no_call_is_refused_and_no_send_lost_or_doubled() {
+    let world = Arc::new(World::start(Setup::new().route("hello", &towards("c-0")).set("reload.watch=false")).await);
+    let (is_over, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut senders = JoinSet::new();
+    for _ in 0..8 {
+        let (world, is_over, sent) = (Arc::clone(&world), Arc::clone(&is_over), Arc::clone(&sent));
+        senders.spawn(async move {
+            while !is_over.load(Ordering::SeqCst) {
+                let number = sent.fetch_add(1, Ordering::SeqCst);
+                let body = format!(r#"{{"id":"{number}","phone":"98{:08}"}}"#, 12_000_000 + number);
+                assert_eq!(world.post("hello", &body).await.0, 200);
+            }
+        });
+    }
+    for round in 1..=20 {
+        eventually("calls come in between", async || sent.load(Ordering::SeqCst) > round * 20).await;
+        std::fs::write(world.setup.config().join("routes/hello.yaml"), towards(&format!("c-{round}"))).unwrap();
+        taken(&world).await;
+    }
+    is_over.store(true, Ordering::SeqCst);
+    while let Some(ended) = senders.join_next().await {
+        ended.expect("every call is taken");
+    }
+    let count = sent.load(Ordering::SeqCst);
+    let messages = world.delivered(count).await;
+    let mut destinations = texts(&messages, "destination");
+    destinations.sort();
+    destinations.dedup();
+    assert_eq!((messages.len(), destinations.len()), (count, count));
+    Arc::into_inner(world).unwrap().stop().await;
+}
+
+#[tokio::test]
+async fn a_new_account_delivers_and_what_holds_from_the_next_start_on_is_named() {
+    let world =
+        World::start(Setup::new().route("hello", &format!("account: default{ROUTE}")).set("reload.watch=false")).await;
+    let path = world.setup.config().join("relay.yaml");
+    let mut settings: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    settings["accounts"]["second"] = settings["accounts"]["default"].clone();
+    settings["server"]["listen"] = json!("127.0.0.1:1");
+    settings["delivery"] = json!({ "concurrency": 3 });
+    std::fs::write(&path, settings.to_string()).unwrap();
+    std::fs::write(world.setup.config().join("routes/second.yaml"), format!("account: second{ROUTE}")).unwrap();
+    let told = taken(&world).await;
+    assert_eq!(told["needs_restart"], json!(["server.listen"]), "{told}");
+    world.post("second", r#"{"id":"e1","phone":"9812345670"}"#).await;
+    world.delivered(1).await;
+    assert_eq!(world.sends().await[0]["account"], "second");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn new_recipients_of_alerts_hear_of_what_happens_next() {
+    let ops = Arc::new(Ops::default());
+    let served = ops.serve().await;
+    let alerts = format!("alerts: [{{ webhook: '{}/first' }}]", served.base);
+    let setup = quick().lists(&alerts).set("reload.watch=false");
+    let (world, _, _) = without_credits(setup).await;
+    let path = world.setup.config().join("relay.yaml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, settings.replace("/first", "/second")).unwrap();
+    taken(&world).await;
+    world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await;
+    eventually("the new one hears of it", async || !ops.by("second").is_empty()).await;
+    assert!(ops.by("first").is_empty());
+    world.stop().await;
+}
+
+/// A directory as Kubernetes mounts a ConfigMap: files are links into `..data`, itself a link to a directory.
+fn mount(dir: &Path, version: &str, files: &[(&str, &str)]) {
+    std::fs::create_dir_all(dir.join(version)).unwrap();
+    for (name, text) in files {
+        std::fs::write(dir.join(version).join(name), text).unwrap();
+        let link = dir.join(name);
+        if link.symlink_metadata().is_err() {
+            symlink(Path::new("..data").join(name), link).unwrap();
+        }
+    }
+    symlink(version, dir.join("..data_tmp")).unwrap();
+    std::fs::rename(dir.join("..data_tmp"), dir.join("..data")).unwrap();
+}
+
+#[tokio::test]
+async fn a_config_map_that_is_replaced_as_a_whole_is_taken() {
+    let setup = Setup::new();
+    let routes = setup.config().join("routes");
+    mount(&routes, "..2026_11_29", &[("hello.yaml", &towards("first"))]);
+    let world = World::start(setup).await;
+    world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await;
+    world.delivered(1).await;
+    mount(&routes, "..2026_11_30", &[("hello.yaml", &towards("second")), ("more.yaml", &towards("third"))]);
+    std::fs::remove_dir_all(routes.join("..2026_11_29")).unwrap();
+    let body = r#"{"id":"e2","phone":"9812345671"}"#;
+    eventually("the new route takes calls", async || world.post("more", body).await.0 == 200).await;
+    world.post("hello", r#"{"id":"e3","phone":"9812345672"}"#).await;
+    world.delivered(3).await;
+    let mut seen = campaigns(&world);
+    seen.sort();
+    assert_eq!(seen, ["first", "second", "third"]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_and_the_command_take_it_anew() {
+    let setup =
+        Setup::new().route("hello", &towards("first")).set("accounts.default.api_key=").set("reload.watch=false");
+    setup.write("http://127.0.0.1:9/");
+    let process = Process::start(&mut serving(&setup));
+    let http = reqwest::Client::new();
+    let post = async |route: &str| {
+        let url = format!("{}/webhooks/{route}", process.base);
+        proven(&http, &url, r#"{"phone":"9812345670"}"#.into()).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(post("second").await, 404);
+    std::fs::write(setup.config().join("routes/second.yaml"), towards("second")).unwrap();
+    process.signal("HUP");
+    eventually("it is there", async || post("second").await == 200).await;
+    let command = |setup: &Setup| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_serri-relay"));
+        command.arg("--config").arg(setup.config()).args(["reload", "--admin", &process.admin]);
+        let output = command.output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), said)
+    };
+    std::fs::write(setup.config().join("routes/third.yaml"), towards("third")).unwrap();
+    let (code, said) = command(&setup);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("the configuration was taken anew: 3 route(s); added: third\n"), "{said}");
+    assert_eq!(post("third").await, 200);
+    std::fs::write(setup.config().join("routes/third.yaml"), "source: generic\nsecret: hush-hush-1\nsends: 7\n")
+        .unwrap();
+    let (code, said) = command(&setup);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("route `third` has faults") && said.contains("third.yaml:3:"), "{said}");
+    std::fs::write(setup.config().join("relay.yaml"), "server: 7\n").unwrap();
+    let (code, said) = command(&setup);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("relay.yaml:1:") && said.contains("everything runs as before"), "{said}");
+    assert_eq!(post("third").await, 200);
+    let log = process.log.lock().unwrap().clone();
+    assert!(log.contains("the configuration was taken anew") && !log.contains("hush-hush-1"), "{log}");
+}
