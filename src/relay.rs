@@ -116,8 +116,9 @@ pub async fn serve(start: Start, stop: CancellationToken) -> Result<(), StartErr
 
     let header_timeout = settings.server.header_timeout.0;
     // sockets that the next process goes on with are served while deliveries come to their end: nobody has to wait for those
+    let is_handed_over = listeners.is_handed_over;
     let (accepting, farewell) =
-        if listeners.is_handed_over { (CancellationToken::new(), FAREWELL) } else { (stop.clone(), Duration::ZERO) };
+        if is_handed_over { (CancellationToken::new(), FAREWELL) } else { (stop.clone(), Duration::ZERO) };
     let limits = listen::Limits { header_timeout, connections: connections(&settings.server), farewell };
     let webhooks = listen::serve_within(listeners.webhooks, outlets.webhooks.subscribe(), limits, accepting.clone());
     let limits = listen::Limits { connections: Connections::UNLIMITED, farewell: Duration::ZERO, ..limits };
@@ -127,7 +128,7 @@ pub async fn serve(start: Start, stop: CancellationToken) -> Result<(), StartErr
         Retention { store: Arc::clone(&store) as Arc<dyn Store>, clock, periods: outlets.periods.subscribe() };
     let delivery = deliver_with(keys, Arc::clone(&store), outlets.delivery.subscribe(), stop.clone());
     let delivery = async move {
-        let _ends_with_it = accepting.drop_guard();
+        let _ends_with_it = is_handed_over.then(|| accepting.drop_guard());
         delivery.await;
     };
     let (calls_taken, grace) = (assembly.tasks().clone(), settings.server.shutdown_grace.0);
@@ -204,7 +205,8 @@ async fn end(
 
 /// What has been on hold since an earlier process is said once more, and counted.
 async fn tell_of_holds(store: &dyn Archive, notifications: &Notifications) {
-    for hold in store.holds().await.unwrap_or_default() {
+    let holds = store.holds().await.unwrap_or_default();
+    for hold in holds.into_iter().filter(|hold| hold.route.is_none()) {
         notifications.lasts(&hold.account, hold.campaign.as_deref());
         let HoldView { account, campaign, reason, since, waiting, .. } = &hold;
         tracing::warn!(account, campaign = campaign.as_deref(), reason, since, waiting, "hold lasts");

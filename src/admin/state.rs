@@ -22,6 +22,7 @@ use crate::route::notifiers::LookupNotifiers;
 use crate::route::reload::ReloadRequests;
 use crate::serri::sandbox::Sandbox;
 use crate::store::{Archive, Operate, StoreError};
+use crate::telemetry::Metrics;
 
 /// A relay, for whoever runs it.
 pub struct AdminState {
@@ -35,6 +36,8 @@ pub struct AdminState {
     pub faulty: Arc<FaultyRoutes>,
     /// Where one asks for the configuration to be taken anew.
     pub reload: ReloadRequests,
+    /// How their calls fare.
+    pub calls: Arc<Metrics>,
     /// The accounts as sends name them, with the country of their numbers.
     pub accounts: BTreeMap<String, Country>,
     /// Where turns of holds are told.

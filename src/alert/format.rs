@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::event::{AccountChange, AccountTurn, HoldChange, HoldTurn, Notification};
+use crate::event::{AccountChange, AccountTurn, HoldChange, HoldTurn, Notification, RouteChange, RouteTurn};
 use crate::mask;
 use crate::secret::SigningKey;
 
@@ -17,6 +17,10 @@ impl Formatted<'_> {
         match self.0 {
             Notification::Hold(change) => {
                 format!("hold_{}_{}_{}", change.hold.0, hold_turn(change.turn), change.notification.0)
+            }
+            Notification::Route(change) => {
+                let turn = route_turn(change.turn).replace('.', "_");
+                format!("route_{turn}_{}_{}", change.at.0, change.notification.0)
             }
             Notification::Account(change) => {
                 format!(
@@ -34,6 +38,7 @@ impl Formatted<'_> {
         let (kind, at, data) = match self.0 {
             Notification::Hold(change) => (format!("hold.{}", hold_turn(change.turn)), change.at, of_hold(change)),
             Notification::Account(change) => (account_turn(change.turn).to_owned(), change.at, of_account(change)),
+            Notification::Route(change) => (route_turn(change.turn).to_owned(), change.at, of_route(change)),
         };
         json!({ "type": kind, "timestamp": at.to_string(), "data": data }).to_string()
     }
@@ -43,6 +48,7 @@ impl Formatted<'_> {
         match self.0 {
             Notification::Hold(change) => hold_text(change),
             Notification::Account(change) => account_text(change),
+            Notification::Route(change) => route_text(change),
         }
     }
 }
@@ -146,6 +152,52 @@ fn account_text(change: &AccountChange) -> String {
         AccountTurn::Uncertain { recent, waiting } => format!(
             "serri-relay: nobody knows whether {recent} more messages of account {account} were sent; {waiting} in all wait for your decision. `serri-relay sends list --state uncertain` shows them; `serri-relay sends replay ID --again --yes` repeats one that did not arrive."
         ),
+    }
+}
+
+fn route_turn(turn: RouteTurn) -> &'static str {
+    match turn {
+        RouteTurn::RefusalsBegan { .. } => "route.refuses",
+        RouteTurn::RefusalsEnded => "route.accepts",
+        RouteTurn::LookupsHeld { .. } => "lookups.held",
+        RouteTurn::LookupsLast { .. } => "lookups.last",
+        RouteTurn::LookupsReleased { .. } => "lookups.released",
+    }
+}
+
+fn of_route(change: &RouteChange) -> Value {
+    let RouteChange { route, reason, since, turn, .. } = change;
+    let mut data = json!({ "route": route, "reason": mask::text(reason), "since": since.to_string() });
+    let count = match *turn {
+        RouteTurn::RefusalsBegan { calls } => Some(("calls", calls)),
+        RouteTurn::RefusalsEnded => None,
+        RouteTurn::LookupsHeld { waiting } | RouteTurn::LookupsLast { waiting } => Some(("waiting", waiting)),
+        RouteTurn::LookupsReleased { waited } => Some(("waiting", waited)),
+    };
+    if let (Some((name, count)), Value::Object(data)) = (count, &mut data) {
+        data.insert(name.to_owned(), Value::from(count));
+    }
+    data
+}
+
+fn route_text(change: &RouteChange) -> String {
+    let RouteChange { route, reason, since, turn, .. } = change;
+    let reason = mask::text(reason);
+    let reason = sentence(&reason);
+    match *turn {
+        RouteTurn::RefusalsBegan { calls } => format!(
+            "serri-relay: route {route} refused {calls} calls and accepted none since {since}: {reason}. What is refused is not kept: its sender has to send it again."
+        ),
+        RouteTurn::RefusalsEnded => format!("serri-relay: route {route} accepts calls again."),
+        RouteTurn::LookupsHeld { waiting } => format!(
+            "serri-relay: what events of route {route} leave out cannot be read: {reason}. Events that wait: {waiting}; none is lost. Put a new token into the route's `enrich`, or give it the permission."
+        ),
+        RouteTurn::LookupsLast { waiting } => format!(
+            "serri-relay: what events of route {route} leave out still cannot be read, since {since}: {reason}. Events that wait: {waiting}."
+        ),
+        RouteTurn::LookupsReleased { waited } => {
+            format!("serri-relay: what events of route {route} leave out is read again. Events that waited: {waited}.")
+        }
     }
 }
 

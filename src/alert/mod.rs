@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch as settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::event::{AccountChange, AccountTurn, HoldChange, HoldTurn, Notification, Reach};
+use crate::event::{AccountChange, AccountTurn, HoldChange, HoldTurn, Notification, Reach, RouteChange, RouteTurn};
 use crate::outbound::Outbound;
 use crate::serri::Caller;
 use crate::store::Store;
@@ -80,6 +80,8 @@ pub struct Means {
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Clock,
+    /// How the calls of routes fare.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Notifications {
@@ -102,6 +104,7 @@ impl Notifications {
                 self.count(change);
             }
             Notification::Account(change) => log_account(change),
+            Notification::Route(change) => log_route(change),
         }
         self.put(Message::Notify(notification));
     }
@@ -157,7 +160,7 @@ fn log(change: &HoldChange) {
                     "every send of the account waits: top up, renew the plan, correct the key, or do what the reason says; what was held by hand is let go by `serri-relay holds lift`"
                 }
                 Some(_) => {
-                    "the sends of this campaign wait: set it live, or correct its name or templateParams in the route and restart; what was held by hand is let go by `serri-relay holds lift`"
+                    "the sends of this campaign wait: set it live, or correct its name or templateParams in the route; what was held by hand is let go by `serri-relay holds lift`"
                 }
             };
             tracing::error!(account, campaign, reason, next, "hold began");
@@ -194,6 +197,28 @@ fn log_account(change: &AccountChange) {
                 next,
                 "nobody knows whether some sends went; they wait for a person to decide"
             );
+        }
+    }
+}
+
+fn log_route(change: &RouteChange) {
+    let RouteChange { route, reason, since, turn, .. } = change;
+    match *turn {
+        RouteTurn::RefusalsBegan { calls } => {
+            let next =
+                "give the sender and the route the same secret; what was refused is not kept, and has to be sent again";
+            tracing::error!(route, calls, reason, since = %since, next, "the route refuses calls and accepts none");
+        }
+        RouteTurn::RefusalsEnded => tracing::info!(route, since = %since, "the route accepts calls again"),
+        RouteTurn::LookupsHeld { waiting } => {
+            let next = "put a new token into the route's `enrich`, or give it the permission; what waits is read then";
+            tracing::error!(route, reason, waiting, next, "lookups are on hold");
+        }
+        RouteTurn::LookupsLast { waiting } => {
+            tracing::warn!(route, reason, since = %since, waiting, "lookups are still on hold");
+        }
+        RouteTurn::LookupsReleased { waited } => {
+            tracing::info!(route, reason, since = %since, waited, "lookups are made again");
         }
     }
 }

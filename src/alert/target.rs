@@ -88,7 +88,7 @@ impl Target {
             }
             Self::Slack(url) => means.post(post(url, json!({ "text": formatted.text() }).to_string())).await,
             Self::Campaign { account, .. }
-                if is_silent(notification) && plain_account(notification.account()) == account =>
+                if is_silent(notification) && notification.account().map(plain_account) == Some(account.as_str()) =>
             {
                 // what is on hold or cannot be reached cannot say so
                 Ok(())

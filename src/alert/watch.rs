@@ -8,7 +8,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::{KEPT, Means, Message, Notifications, Settings};
 use crate::clock::{Stopwatch, Timestamp};
-use crate::event::{Notification, NotificationId, NotificationStatus, Reach};
+use crate::event::{Notification, NotificationId, NotificationStatus, Reach, RouteState};
+use crate::telemetry::Refused;
 
 /// How often it is looked whether somebody is to be reminded, and whether a hold is over.
 const LOOK: Duration = Duration::from_secs(30);
@@ -118,8 +119,28 @@ impl<'a> Watch<'a> {
         Some(left.last().map_or(NotificationId(0), |last| last.notification.id()))
     }
 
+    /// Whether routes accept what is sent to them. The store knows of which people were notified.
+    async fn look_at_calls(&mut self) {
+        let Means { store, clock, metrics, .. } = &self.settings.means;
+        for (route, calls) in metrics.calls_by_route.all() {
+            let is_unheard = calls.is_unheard();
+            let state = match (calls.refused, calls.last_refused) {
+                (Some(Refused { since, calls }), Some((_, reason))) if is_unheard => {
+                    RouteState::Refuses { since, calls, reason }
+                }
+                (None, _) if calls.accepted_at.is_some() => RouteState::Accepts,
+                _ => continue,
+            };
+            // a store that cannot be used is told elsewhere, and asked again with the next look
+            if let Ok(Some(change)) = store.route_changed(route, state, clock.now()).await {
+                self.notifications.notify(Notification::Route(change));
+            }
+        }
+    }
+
     async fn remind(&mut self) {
         self.looked = Stopwatch::start();
+        self.look_at_calls().await;
         let now = self.settings.means.clock.now();
         // a store that cannot be used is told elsewhere
         if let Ok(due) = self.settings.means.store.remind(now, now.before(self.settings.remind)).await {

@@ -5,6 +5,7 @@
 
 mod address;
 mod compile;
+mod expected;
 mod jwt;
 mod sign;
 mod signature;

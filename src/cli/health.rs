@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use reqwest::Url;
+use reqwest::{Method, Url};
+use serde_json::Value;
 
+use super::operate::{Relay, Sent, entries, field};
 use super::post::base_url;
 use super::{Ended, Setting, block_on, complain, say};
 use crate::config;
@@ -18,6 +20,24 @@ pub struct Arguments {
     /// Where the relay is; by default where the settings say it listens.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+}
+
+/// Tells what is wrong with routes, where the admin listener can be reached. Nothing of it makes the relay less ready: the
+/// others run.
+fn tell_of_routes(setting: &Setting) {
+    let told =
+        Relay::default().connect(setting).and_then(|admin| admin.ask(Method::GET, "/routes", &[], Sent::Nothing));
+    let Ok(text) = told else { return };
+    let routes: Value = serde_json::from_str(&text).unwrap_or_default();
+    for route in entries(&routes, "routes") {
+        let name = field(route, "route");
+        for fault in entries(route, "faults").iter().filter_map(Value::as_str) {
+            say(&format!("route {name} has faults (serves {}): {fault}", field(route, "serves").replace('_', " ")));
+        }
+        if let Some(problem) = route["problem"].as_str() {
+            say(&format!("route {name} {problem}"));
+        }
+    }
 }
 
 /// Runs it.
@@ -37,6 +57,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     match asked {
         Ok((true, _)) => {
             say("ready");
+            tell_of_routes(setting);
             Ok(ExitCode::SUCCESS)
         }
         Ok((false, body)) => {

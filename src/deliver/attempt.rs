@@ -17,6 +17,8 @@ pub struct Done {
     pub account: String,
     pub campaign: String,
     pub settlement: Settlement,
+    /// What made it: in use until this is written down.
+    pub by: Arc<Deliverer>,
 }
 
 impl Deliverer {
@@ -40,7 +42,7 @@ impl Deliverer {
                 self.settlement(&send, attempt)
             }
         };
-        Done { account: send.account, campaign: send.campaign, settlement }
+        Done { account: send.account, campaign: send.campaign, settlement, by: self }
     }
 
     async fn attempt(&self, send: &Claimed, at: Timestamp, watch: Stopwatch) -> Settlement {

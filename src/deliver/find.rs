@@ -22,8 +22,7 @@ use crate::telemetry::{LookupLabels, Metrics};
 const ANSWER_LIMIT: usize = 256 * 1_024;
 
 /// What is to be done where a sender's API refuses the token.
-const MEND: &str =
-    "put a new token into the route's `enrich`, or give it the permission, and restart; what waits is read then";
+const MEND: &str = "put a new token into the route's `enrich`, or give it the permission; what waits is read then";
 
 /// What makes the attempts of one route.
 pub struct Finder {

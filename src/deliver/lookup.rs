@@ -15,11 +15,14 @@ use tokio_util::sync::CancellationToken;
 use super::answers::Answers;
 use super::clocks::Clocks;
 use super::find::Finder;
+use super::lookup_hold::{HoldTurn, LookupHold};
 use super::pace::Pace;
 use super::{Delivery, POLL_INTERVAL, STORE_PAUSE, Settings};
+use crate::alert::Notifications;
 use crate::clock::{Clock, Timestamp};
 use crate::config::unit::Rate;
 use crate::event::lookup::{LookupNextStep, LookupSettlement};
+use crate::event::{Notification, Outcome, RouteState};
 use crate::outbound::Fetch;
 use crate::route::notifiers::LookupNotifiers;
 use crate::route::{Route, Routes};
@@ -47,6 +50,8 @@ pub struct Lookups {
     pub wake: Arc<Notify>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where turns of holds are told.
+    pub notifications: Arc<Notifications>,
 }
 
 /// Makes lookups until told to stop; then finishes what is under way and writes it down. A new configuration has loops of
@@ -120,6 +125,9 @@ struct Run {
     pace: Pace,
     under_way: JoinSet<LookupSettlement>,
     settled: Vec<LookupSettlement>,
+    hold: LookupHold,
+    /// What became of the hold, and is not written down yet.
+    turned: Option<RouteState>,
     /// Something may be ready that was not claimed.
     may_have_ready: bool,
     /// Whether those that were tried before come first, the next time.
@@ -148,6 +156,8 @@ impl Run {
             pace: Pace::new(rate),
             under_way: JoinSet::new(),
             settled: Vec::new(),
+            hold: LookupHold::new(),
+            turned: None,
             may_have_ready: true,
             retries_first: false,
             next_due: None,
@@ -165,6 +175,7 @@ impl Run {
                 self.look_again();
             }
             self.settle().await;
+            self.turn().await;
             self.claim().await;
             let pause = self.pause();
             self.clocks.will_pause(pause);
@@ -180,6 +191,7 @@ impl Run {
             self.collect(done);
         }
         self.settle().await;
+        self.turn().await;
         while !self.settled.is_empty() {
             tokio::time::sleep(STORE_PAUSE).await;
             self.settle().await;
@@ -205,6 +217,9 @@ impl Run {
             return;
         }
         let settlements = Arc::new(std::mem::take(&mut self.settled));
+        for settlement in settlements.iter() {
+            self.learn(settlement);
+        }
         match self.lookups.store.settle_lookups(Arc::clone(&settlements)).await {
             Ok(()) => {}
             // nothing can be written any more: what was under way is looked up again after the next start
@@ -224,7 +239,47 @@ impl Run {
         }
     }
 
-    /// Claims as many as there is room for and the rate allows.
+    /// What an attempt tells of the sender's API as a whole.
+    fn learn(&mut self, settlement: &LookupSettlement) {
+        let ended = settlement.at.after(settlement.took);
+        let turn = match (&settlement.next_step, settlement.status) {
+            (LookupNextStep::Retry { reason, .. }, _) if settlement.outcome == Outcome::ACCOUNT => {
+                let turn = self.hold.refused(settlement.number == 1, ended, &self.lookups.settings.policy);
+                turn.map(|turn| (turn, reason.clone()))
+            }
+            (LookupNextStep::Found { .. }, Some(_)) => {
+                self.hold.answered(settlement.number == 1).map(|turn| (turn, String::new()))
+            }
+            _ => None,
+        };
+        self.turned = match turn {
+            Some((HoldTurn::Begins { since }, reason)) => Some(RouteState::LookupsHeld { since, reason }),
+            Some((HoldTurn::Ends, _)) => Some(RouteState::LookupsWork),
+            None => self.turned.take(),
+        };
+    }
+
+    /// Writes down what became of the hold, and tells of it.
+    async fn turn(&mut self) {
+        let Some(state) = self.turned.clone().filter(|_| self.settled.is_empty() && !self.is_paused()) else { return };
+        let now = self.lookups.clock.now();
+        match self.lookups.store.route_changed(self.route.clone(), state.clone(), now).await {
+            Ok(change) => {
+                self.turned = None;
+                if let Some(change) = change {
+                    self.lookups.notifications.notify(Notification::Route(change));
+                }
+                if state == RouteState::LookupsWork {
+                    // what was refused while the hold lasted is due now
+                    self.may_have_ready = true;
+                }
+            }
+            Err(StoreError::Closed) => self.turned = None,
+            Err(_) => self.pause_until = Some(now.after(STORE_PAUSE)),
+        }
+    }
+
+    /// Claims as many as there is room for and the rate allows; of those that were refused, one now and then.
     async fn claim(&mut self) {
         let now = self.lookups.clock.now();
         let count = self.pace.available(now).min(self.room());
@@ -233,13 +288,16 @@ impl Run {
         }
         let lease = self.clocks.lease(self.lookups.settings.lease());
         let (route, retries_first) = (self.route.clone(), self.retries_first);
-        let request = LookupRequest { now, lease, route, count, retries_first };
+        let request = LookupRequest { now, lease, route, count, again: self.hold.room(now), retries_first };
         let Ok(claims) = self.lookups.store.claim_lookups(request).await else {
             self.pause_until = Some(now.after(STORE_PAUSE));
             return;
         };
         self.pause_until = None;
-        self.next_due = claims.next_due;
+        if claims.lookups.iter().any(|lookup| lookup.attempts > 0) {
+            self.hold.probes(now);
+        }
+        self.next_due = claims.next_due.map(|due| due.max(self.hold.probe_at().unwrap_or(due)));
         self.retries_first = !self.retries_first;
         self.pace.take(claims.lookups.len(), now);
         self.may_have_ready = claims.lookups.len() == count;
@@ -274,6 +332,7 @@ impl Run {
 
     fn look_again(&mut self) {
         self.pace.clamp_to(self.lookups.clock.now(), POLL_INTERVAL);
+        self.hold.clamp_to(self.lookups.clock.now());
         self.may_have_ready = true;
     }
 }

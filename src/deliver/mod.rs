@@ -10,6 +10,7 @@ mod breaker;
 mod clocks;
 mod find;
 mod lookup;
+mod lookup_hold;
 mod pace;
 mod queue;
 mod remap;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use futures_util::future::FutureExt as _;
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::alert::Notifications;
 use crate::clock::Clock;
@@ -36,6 +37,7 @@ use crate::secret::Secret;
 use crate::serri::{Caller, Endpoint};
 use crate::store::{Store, StoreError, TestScope};
 use crate::telemetry::Metrics;
+use remap::Pass;
 use run::Run;
 
 pub use lookup::Lookups;
@@ -105,6 +107,8 @@ pub struct Deliverer {
     pub metrics: Arc<Metrics>,
     /// Where turns of holds are told.
     pub notifications: Arc<Notifications>,
+    /// Dropped with the last delivery that it makes.
+    pub in_use: Option<DropGuard>,
 }
 
 /// What delivers and looks up, as one configuration says. A new configuration makes a new one; what is under way is
@@ -115,6 +119,8 @@ pub struct Delivery {
     pub deliverer: Arc<Deliverer>,
     /// What looks up.
     pub lookups: Arc<Lookups>,
+    /// Whether nothing is under way any more that was begun as an older configuration said.
+    pub is_settled: bool,
 }
 
 impl Delivery {
@@ -129,6 +135,7 @@ impl Delivery {
 pub async fn run(delivery: watch::Receiver<Delivery>, stop: CancellationToken) {
     let first = Arc::clone(&delivery.borrow().deliverer);
     first.recover(&stop).await;
+    drop(first);
     let stop = stop.child_token();
     let sends = deliver(delivery.clone(), stop.clone());
     let (sends, reads) = tokio::join!(to_its_end(sends, &stop), to_its_end(lookup::run(delivery, stop.clone()), &stop));
@@ -165,9 +172,9 @@ impl Deliverer {
     }
 
     /// Makes what waits as the configuration says now.
-    async fn prepare(&self) -> Result<(), StoreError> {
+    async fn prepare(&self, pass: Pass) -> Result<(), StoreError> {
         self.store.keep_test_modes(self.test_modes()).await?;
-        self.remap().await
+        self.remap(pass).await
     }
 
     /// Treats what an earlier process left behind; tries until the store can.
@@ -179,7 +186,7 @@ impl Deliverer {
                 if recovered.held > 0 {
                     self.notifications.look();
                 }
-                self.prepare().await
+                self.prepare(Pass::Last).await
             };
             match recovered.await {
                 Ok(()) => return,

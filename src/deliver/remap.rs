@@ -10,8 +10,18 @@ use crate::store::StoreError;
 /// How many sends are mapped again at a time.
 const CHUNK: usize = 500;
 
+/// What may still come that older rules made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Calls and deliveries that were begun under older rules are still under way.
+    First,
+    /// Nothing any more.
+    Last,
+}
+
 impl Deliverer {
-    pub(super) async fn remap(&self) -> Result<(), StoreError> {
+    /// Maps again what waits of changed rules.
+    pub(super) async fn remap(&self, pass: Pass) -> Result<(), StoreError> {
         let rules: Vec<RuleVersion> = self
             .routes
             .values()
@@ -24,6 +34,9 @@ impl Deliverer {
                 route.versions().map(version)
             })
             .collect();
+        if pass == Pass::First {
+            self.store.change_versions(rules.clone()).await?;
+        }
         let stale = self.store.stale(rules.clone()).await?;
         for ids in stale.chunks(CHUNK) {
             let origins = self.store.origins(ids.to_vec()).await?;
@@ -35,6 +48,9 @@ impl Deliverer {
                 sends = stale.len(),
                 "rules were changed: what waited of them was mapped again from its events"
             );
+        }
+        if pass == Pass::First {
+            return Ok(());
         }
         let changes = self.store.keep_versions(rules, self.clock.now()).await?;
         self.notifications.tell(changes);

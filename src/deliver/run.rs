@@ -13,6 +13,7 @@ use super::attempt::Done;
 use super::breaker::Turn;
 use super::clocks::Clocks;
 use super::queue::{Queue, Scope};
+use super::remap::Pass;
 use super::throttle::Throttles;
 use super::{Deliverer, Delivery, STORE_PAUSE};
 use crate::clock::Timestamp;
@@ -101,15 +102,16 @@ impl Run {
 
     /// There is a new configuration.
     fn adopt(&mut self) {
-        self.deliverer = Arc::clone(&self.delivery.borrow_and_update().deliverer);
+        let Delivery { deliverer, is_settled, .. } = self.delivery.borrow_and_update().clone();
+        self.deliverer = deliverer;
         let (now, policy) = (self.deliverer.clock.now(), self.deliverer.settings.policy);
         self.throttles.adopt(&self.deliverer.accounts, &policy, now);
-        self.adoption.begin();
+        self.adoption.begin(if is_settled { Pass::Last } else { Pass::First });
         self.call_off(Scope::Everything);
     }
 
     fn go_on_adopting(&mut self) {
-        if self.asked.is_none() && !self.is_writing && self.unwritten.returned.is_empty() {
+        if self.asked.is_none() && !self.is_writing && self.unwritten.is_empty() {
             self.adoption.go_on(&self.deliverer);
         }
     }
@@ -144,7 +146,10 @@ impl Run {
         let mut next = Some(first);
         while let Some(done) = next {
             match done {
-                Ok(Done { account, campaign, settlement }) => self.ended(&account, campaign, settlement),
+                Ok(Done { account, campaign, settlement, by }) => {
+                    self.ended(&account, campaign, settlement);
+                    drop(by);
+                }
                 // a panic is caught where the call is made
                 Err(error) => tracing::error!(%error, "a delivery was aborted; the send counts as uncertain"),
             }

@@ -26,6 +26,7 @@ use crate::clock::Timestamp;
 pub use hold::{HoldId, HoldScope, Probe, Probed, Verdict};
 pub use notification::{
     AccountChange, AccountTurn, HoldChange, HoldTurn, Notification, NotificationId, NotificationStatus, Reach,
+    RouteChange, RouteState, RouteTurn,
 };
 pub use outcome::{Attempt, Confirm, Outcome, UncertainPolicy, UnknownRefusal};
 pub use send::{Claimed, Content, NewSend, NextStep, Returned, SendId, Settlement, State};

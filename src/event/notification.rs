@@ -13,6 +13,8 @@ pub enum Notification {
     Hold(HoldChange),
     /// Something happened to an account.
     Account(AccountChange),
+    /// Something happened to a route.
+    Route(RouteChange),
 }
 
 /// A notification, and who knows of it.
@@ -124,20 +126,91 @@ pub enum Reach {
     Reachable,
 }
 
+/// Something happened to a route, and somebody should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteChange {
+    /// Names it inside the store.
+    pub notification: NotificationId,
+    /// The route.
+    pub route: String,
+    /// What happened.
+    pub turn: RouteTurn,
+    /// Why calls or lookups are refused, or were.
+    pub reason: String,
+    /// Since when they are, or were.
+    pub since: Timestamp,
+    /// When that was noted.
+    pub at: Timestamp,
+}
+
+/// What happened to a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteTurn {
+    /// It refuses calls and accepts none.
+    RefusalsBegan {
+        /// How many so far.
+        calls: u64,
+    },
+    /// It accepts calls again.
+    RefusalsEnded,
+    /// Its lookups are refused; they wait.
+    LookupsHeld {
+        /// How many wait.
+        waiting: u64,
+    },
+    /// They still are.
+    LookupsLast {
+        /// How many wait.
+        waiting: u64,
+    },
+    /// They are made again.
+    LookupsReleased {
+        /// How many waited.
+        waited: u64,
+    },
+}
+
+/// How a route fares, as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteState {
+    /// It refuses calls and accepts none.
+    Refuses {
+        /// Since when.
+        since: Timestamp,
+        /// How many.
+        calls: u64,
+        /// Why the last was refused.
+        reason: String,
+    },
+    /// It accepts calls.
+    Accepts,
+    /// The sender's API refuses its lookups.
+    LookupsHeld {
+        /// Since when.
+        since: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// Its lookups are answered.
+    LookupsWork,
+}
+
 impl Notification {
     /// Names it inside the store.
     pub fn id(&self) -> NotificationId {
         match self {
             Self::Hold(change) => change.notification,
             Self::Account(change) => change.notification,
+            Self::Route(change) => change.notification,
         }
     }
 
-    /// Whose sends it is about.
-    pub fn account(&self) -> &str {
+    /// Whose sends it is about, if it is about an account's.
+    pub fn account(&self) -> Option<&str> {
         match self {
-            Self::Hold(change) => &change.account,
-            Self::Account(change) => &change.account,
+            Self::Hold(change) => Some(&change.account),
+            Self::Account(change) => Some(&change.account),
+            Self::Route(_) => None,
         }
     }
 
@@ -151,6 +224,11 @@ impl Notification {
                 let is_reminder = matches!(old.turn, AccountTurn::OutageLasts { .. });
                 let is_news = matches!(new.turn, AccountTurn::OutageLasts { .. } | AccountTurn::OutageEnded { .. });
                 new.account == old.account && is_reminder && is_news
+            }
+            (Self::Route(new), Self::Route(old)) => {
+                let is_reminder = matches!(old.turn, RouteTurn::LookupsLast { .. });
+                let is_news = matches!(new.turn, RouteTurn::LookupsLast { .. } | RouteTurn::LookupsReleased { .. });
+                new.route == old.route && is_reminder && is_news
             }
             _ => false,
         }

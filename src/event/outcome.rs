@@ -68,12 +68,15 @@ impl Outcome {
         Self::Refused { reason }
     }
 
+    /// The word for a fault of the account, or of the token.
+    pub const ACCOUNT: &'static str = "account";
+
     /// One word for logs, metrics and the store.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sent { .. } => "sent",
             Self::Transient { .. } => "transient",
-            Self::Account { .. } => "account",
+            Self::Account { .. } => Self::ACCOUNT,
             Self::WrongEndpoint { .. } => "wrong_endpoint",
             Self::Campaign { .. } => "campaign",
             Self::Refused { .. } => "refused",

@@ -228,8 +228,11 @@ pub struct EventStory {
 /// A hold in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HoldView {
-    /// Whose sends are on hold.
+    /// Whose sends are on hold; empty: lookups are.
     pub account: String,
+    /// The route whose lookups are on hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// Those of which campaign; `None`: all.
     pub campaign: Option<String>,
     /// Why.

@@ -154,11 +154,21 @@ impl ReceiveError {
         let report = Report {
             route: route.map(|route| route.name.clone()).or_else(|| self.faulty_route()),
             outcome: self.name(),
-            reason: Some(self.to_string()),
+            reason: Some(self.reason(route)),
             ..Report::default()
         };
         response.extensions_mut().insert(report);
         response
+    }
+
+    /// Why, for whoever runs the relay.
+    fn reason(&self, route: Option<&Route>) -> String {
+        match (self, route) {
+            (Self::Refused(refusal), Some(route)) => {
+                format!("{refusal}; expected: {}", route.authentication.expected())
+            }
+            _ => self.to_string(),
+        }
     }
 
     fn faulty_route(&self) -> Option<String> {

@@ -101,6 +101,9 @@ fn observe(receiver: &Receiver, response: &Response, took: Duration) {
     let route = report.route.as_deref().unwrap_or("-");
     receiver.means.metrics.calls.get_or_create(&CallLabels { route: route.into(), outcome: report.outcome }).inc();
     receiver.means.metrics.call_seconds.observe(took.as_secs_f64());
+    if let Some(route) = &report.route {
+        receiver.note(route, report, response.status());
+    }
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let Report { outcome, event, events, sends, unmapped, reason, .. } = report;
     let event = event.as_deref();
@@ -124,6 +127,21 @@ fn observe(receiver: &Receiver, response: &Response, took: Duration) {
         tracing::warn!(request_id, route, status, outcome, event, events, sends, reason, took_ms, "webhook received");
     } else {
         tracing::info!(request_id, route, status, outcome, event, events, sends, took_ms, "webhook received");
+    }
+}
+
+impl Receiver {
+    /// How the route fares. Questions of browsers and handshakes tell nothing of that, nor does what was too much.
+    fn note(&self, route: &str, report: &Report, status: StatusCode) {
+        let (calls, now) = (&self.means.metrics.calls_by_route, self.means.clock.now());
+        if matches!(report.outcome, "handshake" | "preflight") || status == StatusCode::TOO_MANY_REQUESTS {
+            return;
+        }
+        if status.is_success() {
+            calls.accepted(route, now);
+        } else if status.is_client_error() {
+            calls.refused(route, report.reason.as_deref().unwrap_or(report.outcome), now);
+        }
     }
 }
 

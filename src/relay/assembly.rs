@@ -59,8 +59,8 @@ pub struct Assembly {
 
 /// What one configuration makes of them.
 pub struct Assembled {
-    /// Cancelled when the last call that was begun by it is over.
-    calls_over: CancellationToken,
+    /// Cancelled when the last webhook, and when the last delivery, is over that was begun by it.
+    over: [CancellationToken; 2],
     webhooks: Router,
     admin: Router,
     delivery: Delivery,
@@ -75,15 +75,15 @@ pub struct Outlets {
     pub delivery: watch::Sender<Delivery>,
     pub alerts: watch::Sender<Arc<alert::Settings>>,
     pub periods: watch::Sender<Periods>,
-    /// Of the newest.
-    calls_over: CancellationToken,
+    /// Of the newest, and of older ones that are still in use.
+    over: Vec<CancellationToken>,
 }
 
 impl Outlets {
     /// With what the first configuration made.
-    pub fn new(Assembled { webhooks, admin, delivery, alerts, periods, calls_over }: Assembled) -> Self {
+    pub fn new(Assembled { webhooks, admin, delivery, alerts, periods, over }: Assembled) -> Self {
         Self {
-            calls_over,
+            over: over.to_vec(),
             webhooks: watch::Sender::new(webhooks),
             admin: watch::Sender::new(admin),
             delivery: watch::Sender::new(delivery),
@@ -92,18 +92,21 @@ impl Outlets {
         }
     }
 
-    /// Puts what a new configuration made in the place of the old. Returns what is cancelled when the last call is over that
-    /// was begun by the old.
+    /// Puts what a new configuration made in the place of the old. Returns what is cancelled when nothing is under way any
+    /// more that older ones began.
     pub fn put(
         &mut self,
-        Assembled { webhooks, admin, delivery, alerts, periods, calls_over }: Assembled,
-    ) -> CancellationToken {
+        Assembled { webhooks, admin, delivery, alerts, periods, over }: Assembled,
+    ) -> Vec<CancellationToken> {
         // first those who deliver: a new account must be known before its first send
         self.delivery.send_replace(delivery);
         self.alerts.send_replace(alerts);
         self.periods.send_replace(periods);
         drop((self.admin.send_replace(admin), self.webhooks.send_replace(webhooks)));
-        std::mem::replace(&mut self.calls_over, calls_over)
+        let mut older = std::mem::replace(&mut self.over, over.to_vec());
+        older.retain(|over| !over.is_cancelled());
+        self.over.extend(older.iter().cloned());
+        older
     }
 }
 
@@ -165,7 +168,9 @@ impl Assembly {
             due: Arc::clone(&self.due),
             wake: Arc::clone(&self.wake),
             metrics: Arc::clone(&self.metrics),
+            notifications: Arc::clone(&self.notifications),
         };
+        let (calls_over, deliveries_over) = (CancellationToken::new(), CancellationToken::new());
         let deliverer = Deliverer {
             store: Arc::clone(&store),
             caller: Arc::clone(&caller),
@@ -176,12 +181,19 @@ impl Assembly {
             wake: Arc::clone(&self.wake),
             metrics: Arc::clone(&self.metrics),
             notifications: Arc::clone(&self.notifications),
+            in_use: Some(deliveries_over.clone().drop_guard()),
         };
         let alerts = alert::Settings {
             targets: targets(&checked.alerts, sandbox),
             remind: settings.delivery.remind.0,
             unreachable_after: settings.delivery.unreachable_after.0,
-            means: alert::Means { outbound, caller, store, clock: self.clock.clone() },
+            means: alert::Means {
+                outbound,
+                caller,
+                store,
+                clock: self.clock.clone(),
+                metrics: Arc::clone(&self.metrics),
+            },
         };
         let faulty = Arc::new(faulty.clone());
         self.metrics.faulty_routes.clear();
@@ -189,13 +201,12 @@ impl Assembly {
             let labels = FaultyLabels { route: route.as_str().into(), serves: view(route, faulty).serves };
             self.metrics.faulty_routes.get_or_create(&labels).set(1);
         }
-        let calls_over = CancellationToken::new();
         let receiver = self.receiver(checked, Arc::clone(&faulty), calls_over.clone().drop_guard());
         Ok(Assembled {
-            calls_over,
+            over: [calls_over, deliveries_over],
             webhooks: receive::router(&Arc::new(receiver)),
             admin: self.admin(checked, faulty),
-            delivery: Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups) },
+            delivery: Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups), is_settled: false },
             alerts: Arc::new(alerts),
             periods: periods(&settings.store),
         })
@@ -222,6 +233,7 @@ impl Assembly {
             operate: Arc::clone(&self.store) as Arc<dyn Operate>,
             routes: Arc::new(checked.routes.clone()),
             faulty,
+            calls: Arc::clone(&self.metrics),
             reload: self.reload.clone(),
             accounts: countries(settings),
             notifications: Arc::clone(&self.notifications),

@@ -1,7 +1,7 @@
 //! Takes the configuration anew while the relay runs: when somebody asks, when a signal says so, or when its files changed.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -118,15 +118,26 @@ impl Reloader {
             warnings: warnings.iter().map(|warning| one_line(warning, &self.origin.variables)).collect(),
             ..told(&self.current, &checked, &faulty)
         };
-        let old_calls = self.outlets.put(assembled);
+        let older = self.outlets.put(assembled);
         self.current = Arc::new(checked);
-        // calls that were begun before may still store what old rules made of them
+        // what was begun before may still store what old rules made of it
         let (delivery, stop) = (self.outlets.delivery.clone(), self.assembly.stop.clone());
+        let newest = Arc::downgrade(&delivery.borrow().deliverer);
         self.assembly.tasks().spawn(async move {
+            let all_over = async {
+                for over in older {
+                    over.cancelled().await;
+                }
+            };
             tokio::select! {
-                () = old_calls.cancelled() => delivery.send_modify(|_| ()),
-                () = stop.cancelled() => {}
+                () = all_over => {}
+                () = stop.cancelled() => return,
             }
+            delivery.send_if_modified(|delivery| {
+                let is_newest = Weak::ptr_eq(&newest, &Arc::downgrade(&delivery.deliverer));
+                delivery.is_settled |= is_newest;
+                is_newest
+            });
         });
         Ok((reloaded, faulty))
     }

@@ -28,7 +28,7 @@ impl Endpoint {
     /// Why nothing is sent when something else answers there: what it answered, and what to do.
     pub(super) fn is_wrong(&self, status: u16, answered: &str) -> String {
         format!(
-            "{status}: the endpoint is wrong: {} answered {answered}, which the campaign API never does; correct `accounts.{}.endpoint` and restart; known addresses: {KNOWN}",
+            "{status}: the endpoint is wrong: {} answered {answered}, which the campaign API never does; correct `accounts.{}.endpoint`; known addresses: {KNOWN}",
             self.shown(),
             plain_account(&self.account)
         )
@@ -37,7 +37,7 @@ impl Endpoint {
     /// Why nothing more is sent when a success does not say that it took the message, and what to do.
     pub(super) fn is_unconfirmed(&self, said: &str) -> String {
         format!(
-            "{said}: a success that does not say that the message was taken; if this API answers so, set `accounts.{0}.confirm: any` and restart, otherwise check `accounts.{0}.endpoint`",
+            "{said}: a success that does not say that the message was taken; if this API answers so, set `accounts.{0}.confirm: any`, otherwise check `accounts.{0}.endpoint`",
             plain_account(&self.account)
         )
     }

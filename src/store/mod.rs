@@ -5,6 +5,7 @@
 
 mod engine;
 mod gate;
+mod lookups;
 mod sqlite;
 pub mod sweep;
 
@@ -18,7 +19,7 @@ use thiserror::Error;
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action, Candidate};
 use crate::event::erasure::{Erased, ErasureStep, ErasureView, Person, SearchCursor, Traces};
-use crate::event::lookup::{Lookup, LookupSettlement};
+use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Origin, Remapped, RuleVersion};
 use crate::event::stats::{Levels, Stat, StatsFilter};
 use crate::event::view::{
@@ -27,12 +28,13 @@ use crate::event::view::{
 };
 use crate::event::{
     AccountChange, Claimed, HoldChange, Kept, NewEvent, Notification, NotificationId, NotificationStatus, Reach,
-    Returned, SendId, Settlement, UncertainPolicy,
+    Returned, RouteChange, RouteState, SendId, Settlement, UncertainPolicy,
 };
 
 use sweep::{SweepRequest, Swept};
 
 pub use engine::{Audit, Engine, OpenError};
+pub use lookups::{LookupClaims, LookupRequest};
 #[doc(hidden)]
 pub use sqlite::Outside;
 pub use sqlite::{CommitOrder, MemoryStore, learned};
@@ -210,30 +212,6 @@ pub struct Correction {
     pub by_ms: i64,
 }
 
-/// What the deliverer asks for of the events that wait for a lookup.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookupRequest {
-    /// The time now.
-    pub now: Timestamp,
-    /// For how long the claimed lookups are the caller's.
-    pub lease: Lease,
-    /// Of which route.
-    pub route: String,
-    /// How many.
-    pub count: usize,
-    /// Whether those that were tried before come first: in turns, so that neither keeps the other from its turn.
-    pub retries_first: bool,
-}
-
-/// What it gets.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LookupClaims {
-    /// The lookups.
-    pub lookups: Vec<Lookup>,
-    /// When the next waiting lookup of the route is due, if any waits.
-    pub next_due: Option<Timestamp>,
-}
-
 /// What takes what was erased out of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upkeep {
@@ -294,6 +272,10 @@ pub trait Store: Intake {
     /// Writes down what changed rules make of waiting sends.
     fn remap(&self, remapped: Arc<Vec<Remapped>>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
 
+    /// Rules are changing while sends may be on their way that they did not make as they are now: until
+    /// [`Store::keep_versions`] all that waits of them is [`Store::stale`] if another version made it.
+    fn change_versions(&self, rules: Vec<RuleVersion>) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// Writes down the rules as they are. Returns the holds that keep nothing back any more, and ended.
     fn keep_versions(
         &self,
@@ -324,6 +306,15 @@ pub trait Store: Intake {
         reach: Reach,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Option<AccountChange>, StoreError>>;
+
+    /// Writes down how a route fares. Returns what people should be notified of, if they do not know it. Lookups that were
+    /// refused are due at once when they are answered again.
+    fn route_changed(
+        &self,
+        route: String,
+        state: RouteState,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<RouteChange>, StoreError>>;
 
     /// Takes one step of a pass that removes what is past its time. A pass that is broken off is taken up by the next.
     fn sweep(&self, request: SweepRequest) -> BoxFuture<'_, Result<Swept, StoreError>>;

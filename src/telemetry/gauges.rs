@@ -1,11 +1,14 @@
 //! Gauges of what the store holds, made anew for each scrape: what is not there any more is not shown.
 
+use std::collections::BTreeMap;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Label;
+use super::calls::RouteCalls;
+use super::label::Label;
 use crate::clock::Timestamp;
 use crate::event::State;
 use crate::event::stats::Levels;
@@ -22,9 +25,38 @@ struct AccountLabels {
     account: Label,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: Label,
+}
+
+/// When each route last accepted a call, last refused one, and how many it refused since.
+fn register_routes(registry: &mut Registry, routes: &BTreeMap<String, RouteCalls>) {
+    let (accepted, refused): (Family<RouteLabels, Gauge>, Family<RouteLabels, Gauge>) = Default::default();
+    let in_a_row: Family<RouteLabels, Gauge> = Family::default();
+    for (route, calls) in routes {
+        let labels = RouteLabels { route: Label::from(route) };
+        let seconds = |at: Timestamp| at.0.div_euclid(1_000);
+        if let Some(at) = calls.accepted_at {
+            accepted.get_or_create(&labels).set(seconds(at));
+        }
+        if let Some((at, _)) = &calls.last_refused {
+            refused.get_or_create(&labels).set(seconds(*at));
+        }
+        let count = calls.refused.map_or(0, |refused| refused.calls);
+        in_a_row.get_or_create(&labels).set(signed(count));
+    }
+    let help = "When a route last accepted a call, in seconds since 1970";
+    registry.register_with_unit("route_last_accepted_timestamp", help, Unit::Seconds, accepted);
+    let help = "When a route last refused a call, in seconds since 1970";
+    registry.register_with_unit("route_last_refused_timestamp", help, Unit::Seconds, refused);
+    registry.register("route_refused_in_a_row", "Calls refused since a route last accepted one", in_a_row);
+}
+
 /// The gauges; without levels, that the store cannot be read.
-pub fn registry(levels: Option<&Levels>, now: Timestamp) -> Registry {
+pub fn registry(levels: Option<&Levels>, routes: &BTreeMap<String, RouteCalls>, now: Timestamp) -> Registry {
     let mut registry = Registry::with_prefix("serri_relay");
+    register_routes(&mut registry, routes);
     let readable: Gauge = Gauge::default();
     readable.set(levels.is_some().into());
     registry.register(

@@ -3,6 +3,7 @@
 //! The lines themselves are written where things are decided: one a call (`webhook received`), one an attempt
 //! (`delivery attempted`). What must not be seen is masked here, at the border, and nowhere else: see [`crate::mask`].
 
+mod calls;
 mod gauges;
 mod label;
 mod lines;
@@ -31,6 +32,7 @@ use crate::mask::CurrentSecrets;
 
 use lines::Lines;
 
+pub use calls::{CallsByRoute, Refused, RouteCalls};
 pub use label::Label;
 pub use lines::LinesGuard;
 
@@ -153,6 +155,8 @@ pub struct Metrics {
     registry: Registry,
     /// Webhook calls by route and outcome (`accepted`, `duplicate`, `refused_wrong`, ...).
     pub calls: Family<CallLabels, Counter>,
+    /// How the calls of each route fare.
+    pub calls_by_route: CallsByRoute,
     /// Seconds until a webhook call was answered.
     pub call_seconds: Histogram,
     /// Attempts by account and outcome.
@@ -224,6 +228,7 @@ impl Metrics {
             reload_success,
             registry,
             calls,
+            calls_by_route: CallsByRoute::default(),
             call_seconds,
             attempts,
             attempt_seconds,
@@ -246,7 +251,7 @@ impl Metrics {
     /// The OpenMetrics text, with what the store says there is at this moment, if it can be read.
     pub fn text(&self, levels: Option<&Levels>, now: Timestamp) -> String {
         let mut text = String::new();
-        let gauges = gauges::registry(levels, now);
+        let gauges = gauges::registry(levels, &self.calls_by_route.all(), now);
         // writing into a String cannot fail
         let _ = encode_registry(&mut text, &self.registry)
             .and_then(|()| encode_registry(&mut text, &gauges))

@@ -50,6 +50,8 @@ pub fn setup(name: &str, route: &str) -> Setup {
         .set("server.public_url=https://hooks.example.com")
         .set("delivery.retry.initial=20ms")
         .set("delivery.retry.max=40ms")
+        .set("delivery.hold_probe.initial=30ms")
+        .set("delivery.hold_probe.max=60ms")
 }
 
 /// A lead as the Graph API gives it.
@@ -459,7 +461,8 @@ async fn lookups_that_wait_do_not_keep_new_ones_from_their_turn() {
     let vendors = Vendors::default();
     let base = vendors.start().await;
     let slow = meta(&base).replace(", token:", ", rate: 20/s, token:");
-    let world = World::start(setup("fb", &slow)).await;
+    let setup = setup("fb", &slow).set("delivery.hold_probe.initial=30ms").set("delivery.hold_probe.max=60ms");
+    let world = World::start(setup).await;
     // forty whose token lacks a permission, tried again all the time
     vendors.keep("new", lead("+919812345670", "Asha"));
     let held: Vec<String> = (0..40).map(|n| format!("held-{n}")).collect();
@@ -578,4 +581,53 @@ async fn lookups_end_with_a_store_that_was_closed_before_them() {
     };
     let both = tokio::join!(ended(deliver::run(delivery.unchanging(), stop.clone())), running);
     assert_eq!(both.0, "ended");
+}
+
+#[tokio::test]
+async fn a_token_that_expired_holds_the_lookups_of_its_route_and_a_new_one_releases_them() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    let ops = Arc::new(crate::alerts::Ops::default());
+    let served = ops.serve().await;
+    *vendors.refused.lock().unwrap() = Some("/meta".to_owned());
+    let setup = setup("fb", &meta(&base))
+        .lists(&format!("alerts: [{{ webhook: '{}/hook' }}]", served.base))
+        .set("delivery.hold_probe.initial=200ms")
+        .set("delivery.hold_probe.max=300ms")
+        .set("reload.watch=false");
+    let world = World::start(setup).await;
+    let ids: Vec<String> = (0..40).map(|n| format!("{}", 100 + n)).collect();
+    for (n, id) in ids.iter().enumerate() {
+        vendors.keep(id, lead(&format!("98123456{n:02}"), "Asha Rao"));
+        post(&world.setup, &world.base, "fb", leads(&[id])).await;
+    }
+    eventually("they hear of it", async || ops.kinds("hook").contains(&"lookups.held".to_owned())).await;
+    let told = ops.by("hook")[0].body.clone();
+    assert_eq!(told["data"]["route"], "fb");
+    assert!(text(&told["data"]["reason"]).contains("40"), "the reason has the status: {told}");
+    let holds = world.holds().await;
+    assert_eq!((holds.len(), &holds[0]["route"], &holds[0]["account"]), (1, &json!("fb"), &json!("")));
+    // each is tried once; then one now and then finds out whether it is over
+    eventually("each was tried", async || vendors.calls().len() >= ids.len() + 3).await;
+    let tries = async |id: usize| outcomes(&world.event(&format!("#{id}")).await).len();
+    let mut most = 0;
+    for id in 1..=ids.len() {
+        most = most.max(tries(id).await);
+    }
+    assert!(most <= 4, "what waits is not spent on a token that is refused: {most}");
+    // over a restart people are not told again
+    let world = world.restart().await;
+    let before = vendors.calls().len();
+    eventually("it is probed again", async || vendors.calls().len() >= before + 4).await;
+    assert_eq!(ops.kinds("hook"), ["lookups.held"]);
+    // a new token, taken while it runs
+    *vendors.refused.lock().unwrap() = None;
+    let path = world.setup.config().join("routes/fb.yaml");
+    let route = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{route}\n# another token\n")).unwrap();
+    assert_eq!(world.admin("POST", "/reload", None).await.0, 200);
+    world.delivered(ids.len()).await;
+    eventually("they hear of the end", async || ops.kinds("hook").contains(&"lookups.released".to_owned())).await;
+    assert!(world.holds().await.is_empty());
+    world.stop().await;
 }

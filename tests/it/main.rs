@@ -51,6 +51,7 @@ mod phone;
 mod proxy;
 mod receive;
 mod recipes;
+mod refused_calls;
 mod reload;
 mod references;
 mod retention;

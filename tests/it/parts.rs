@@ -88,11 +88,14 @@ pub fn delivery(store: Arc<dyn Store>, routes: Routes, [of_sends, of_lookups]: [
         wake: Arc::clone(&wake),
         metrics: Arc::clone(&metrics),
         notifications: Notifications::new(Arc::clone(&metrics)).0,
+        in_use: None,
     };
     let due = Arc::new(LookupNotifiers::new(&routes));
     let clock = of_lookups.clone();
-    let lookups = Lookups { store, outbound: Arc::new(outbound()), routes, settings, clock, due, wake, metrics };
-    Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups) }
+    let notifications = Notifications::new(Arc::clone(&metrics)).0;
+    let outbound = Arc::new(outbound());
+    let lookups = Lookups { store, outbound, routes, settings, clock, due, wake, metrics, notifications };
+    Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups), is_settled: true }
 }
 
 fn outbound() -> Outbound {
@@ -130,6 +133,7 @@ async fn a_panic_in_any_part_of_the_work_is_not_swallowed() {
         caller: Arc::new(Client::new(outbound())),
         store: Arc::new(MemoryStore::new().unwrap()),
         clock: broken,
+        metrics: Arc::default(),
     };
     let remind = Duration::from_secs(1);
     let settings = alert::Settings { targets: Vec::new(), remind, unreachable_after: remind, means };

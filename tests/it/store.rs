@@ -293,7 +293,7 @@ async fn sends_left_uncertain_are_gathered_and_outages_told_once_also_over_a_res
         due.into_iter()
             .map(|notification| match notification {
                 Notification::Account(change) => change.turn,
-                Notification::Hold(change) => panic!("{change:?}"),
+                other => panic!("{other:?}"),
             })
             .collect::<Vec<_>>()
     };

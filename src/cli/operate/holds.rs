@@ -72,7 +72,12 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     };
     if let Some(json) = answered {
         let row = |hold: &Value| {
-            ["account", "campaign", "waiting", "since", "by", "probe_at", "reason"].map(|key| field(hold, key)).to_vec()
+            let whose = match hold["route"].as_str() {
+                Some(route) => format!("enrich of {route}"),
+                None => field(hold, "account"),
+            };
+            let rest = ["campaign", "waiting", "since", "by", "probe_at", "reason"].map(|key| field(hold, key));
+            std::iter::once(whose).chain(rest).collect()
         };
         let rows: Vec<Vec<String>> = entries(&json, "holds").iter().map(row).collect();
         if rows.is_empty() {

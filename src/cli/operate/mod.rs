@@ -20,7 +20,7 @@ use crate::config::relay::RelayFile;
 use crate::outbound::client_for;
 
 /// Which relay, and how it is shown.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Relay {
     /// Where the relay's admin listener is; by default where the settings say.
     #[arg(long, value_name = "URL", global = true)]
@@ -254,7 +254,8 @@ fn step(name: &str) -> String {
 }
 
 /// A field as text; `-` if it is not there.
-fn field(json: &Value, key: &str) -> String {
+/// A field of what the API answers, as text.
+pub fn field(json: &Value, key: &str) -> String {
     match json.get(key) {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) if text.is_empty() => "-".to_owned(),
@@ -273,7 +274,7 @@ fn legible(text: &str) -> String {
 }
 
 /// The entries of a list.
-fn entries<'a>(json: &'a Value, key: &str) -> &'a [Value] {
+pub fn entries<'a>(json: &'a Value, key: &str) -> &'a [Value] {
     json.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 

@@ -42,6 +42,7 @@ pub fn claim(db: &Connection, request: &LookupRequest) -> Result<LookupClaims> {
     let order = if request.retries_first { [Due::Again, Due::First] } else { [Due::First, Due::Again] };
     for due in order {
         let left = request.count - lookups.len();
+        let left = if due == Due::Again { left.min(request.again) } else { left };
         lookups.extend(candidates(db, request, due, left)?);
     }
     let mut take = db.prepare_cached("UPDATE lookups SET state = ?2, due_at = ?3 WHERE event = ?1")?;

@@ -42,6 +42,7 @@ mod recipient_order;
 mod refusals;
 mod remap;
 mod requests;
+mod route_alerts;
 mod retention;
 mod savepoint;
 mod schema;

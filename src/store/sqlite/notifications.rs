@@ -2,14 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::backlog;
 use super::states::SendState;
+use super::{backlog, route_alerts};
 use crate::clock::Timestamp;
 use crate::event::{
     AccountChange, AccountTurn, HoldChange, HoldId, HoldTurn, Notification, NotificationId, NotificationStatus, Reach,
 };
 
-const NOTIFICATION: &str = "SELECT n.id, n.hold, h.account AS held_account, h.campaign, h.reason, h.since AS held_since, n.turn, n.count, n.at, n.notified, n.account, n.since, n.recent
+const NOTIFICATION: &str = "SELECT n.id, n.hold, h.account AS held_account, h.campaign, h.reason, h.since AS held_since, n.turn, n.count, n.at, n.notified, n.account, n.since, n.recent, n.route, n.reason AS route_reason
     FROM notifications n LEFT JOIN holds h ON h.id = n.hold";
 
 /// The kinds of `account_alerts`.
@@ -35,8 +35,10 @@ pub fn since(db: &Connection, moment: Timestamp) -> Result<Vec<NotificationStatu
     let mut select = db.prepare_cached(&format!("{NOTIFICATION} WHERE n.at >= ?1 ORDER BY n.id"))?;
     let rows = select.query_map([moment.0], |row| {
         let told: String = row.get("notified")?;
-        let notification = match row.get("hold")? {
+        let (hold, route): (Option<i64>, String) = (row.get("hold")?, row.get("route")?);
+        let notification = match hold {
             Some(hold) => Notification::Hold(read_hold(row, hold)?),
+            None if !route.is_empty() => Notification::Route(route_alerts::read(row)?),
             None => Notification::Account(read_account(row)?),
         };
         Ok(NotificationStatus { notification, targets: told.split_whitespace().map(ToOwned::to_owned).collect() })
@@ -119,12 +121,13 @@ pub fn remind(db: &Connection, now: Timestamp, before: Timestamp, changes: &mut 
         let change = note_account(db, &account, turn, Timestamp(since), now)?;
         changes.push(Notification::Account(change));
     }
-    Ok(())
+    route_alerts::remind(db, now, before, changes)
 }
 
 /// After the clock was set back nobody waits for a reminder until the time that it showed before.
 pub fn pull_in(db: &Connection, now: Timestamp) -> Result<()> {
-    db.prepare_cached("UPDATE account_alerts SET notified_at = ?1 WHERE notified_at > ?1")?.execute([now.0]).map(drop)
+    db.prepare_cached("UPDATE account_alerts SET notified_at = ?1 WHERE notified_at > ?1")?.execute([now.0])?;
+    route_alerts::pull_in(db, now)
 }
 
 fn note_account(

@@ -16,6 +16,9 @@ use crate::event::{Content, HoldChange, NewSend, SendGuards, SendId, is_sandboxe
 /// The version of a rule that was last known by the hash of an earlier release.
 const UNKNOWN: i64 = 0;
 
+/// The version of a rule that is being changed: no send was made by it.
+const CHANGING: i64 = -1;
+
 /// A rule that was changed since its sends were last mapped.
 struct Changed<'a> {
     rule: &'a RuleVersion,
@@ -196,6 +199,19 @@ pub fn rewrite(db: &Connection, id: SendId, new: &NewSend, content: &Content) ->
         new.item
     ])
     .map(drop)
+}
+
+/// Rules are changing, while there may be sends on their way that none of them made as it is now: until they are written down
+/// as they are, all that waits of them is looked at.
+pub fn change_versions(db: &Connection, rules: &[RuleVersion]) -> Result<()> {
+    let mut change = db.prepare_cached(
+        "INSERT INTO rules (route, rule, version) VALUES (?1, ?2, ?4)
+         ON CONFLICT DO UPDATE SET version = ?4 WHERE version NOT IN (?3, ?5)",
+    )?;
+    for RuleVersion { route, rule, version } in rules {
+        change.execute(params![route, rule, version, CHANGING, UNKNOWN])?;
+    }
+    Ok(())
 }
 
 /// Writes down the rules as they are. Holds that nothing waits for any more end.

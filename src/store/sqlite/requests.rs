@@ -9,7 +9,9 @@ use tokio::sync::oneshot;
 use super::inbox::{Append, Request};
 use super::job::{Reply, job};
 use super::leases;
-use super::{act, erasure, holds, keys, lookups, notifications, probe, remap, retention, savepoint, settle};
+use super::{
+    act, erasure, holds, keys, lookups, notifications, probe, remap, retention, route_alerts, savepoint, settle,
+};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action};
 use crate::event::erasure::{Erased, ErasureStep, Person};
@@ -17,7 +19,7 @@ use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Origin, Remapped, RuleVersion};
 use crate::event::{
     AccountChange, HoldChange, Kept, NewEvent, Notification, NotificationId, NotificationStatus, Reach, Returned,
-    SendId, Settlement, UncertainPolicy,
+    RouteChange, RouteState, SendId, Settlement, UncertainPolicy,
 };
 use crate::store::sweep::{SweepRequest, Swept};
 use crate::store::{
@@ -233,6 +235,15 @@ impl<S: Ask> Store for S {
         ask(self, |reply| Request::Job(job(reply, move |db| notifications::reach_changed(db, &account, reach, now))))
     }
 
+    fn route_changed(
+        &self,
+        route: String,
+        state: RouteState,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<RouteChange>, StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| route_alerts::changed(db, &route, &state, now))))
+    }
+
     fn keep_test_modes(&self, modes: Vec<(TestScope, String)>) -> BoxFuture<'_, Result<(), StoreError>> {
         ask(self, |reply| Request::Job(job(reply, move |db| leases::keep_test_modes(db, &modes))))
     }
@@ -257,6 +268,10 @@ impl<S: Ask> Store for S {
                 done => done,
             }
         })
+    }
+
+    fn change_versions(&self, rules: Vec<RuleVersion>) -> BoxFuture<'_, Result<(), StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| remap::change_versions(db, &rules))))
     }
 
     fn keep_versions(

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_erasures.sql"),
     include_str!("migrations/0012_field_names.sql"),
     include_str!("migrations/0013_test_events.sql"),
+    include_str!("migrations/0014_route_alerts.sql"),
 ];
 
 /// Brings a file to the newest version. An interrupted migration leaves the file as it was.

@@ -43,7 +43,7 @@ impl Simulation {
         let notified = self.runtime.block_on(self.store.notifications(Timestamp(0))).unwrap();
         let turns = notified.into_iter().filter_map(|status| match status.notification {
             Notification::Hold(change) => Some(change.turn),
-            Notification::Account(_) => None,
+            Notification::Account(_) | Notification::Route(_) => None,
         });
         turns.filter(|turn| *turn == HoldTurn::Began).count()
     }

@@ -352,6 +352,7 @@ fn delivery(
         wake: Arc::clone(wake),
         metrics: Arc::clone(&metrics),
         notifications: Notifications::new(Arc::clone(&metrics)).0,
+        in_use: None,
     };
     let lookups = Lookups {
         store,
@@ -361,7 +362,8 @@ fn delivery(
         clock,
         due,
         wake: Arc::clone(wake),
+        notifications: Notifications::new(Arc::clone(&metrics)).0,
         metrics,
     };
-    Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups) }
+    Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups), is_settled: true }
 }

@@ -128,7 +128,7 @@ async fn a_week_without_credits_costs_some_hundred_calls_and_then_drains_in_orde
     let turns: Vec<(HoldTurn, Timestamp)> = notified
         .map(|status| match status.notification {
             Notification::Hold(change) => (change.turn, change.at),
-            Notification::Account(change) => panic!("{change:?}"),
+            other => panic!("{other:?}"),
         })
         .collect();
     let [(HoldTurn::Began, _), (HoldTurn::Ended { waited }, ended_at)] = turns[..] else { panic!("{turns:?}") };

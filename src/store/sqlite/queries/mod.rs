@@ -9,7 +9,7 @@ mod traces;
 
 use rusqlite::{Connection, Result};
 
-use super::backlog;
+use super::{backlog, route_alerts};
 use crate::clock::Timestamp;
 use crate::event::view::{HoldView, LearnedCampaign, shown};
 use crate::store::sqlite::states::sql;
@@ -30,6 +30,7 @@ pub fn holds(db: &Connection) -> Result<Vec<HoldView>> {
         Ok(HoldView {
             waiting: u64::try_from(backlog::ready(db, &account, &campaign)?).unwrap_or(0),
             account,
+            route: None,
             campaign: filled(campaign),
             reason: row.get("reason")?,
             by: row.get("by")?,
@@ -38,7 +39,9 @@ pub fn holds(db: &Connection) -> Result<Vec<HoldView>> {
             probe_at: row.get::<_, Option<i64>>("probe_at")?.map(|at| shown(Timestamp(at))),
         })
     })?;
-    rows.collect()
+    let mut holds: Vec<HoldView> = rows.collect::<Result<_>>()?;
+    holds.extend(route_alerts::held(db)?);
+    Ok(holds)
 }
 
 /// What was accepted so far, each campaign once.
