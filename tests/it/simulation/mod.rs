@@ -14,7 +14,7 @@ mod week;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use serri_relay::alert::Notifications;
@@ -125,6 +125,9 @@ pub struct Simulation {
     due: Arc<LookupNotifiers>,
     model: Arc<Model>,
     script: Script,
+    /// Where the relay that runs takes its configuration from, and what is cancelled when nothing is under way any more that
+    /// the one of now began.
+    running: Mutex<Option<(watch::Sender<Delivery>, CancellationToken)>>,
     /// One in ten has retention at work: a pass each hour, however long it lasts.
     has_retention: bool,
 }
@@ -158,6 +161,7 @@ impl Simulation {
             due,
             model,
             script,
+            running: Mutex::default(),
             has_retention: seed.is_multiple_of(10),
         }
     }
@@ -197,6 +201,7 @@ impl Simulation {
                 Act::Event { route, body } => self.receive(route, body, &wake).await,
                 Act::Kill => relay = self.restart(relay, &wake).await,
                 Act::KillAtCall => self.serri.kill_at_next_call(),
+                Act::Reload => self.reload(&mut relay, &wake),
                 Act::Ahead(by) => {
                     let before = self.clock.now();
                     self.clock.advance(*by);
@@ -240,7 +245,8 @@ impl Simulation {
         self.start(wake)
     }
 
-    fn start(&self, wake: &Arc<Notify>) -> JoinSet<()> {
+    /// What delivers, and what is cancelled when it no longer does.
+    fn delivery(&self, wake: &Arc<Notify>) -> (Delivery, CancellationToken) {
         let settings = Settings {
             concurrency: self.script.concurrency,
             timeout: Duration::from_secs(10),
@@ -251,9 +257,34 @@ impl Simulation {
         let senders = Arc::clone(&self.senders) as Arc<dyn Fetch>;
         let due = Arc::clone(&self.due);
         let far = Far { senders, due, ..Far::of(&self.store, caller, &self.clock) };
-        let delivery = delivery(far, settings, "20/s", wake);
+        let mut delivery = delivery(far, settings, "20/s", wake);
+        let over = CancellationToken::new();
+        Arc::get_mut(&mut delivery.deliverer).unwrap().in_use = Some(over.clone().drop_guard());
+        (delivery, over)
+    }
+
+    /// The configuration is taken anew, as `relay::reload` does it.
+    fn reload(&self, relay: &mut JoinSet<()>, wake: &Arc<Notify>) {
+        let (delivery, over) = self.delivery(wake);
+        let mut running = self.running.lock().unwrap();
+        let (newest, before) = running.take().unwrap();
+        newest.send_replace(Delivery { is_settled: false, ..delivery });
+        relay.spawn({
+            let newest = newest.clone();
+            async move {
+                before.cancelled().await;
+                newest.send_modify(|delivery| delivery.is_settled = true);
+            }
+        });
+        *running = Some((newest, over));
+    }
+
+    fn start(&self, wake: &Arc<Notify>) -> JoinSet<()> {
+        let (delivery, over) = self.delivery(wake);
+        let newest = watch::Sender::new(delivery);
         let mut relay = JoinSet::new();
-        relay.spawn(deliver::run(delivery.unchanging(), CancellationToken::new()));
+        relay.spawn(deliver::run(newest.subscribe(), CancellationToken::new()));
+        *self.running.lock().unwrap() = Some((newest, over));
         if self.has_retention {
             let (store, clock) = (Arc::clone(&self.store) as Arc<dyn Store>, self.clock.clone());
             relay.spawn(Retention { store, clock, periods: watch::channel(PERIODS).1 }.run(CancellationToken::new()));

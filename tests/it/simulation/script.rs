@@ -135,6 +135,8 @@ pub enum Act {
     Kill,
     /// The same in the middle of the next call.
     KillAtCall,
+    /// The configuration is taken anew; nothing in it has changed.
+    Reload,
     Ahead(Duration),
     Back(Duration),
     /// The relay is stopped, and goes on after this time.
@@ -228,6 +230,13 @@ impl Script {
         }
         for _ in 0..rng.usize(0..3) {
             acts.push((moment(&mut rng), Act::Pause(Duration::from_secs(rng.u64(1..600)))));
+        }
+        // close upon events as a rule, when there is something under way; by dice of their own, so that older seeds stay as they were
+        let mut dice = fastrand::Rng::with_seed(!seed);
+        for _ in 0..dice.usize(0..6) {
+            let near = dice.usize(0..acts.len());
+            let at = acts[near].0 + Duration::from_millis(dice.u64(0..15_000));
+            acts.push((at, Act::Reload));
         }
         acts.sort_by_key(|(at, _)| *at);
         let kinds = [
