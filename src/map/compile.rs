@@ -77,15 +77,14 @@ impl Compiler<'_> {
         source.map(|source| self.template(path, source))
     }
 
-    pub fn expression(&mut self, path: &[&str], source: Option<&String>) -> Option<Expression> {
+    fn expression(&mut self, path: &[&str], source: Option<&String>) -> Option<Expression> {
         let source = source?;
-        match Expression::compile(source) {
-            Ok(expression) => Some(expression),
-            Err(broken) => {
-                self.diagnostic(path, broken, source);
-                None
-            }
-        }
+        Expression::compile(source).map_err(|broken| self.diagnostic(path, broken, source)).ok()
+    }
+
+    pub fn condition(&mut self, path: &[&str], source: Option<&String>) -> Option<Expression> {
+        let source = source?;
+        Expression::condition(source).map_err(|broken| self.diagnostic(path, broken, source)).ok()
     }
 
     fn list(&mut self, key: &str, sources: &[String]) -> Vec<Template> {
@@ -223,7 +222,7 @@ impl Rule {
         let rule = Self {
             name: spec.name.clone(),
             account: account.to_owned(),
-            when: c.expression(&["when"], spec.when.as_ref()),
+            when: c.condition(&["when"], spec.when.as_ref()),
             for_each: c.expression(&["for_each"], spec.for_each.as_ref()),
             campaign: c.template(&["campaignName"], &campaign),
             destination: c.destination(spec, country),

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Scope;
 use super::budget::{Budget, steps_for};
 use super::lint::{self, Broken};
-use super::{arguments, dates, entities, field_name, filters, number, placeholder, readable, text};
+use super::{arguments, condition, dates, entities, field_name, filters, number, placeholder, readable, text};
 use crate::event::UnmappedReason;
 use crate::moment::NoMoment;
 
@@ -156,6 +156,25 @@ impl Expression {
         Self::compiled(source, variables).map_err(|broken| field_name::explain(broken, source, variables))
     }
 
+    /// Compiles an expression of which only counts whether it is true.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and where; also that it does not depend on anything.
+    pub fn condition(source: &str) -> Result<Self, Broken> {
+        Self::condition_over(source, &lint::VARIABLES)
+    }
+
+    /// The same over other variables than templates see.
+    ///
+    /// # Errors
+    ///
+    /// As [`Expression::condition`].
+    pub fn condition_over(source: &str, variables: &[&str]) -> Result<Self, Broken> {
+        let compiled = Self::compile_over(source, variables)?;
+        condition::check(source).map(|()| compiled)
+    }
+
     fn compiled(source: &str, variables: &[&str]) -> Result<Self, Broken> {
         let trimmed = source.trim();
         // `{"a": 1}` is a value
@@ -171,12 +190,18 @@ impl Expression {
         let compiled: Result<Vec<_>, _> = ENVIRONMENTS.iter().map(compile).collect();
         let mut compiled = compiled.map_err(|error| {
             let broken = broken(&error);
-            let compares = broken.message.contains("unexpected input") && source.contains(" = ");
-            let hint = compares.then(|| "to compare, write == instead of =".to_owned());
-            Broken { hint, ..broken }
+            let hint = match broken.message.contains("unexpected input") {
+                true if source.contains(" = ") => Some("to compare, write == instead of ="),
+                true if source.contains(',') => {
+                    Some("for one of several, write `in` and a list, as event.a in [\"x\", \"y\"]")
+                }
+                _ => None,
+            };
+            Broken { hint: hint.map(ToOwned::to_owned), ..broken }
         })?;
         let used = compiled.first().map(|compiled| compiled.undeclared_variables(true)).unwrap_or_default();
         lint::variables(used, variables, source)?;
+        condition::check_within(source)?;
         let path = plain_path(source);
         if path.is_some() {
             compiled.clear();

@@ -281,7 +281,7 @@ fn check(name: &str, known: &[&str], kind: &str, source: &str) -> Result<(), Bro
 }
 
 /// Where a token stands.
-fn range_of(span: &Span) -> Range<usize> {
+pub fn range_of(span: &Span) -> Range<usize> {
     let at = |position: u32| usize::try_from(position).unwrap_or(usize::MAX);
     at(span.start_offset)..at(span.end_offset)
 }

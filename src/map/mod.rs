@@ -7,6 +7,7 @@ mod allowance;
 mod arguments;
 mod budget;
 mod compile;
+mod condition;
 mod dates;
 mod destination;
 mod entities;

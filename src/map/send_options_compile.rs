@@ -165,7 +165,7 @@ impl SendOptionRules {
     ) -> Result<Self, Vec<Diagnostic>> {
         let mut c = Compiler { places, diagnostics: Vec::new() };
         c.check(spec);
-        let cancel_on = spec.cancel_on.as_ref().and_then(|source| match Expression::compile(source) {
+        let cancel_on = spec.cancel_on.as_ref().and_then(|source| match Expression::condition(source) {
             Ok(expression) => Some(Arc::new(expression)),
             Err(broken) => {
                 c.broken("cancel_on", broken, source);

@@ -51,7 +51,7 @@ impl SuppressRule {
         let rule = Self {
             name: spec.name.clone(),
             account: account.to_owned(),
-            when: c.expression(&["when"], spec.when.as_ref()),
+            when: c.condition(&["when"], spec.when.as_ref()),
             destination: c.destination(spec, country),
             add: suppress == SuppressSpec::Add,
             version: super::version::version_of(spec),

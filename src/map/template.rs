@@ -10,6 +10,7 @@ use minijinja::{ErrorKind, Value};
 
 use super::Scope;
 use super::budget::steps_for;
+use super::condition;
 use super::expression::{EvalError, Expression, broken, failed, metered, parse, written};
 use super::lint::{self, Broken};
 use super::readable::{self, Bounded};
@@ -108,6 +109,7 @@ impl Template {
         }
         let compiled = parse(source).map_err(|error| broken(&error))?;
         lint::variables(compiled.undeclared_variables(true), variables, source)?;
+        condition::check_script(source)?;
         Ok(Self::Script(source.to_owned()))
     }
 

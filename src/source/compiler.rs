@@ -54,6 +54,11 @@ impl Compiler<'_> {
         Expression::compile(source).map_err(|broken| self.broken(path, broken, source)).ok()
     }
 
+    pub fn condition(&mut self, path: &[&str], source: Option<&String>) -> Option<Expression> {
+        let source = source?;
+        Expression::condition(source).map_err(|broken| self.broken(path, broken, source)).ok()
+    }
+
     pub fn several(&mut self, path: &[&str], sources: Option<&OneOrMany<String>>) -> Vec<Expression> {
         let sources = sources.map(OneOrMany::as_slice).unwrap_or_default();
         let expression = |(index, source): (usize, &String)| {

@@ -129,7 +129,7 @@ impl SourceProfile {
             kind: c.one(&["event", "type"], event.kind.as_ref()),
             contact: ContactRules::compile(&contact, &mut c),
             dates: c.dates(profile_spec.dates.as_ref()),
-            test: c.one(&["test"], profile_spec.test.as_ref()),
+            test: c.condition(&["test"], profile_spec.test.as_ref()),
             ignored: c.ignored(profile_spec.handshake.as_ref()),
         };
         if c.diagnostics.is_empty() { Ok(profile) } else { Err(c.diagnostics) }
@@ -204,7 +204,7 @@ impl Compiler<'_> {
             _ => &[],
         };
         let expression = |form: &HandshakeForm| match form {
-            HandshakeForm::Ignore(source) => self.one(&["handshake"], Some(source)),
+            HandshakeForm::Ignore(source) => self.condition(&["handshake"], Some(source)),
             _ => None,
         };
         forms.iter().filter_map(expression).collect()

@@ -174,6 +174,40 @@ fn buttons_cards_places_and_media_of_another_shape_are_faults() {
 }
 
 #[test]
+fn a_condition_that_does_not_look_at_the_event_is_a_fault() {
+    let rules = [
+        "when: event.a == \"x\" or \"y\"",
+        "when: '\"paid\"'",
+        "when: event.a = \"x\"",
+        "when: event.a == \"x\", \"y\"",
+        "when: event.a != 1 and 2",
+        "when: \"'event.status' == 'paid'\"",
+        "when: event.status == (\"paid\" or \"shipped\")",
+        "when: >-\n  event.kind == \"a\"\n  and (event.status == \"paid\"\n  or \"shipped\")",
+        "when: 1",
+        "key: '{{ event.id }}'\ncancel_on: meta.type == \"paid\" or \"refunded\"",
+        "suppress: add\nwhen: meta.type == \"stop\" or \"unsubscribe\"\ndestination: '{{ contact.phone }}'",
+        "templateParams: ['{% if event.a == \"x\" or \"y\" %}Hi{% endif %}', '{{ \"a\" if event.a == \"x\" or \"y\" else \"b\" }}']",
+    ];
+    let mut cases: Vec<(&str, Setup)> =
+        rules.iter().map(|rule| (*rule, written(Setup::new().route("r", &route(rule))))).collect();
+    for (name, lines) in [
+        ("a test of the sender's own", "test: event.email == 'qa@example.com' or 'test@example.com'\n"),
+        (
+            "a lookup",
+            "enrich: { when: '\"lead\"', base: https://api.example.com, path: /a, into: lead, token: 0123456789abcdef }\n",
+        ),
+        ("a call that is no event", "handshake: [{ ignore: meta.type == 'ping' or 'pong' }]\n"),
+    ] {
+        cases.push((name, written(Setup::new().route("r", &format!("{HEAD}{lines}sends: []\n")))));
+    }
+    insta::assert_snapshot!("mistakes_in_conditions", report(&cases));
+    for fine in ["when: true", "when: 'false'", "when: (event.a or \"x\") == \"x\"", "when: event.a"] {
+        assert_eq!(faults(&written(Setup::new().route("r", &route(fine)))), Vec::<String>::new(), "{fine}");
+    }
+}
+
+#[test]
 fn a_variable_without_braces_is_a_fault_in_every_file() {
     let of_route = |name: &'static str, text: &str| (name, written(Setup::new().route("r", text)));
     let bare = |text: &str| format!("{HEAD}{text}sends: []\n").replace("secret: s3cret-for-tests\n", "");

@@ -46,10 +46,10 @@ impl Compiler<'_> {
             .flatten()
             .map(|(name, source)| (name.clone(), self.template(&["enrich", "query", name], source)));
         let query: Vec<_> = query.collect();
-        let when = self.one(&["enrich", "when"], spec.when.as_ref());
+        let when = self.condition(&["enrich", "when"], spec.when.as_ref());
         let mut over_answer = |key: &str, source: &Option<String>| {
             let source = source.as_ref()?;
-            let compiled = Expression::compile_over(source, &OF_AN_ANSWER);
+            let compiled = Expression::condition_over(source, &OF_AN_ANSWER);
             compiled.map_err(|broken| self.broken(&["enrich", key], broken, source)).ok()
         };
         let (retry_when, hold_when) =
