@@ -13,47 +13,50 @@ use super::document::{Kind, Node};
 static BARE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:^|[^A-Za-z0-9_$\\])(\$\(?([A-Z][A-Z0-9_]+)\)?)").ok());
 
-/// Keys of a source under which there is prose, or code to paste.
-const PROSE: [&str; 7] = ["title", "about", "setup", "script", "no_phone", "facts", "starter"];
+/// Keys of sources and routes under which there is prose, code to paste, or what a sender sent.
+const PROSE: [&str; 9] = ["title", "about", "setup", "script", "no_phone", "facts", "starter", "samples", "examples"];
 
-/// Keys of sources and routes under which there is what a sender sent.
-const DATA: [&str; 2] = ["samples", "examples"];
+/// The key of a route under which there are templates.
+const TEMPLATES: &str = "sends";
 
-/// Whether a text names a variable only as a whole, or also within.
+/// Whether a text is a template, in which another text can be quoted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    Whole,
-    Within,
+enum Form {
+    Template,
+    Plain,
 }
 
 /// Reports every text of a document that names a variable without braces.
 pub fn check(root: &Node, diagnostics: &mut Vec<Diagnostic>) {
     let Kind::Map(entries) = &root.kind else { return };
     for entry in entries.iter().filter(|entry| !PROSE.contains(&&*entry.key)) {
-        let extent = if DATA.contains(&&*entry.key) { Extent::Whole } else { Extent::Within };
-        search(&entry.value, extent, diagnostics);
+        let form = if entry.key == TEMPLATES { Form::Template } else { Form::Plain };
+        search(&entry.value, form, diagnostics);
     }
 }
 
-fn search(node: &Node, extent: Extent, diagnostics: &mut Vec<Diagnostic>) {
+fn search(node: &Node, form: Form, diagnostics: &mut Vec<Diagnostic>) {
     match &node.kind {
         Kind::Text(text) => {
-            if let Some((written, name)) = bare(text, extent) {
+            if let Some((written, name)) = bare(text) {
                 let message = format!("`{written}` is not replaced: it stays as it is written");
                 // with digits in it, it may be a secret that begins with a dollar sign
                 let shown = if name.contains(|c: char| c.is_ascii_digit()) { "NAME" } else { name };
-                let hint = format!("write ${{{shown}}} for the variable's value");
+                let mut hint = format!("write ${{{shown}}} for the variable's value");
+                if form == Form::Template {
+                    hint.push_str(&format!(", or \"{{{{ '{written}' }}}}\" if the text itself is meant"));
+                }
                 diagnostics.push(Diagnostic::at(&node.place, message).hint(hint));
             }
         }
-        Kind::List(items) => items.iter().for_each(|item| search(item, extent, diagnostics)),
-        Kind::Map(entries) => entries.iter().for_each(|entry| search(&entry.value, extent, diagnostics)),
+        Kind::List(items) => items.iter().for_each(|item| search(item, form, diagnostics)),
+        Kind::Map(entries) => entries.iter().for_each(|entry| search(&entry.value, form, diagnostics)),
         Kind::Null | Kind::Bool(_) | Kind::Number(..) => {}
     }
 }
 
 /// The first variable that a text names without braces, as written and by its name.
-fn bare(text: &str, extent: Extent) -> Option<(&str, &str)> {
+fn bare(text: &str) -> Option<(&str, &str)> {
     let is_address = text.contains("://") || text.starts_with("sqlite:");
     BARE.as_ref()?.captures_iter(text).find_map(|found| {
         let (written, name) = (found.get(1)?, found.get(2)?);
@@ -61,8 +64,10 @@ fn bare(text: &str, extent: Extent) -> Option<(&str, &str)> {
         let is_closed = written.as_str().starts_with("$(") == written.as_str().ends_with(')');
         let is_whole = written.as_str() == text.trim();
         // within a sentence, three capitals are a currency
-        let is_telling = extent == Extent::Within && (is_address || name.as_str().contains('_'));
-        let is_meant = !goes_on && is_closed && (is_whole || is_telling);
+        let is_telling = is_address || name.as_str().contains('_');
+        let before = text.get(..written.start())?;
+        let is_quoted = before.rfind("{{") > before.rfind("}}");
+        let is_meant = !is_quoted && !goes_on && is_closed && (is_whole || is_telling);
         is_meant.then_some((written.as_str(), name.as_str()))
     })
 }
@@ -82,8 +87,9 @@ mod tests {
             ("Bearer $MY_TOKEN", "MY_TOKEN"),
             ("${A} and $B_C", "B_C"),
             ("${A:-$B_C}", "B_C"),
+            ("{{ event.a }} $B_C {{ event.d }}", "B_C"),
         ] {
-            assert_eq!(bare(text, Extent::Within).map(|(_, name)| name), Some(name), "{text}");
+            assert_eq!(bare(text).map(|(_, name)| name), Some(name), "{text}");
         }
         for text in [
             "$FirstName",
@@ -98,11 +104,12 @@ mod tests {
             "$",
             "^$",
             "{{ '$USD' }}",
+            "{{ '$SAVE_20' }}",
+            "Use {{ '$SAVE_20' }} today",
             "$FIRSTname",
             "costs $(5)",
         ] {
-            assert_eq!(bare(text, Extent::Within), None, "{text}");
+            assert_eq!(bare(text), None, "{text}");
         }
-        assert_eq!(bare("pay to $MY_ACCOUNT", Extent::Whole), None, "what a sender sent is not judged");
     }
 }

@@ -42,6 +42,14 @@ pub fn check_script(source: &str) -> Judged {
     parse(source, "<template>", SyntaxConfig::default()).map_or(Ok(()), |whole| Judge { source }.statement(&whole))
 }
 
+/// The text that an expression is, where it is one written out.
+pub fn literal(source: &str) -> Option<String> {
+    match parse_expr(source).ok()? {
+        Expr::Const(constant) => constant.value.as_str().map(ToOwned::to_owned),
+        _ => None,
+    }
+}
+
 struct Judge<'a> {
     source: &'a str,
 }

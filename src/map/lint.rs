@@ -129,7 +129,8 @@ pub const VARIABLES: [&str; 8] = ["event", "contact", "meta", "headers", "query"
 
 /// The fields of `contact`.
 pub const CONTACT: [&str; 6] = ["phone", "name", "first_name", "last_name", "email", "country"];
-const META: [&str; 5] = ["id", "type", "source", "route", "received_at"];
+/// Those of `meta`.
+pub const META: [&str; 5] = ["id", "type", "source", "route", "received_at"];
 
 impl Broken {
     /// The same further on in a longer text.

@@ -20,6 +20,7 @@ mod money;
 mod names;
 mod number;
 mod placeholder;
+mod prose;
 pub mod readable;
 mod rule;
 mod suppress;

@@ -68,21 +68,18 @@ impl Template {
     ///
     /// What is wrong with it, and where.
     pub fn compile_over(source: &str, variables: &[&str]) -> Result<Self, Broken> {
-        unbraced::check_numbers(source)?;
         if !source.contains("{{") && !source.contains("{%") && !source.contains("{#") {
             unbraced::check_whole(source, variables)?;
             return Ok(Self::Fixed(source.to_owned()));
         }
+        check_texts(source, variables)?;
         let mut pieces = Vec::new();
         let mut opened = 0;
         for token in tokenize(source, false, SyntaxConfig::default()) {
             let (token, span) = token.map_err(|error| broken(&error))?;
             let (start, end) = (offset(span.start_offset), offset(span.end_offset));
             match token {
-                Token::TemplateData(text) => {
-                    unbraced::check_part(text, variables).map_err(|broken| broken.moved(start))?;
-                    pieces.push(Piece::Text(text.to_owned()));
-                }
+                Token::TemplateData(text) => pieces.push(Piece::Text(text.to_owned())),
                 Token::VariableStart => opened = end,
                 Token::VariableEnd => {
                     let inside = source.get(opened..start).unwrap_or("");
@@ -97,16 +94,16 @@ impl Template {
         }
         // an unclosed brace is found by the parser, not by the tokenizer
         parse(source).map_err(|error| broken(&error)).map(drop)?;
+        if let [Piece::Value(only)] = pieces.as_slice()
+            && let Some(text) = condition::literal(&only.source).filter(|text| !text::is_blank(text))
+        {
+            return Ok(Self::Fixed(text));
+        }
         Ok(Self::Pieces(pieces))
     }
 
     fn script(source: &str, variables: &[&str]) -> Result<Self, Broken> {
         lint::names(source, false)?;
-        for token in tokenize(source, false, SyntaxConfig::default()).flatten() {
-            if let (Token::TemplateData(text), span) = token {
-                unbraced::check_part(text, variables).map_err(|broken| broken.moved(offset(span.start_offset)))?;
-            }
-        }
         let compiled = parse(source).map_err(|error| broken(&error))?;
         lint::variables(compiled.undeclared_variables(true), variables, source)?;
         condition::check_script(source)?;
@@ -147,6 +144,30 @@ impl Template {
             Rendered::List(items) => Ok(written(&Value::from(items), scope)?.unwrap_or_default()),
         }
     }
+}
+
+/// Whether no value stands in a template's texts as its name, and no placeholder of WhatsApp's in place of a value.
+fn check_texts(source: &str, variables: &[&str]) -> Result<(), Broken> {
+    let raw = unbraced::raw_blocks(source);
+    let mut texts = Vec::new();
+    let mut opened = 0;
+    // where it cannot be read, the parser says so
+    for (token, span) in tokenize(source, false, SyntaxConfig::default()).map_while(Result::ok) {
+        let (start, end) = (offset(span.start_offset), offset(span.end_offset));
+        match token {
+            Token::TemplateData(text) => {
+                let is_raw = raw.iter().any(|block| block.contains(&start));
+                if !is_raw {
+                    unbraced::check_part(text, variables).map_err(|broken| broken.moved(start))?;
+                }
+                texts.push((text, (start > 0 && !is_raw).then_some(start)));
+            }
+            Token::VariableStart => opened = start,
+            Token::VariableEnd => unbraced::check_number(source, opened..end)?,
+            _ => {}
+        }
+    }
+    unbraced::check_braces(texts.into_iter())
 }
 
 fn joined(pieces: &[Piece], scope: &Scope) -> Result<String, EvalError> {

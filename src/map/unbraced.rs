@@ -3,6 +3,7 @@
 //!
 //! A name counts only where nothing else can be meant by it: `event`, `Pune`, `100% {free}` and `event.com` are texts.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
@@ -10,10 +11,8 @@ use regex_lite::Regex;
 use super::expression::Expression;
 use super::field_name;
 use super::lint::{Broken, CONTACT};
+use super::prose::{self, Named};
 use crate::config::diagnostic::did_you_mean;
-
-/// What comes after a dot in names of web sites.
-const SITES: [&str; 8] = ["com", "org", "net", "in", "io", "co", "app", "dev"];
 
 /// What an expression may begin with, whether it is one or not.
 static PATH: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -23,28 +22,57 @@ static PATH: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Something in one pair of braces.
 static BRACED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{([^{}]+)\}").ok());
 
-/// A field of the contact or of the call in the middle of a text.
-static WITHIN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let fields =
-        "contact\\.(?:phone|name|first_name|last_name|email|country)|meta\\.(?:received_at|source|route|type|id)";
-    Regex::new(&format!(r"(?:^|[\s(,:;])({fields})(?:$|[\s),:;!?]|\.(?:\s|$))")).ok()
-});
+/// A block whose text is sent as it is written.
+static RAW: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?s)\{%[-+]?\s*raw\s*[-+]?%\}.*?\{%[-+]?\s*endraw\s*[-+]?%\}").ok());
 
-/// A placeholder of WhatsApp's templates.
-static NUMBERED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{[-+]?\s*(\d+)\s*[-+]?\}\}").ok());
+/// Where such blocks stand, in bytes.
+pub fn raw_blocks(source: &str) -> Vec<Range<usize>> {
+    RAW.iter().flat_map(|raw| raw.find_iter(source)).map(|found| found.range()).collect()
+}
 
-/// Whether a template's values are not placeholders of WhatsApp's own.
-pub fn check_numbers(source: &str) -> Result<(), Broken> {
-    let Some(found) = NUMBERED.as_ref().and_then(|numbered| numbered.captures(source)) else { return Ok(()) };
-    let (whole, number) = (found.get(0), found.get(1).map_or("", |number| number.as_str()));
-    Err(Broken { unknown: None,
-        message: format!("`{{{{{number}}}}}` is a placeholder of the campaign's template, and here it is the text `{number}`"),
+/// Whether a value, which stands here in its braces, is not a placeholder of WhatsApp's own: `{{1}}`.
+pub fn check_number(source: &str, range: Range<usize>) -> Result<(), Broken> {
+    let written = source.get(range.clone()).unwrap_or("");
+    let number = written.trim_matches(['{', '}', '-', '+', ' ', '\t', '\n']);
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(Broken {
+        unknown: None,
+        message: format!(
+            "`{{{{{number}}}}}` is a placeholder of the campaign's template, and here it is the text `{number}`"
+        ),
         hint: Some(
             "write what takes its place, as \"{{ contact.first_name }}\"; the first entry of templateParams fills {{1}}"
                 .to_owned(),
         ),
-        range: whole.map(|whole| whole.range()),
+        range: Some(range),
     })
+}
+
+/// Whether the texts around a template's values leave no brace over: `{{ event.city }}}` would send one. With each comes where
+/// it stands, if it stands after a value.
+pub fn check_braces<'a>(texts: impl Iterator<Item = (&'a str, Option<usize>)>) -> Result<(), Broken> {
+    let mut open = 0_usize;
+    for (text, after_value) in texts {
+        if let Some(start) = after_value.filter(|_| open == 0 && text.starts_with('}')) {
+            return Err(Broken {
+                unknown: None,
+                message: "this brace is one too many, and would be sent".to_owned(),
+                hint: Some("a value stands in two braces: {{ event.city }}".to_owned()),
+                range: Some(start..start + 1),
+            });
+        }
+        for c in text.chars() {
+            match c {
+                '{' => open += 1,
+                '}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether a whole text is one.
@@ -57,7 +85,7 @@ pub fn check_whole(source: &str, variables: &[&str]) -> Result<(), Broken> {
     Err(Broken {
         unknown: None,
         message: format!("`{text}` without braces is a text, not the value"),
-        hint: Some(meant(text, variables)),
+        hint: Some(or_the_text(meant(text, variables), text)),
         range: Some(start..start + text.len()),
     })
 }
@@ -79,14 +107,23 @@ pub fn check_part(text: &str, variables: &[&str]) -> Result<(), Broken> {
             range: Some(whole.range()),
         });
     }
-    let within = WITHIN.as_ref().filter(|_| variables.contains(&"contact")).and_then(|within| within.captures(text));
-    let Some(found) = within.and_then(|found| found.get(1)) else { return Ok(()) };
-    Err(Broken {
-        unknown: None,
-        message: format!("`{}` without braces is a text, not the value", found.as_str()),
-        hint: Some(meant(found.as_str(), variables)),
-        range: Some(found.range()),
-    })
+    let Some(Named { range, value }) = prose::find(text, variables) else { return Ok(()) };
+    let written = text.get(range.clone()).unwrap_or("");
+    let message = if written.starts_with(char::is_alphabetic) {
+        format!("`{written}` without braces is a text, not the value")
+    } else {
+        format!("`{written}` is a text: a value stands in two braces")
+    };
+    let hint = Some(or_the_text(meant(&value, variables), written));
+    Err(Broken { unknown: None, message, hint, range: Some(range) })
+}
+
+/// The hint with the other thing that may have been meant: a campaign of this name.
+fn or_the_text(hint: String, text: &str) -> String {
+    if text.contains(['\'', '"', '{', '}', ' ']) {
+        return hint;
+    }
+    format!("{hint}, or \"{{{{ '{text}' }}}}\" if the text itself is meant")
 }
 
 fn meant(text: &str, variables: &[&str]) -> String {
@@ -110,7 +147,7 @@ fn is_value(text: &str, variables: &[&str]) -> bool {
     if !variables.contains(&root) || root == "loop" {
         return false;
     }
-    let is_site = SITES.contains(&field) && head.len() == root.len() + 1 + field.len();
+    let is_site = prose::is_ending(field) && head.len() == root.len() + 1 + field.len();
     if is_site || filters.is_some_and(|filters| filters.trim_start().starts_with(char::is_uppercase)) {
         return false;
     }
@@ -146,10 +183,15 @@ mod tests {
             ("{{ event.city }}: {event.area | title_case}", r#"write "{{ event.area | title_case }}""#),
             ("Hi {first_name}", r#"write "{{ contact.first_name }}""#),
             ("Hi contact.first_name, welcome", r#"write "{{ contact.first_name }}""#),
+            ("Hello event.first_name!", r#"write "{{ event.first_name }}""#),
+            ("Event.city", r#"write "{{ event.city }}""#),
+            ("Dear [[event.name]], from {{ event.city }}", r#"write "{{ event.name }}""#),
+            ("<<event.city>>", r#"write "{{ event.city }}""#),
             ("{% if event.a %}Hi {contact.name}{% endif %}", r#"write "{{ contact.name }}""#),
         ] {
             let broken = Template::compile(text).expect_err(text);
-            assert_eq!(broken.hint.as_deref(), Some(hint), "{text}");
+            let given = broken.hint.as_deref().and_then(|hint| hint.split(", or \"").next());
+            assert_eq!(given, Some(hint), "{text}");
             let range = broken.range.expect(text);
             assert!(text.get(range).is_some_and(|part| broken.message.contains(part)), "{text}: {}", broken.message);
         }
@@ -165,6 +207,44 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_brace_too_many_is_a_fault() {
+        for text in ["{{ event.city }}}", "Hi {{ event.name }}}, welcome", "{% if event.a %}{{ event.b }}}{% endif %}"]
+        {
+            let broken = Template::compile(text).expect_err(text);
+            assert_eq!(broken.message, "this brace is one too many, and would be sent", "{text}");
+            assert_eq!(broken.range.and_then(|range| text.get(range)), Some("}"), "{text}");
+        }
+        assert!(Template::compile("{{{ event.city }}}").is_err());
+        for text in [
+            "{\"n\": {{ event.n }}}",
+            "{\"n\": {\"m\": {{ event.n }}}, \"o\": {{ event.o }}}",
+            "{% raw %}{{% endraw %}{{ event.n }}}",
+            "{{ event.n }}{% raw %}}{% endraw %}",
+            "{{ {'a': event.n} }}",
+            "Bye :-} {{ event.n }}",
+        ] {
+            assert!(Template::compile(text).is_ok(), "{text}: {:?}", Template::compile(text));
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_is_the_text_itself() {
+        for text in ["event.signup", "$SAVE20", "{event.city}", "{{1}}", "contact.name"] {
+            let template = format!("{{{{ '{text}' }}}}");
+            assert!(matches!(Template::compile(&template), Ok(Template::Fixed(fixed)) if fixed == text), "{template}");
+        }
+        assert!(matches!(Template::compile("{{ '' }}"), Ok(Template::Pieces(_))), "nothing is still missing");
+        for text in [
+            "{% raw %}{{1}} {{ event.city }}{% endraw %}",
+            "a{# {{1}}, event.city #}b",
+            "{%- raw -%} {event.city} {%- endraw -%}",
+        ] {
+            assert!(Template::compile(text).is_ok(), "{text}: {:?}", Template::compile(text));
+        }
+        assert!(Template::compile("{% raw %}{{1}}{% endraw %} {{2}}").is_err());
     }
 
     #[test]

@@ -62,6 +62,8 @@ fn a_value_that_would_be_sent_as_its_name_is_a_fault() {
         "templateParams: ['Hi {first_name}']",
         "templateParams: ['{{1}}']",
         "templateParams:\n  - |\n    Hi\n    {contact.name}",
+        "templateParams: ['Hello event.first_name!', Event.city, 'Dear [[event.name]],', <<event.city>>, '{{ event.city }}}']",
+        "templateParams: ['Use $SAVE_20 today', $SAVE20]",
         "destination: event.phone",
         "destination: phone",
         "destination: '12345'",
@@ -114,6 +116,14 @@ fn a_text_that_only_looks_like_a_value_passes() {
         "{{ event.total - event.discount }}",
         "{{ event[\"your-phone\"] }}",
         "{% raw %}{ event }{% endraw %}",
+        "{% raw %}{{1}}{% endraw %}",
+        "{# fills {{1}} #}Pune",
+        "{{ 'event.signup' }}",
+        "{{ '$SAVE20' }}",
+        "{{ 'use $SAVE_20 today' }}",
+        "see event.example.com",
+        "write to contact.name@example.com",
+        "Rs.500 an item.",
     ];
     for text in texts {
         let quoted = serde_json::Value::from(text).to_string();
@@ -136,6 +146,20 @@ fn a_text_that_only_looks_like_a_value_passes() {
     ] {
         assert_eq!(faults(&written(Setup::new().route("r", &route(rule)))), Vec::<String>::new(), "{rule}");
     }
+}
+
+#[test]
+fn a_text_that_is_quoted_reaches_people_as_it_is() {
+    let rule = "campaignName: \"{{ 'event.signup' }}\"\ntags: [\"{{ 'event.signup' }}\"]\ntemplateParams: [\"{{ '$SAVE20' }}\", \"Use {{ '$SAVE_20' }}\", \"{% raw %}{{1}}{% endraw %}\"]";
+    let expected =
+        "{ campaignName: event.signup, tags: [event.signup], templateParams: [$SAVE20, Use $SAVE_20, '{{1}}'] }";
+    let with = |expected: &str| {
+        let examples =
+            format!("examples:\n  - name: e\n    body: {{ phone: '9812345670' }}\n    sends: [{expected}]\n");
+        faults(&written(Setup::new().route("r", &format!("{}default_country: IN\n{examples}", route(rule)))))
+    };
+    assert_eq!(with(expected), Vec::<String>::new());
+    assert_ne!(with(&expected.replace("$SAVE20", "SAVE20")), Vec::<String>::new());
 }
 
 #[test]
