@@ -44,7 +44,7 @@ fn search(node: &Node, form: Form, diagnostics: &mut Vec<Diagnostic>) {
                 let shown = if name.contains(|c: char| c.is_ascii_digit()) { "NAME" } else { name };
                 let mut hint = format!("write ${{{shown}}} for the variable's value");
                 if form == Form::Template {
-                    hint.push_str(&format!(", or \"{{{{ '{written}' }}}}\" if the text itself is meant"));
+                    hint = format!("{hint}, or \"{{{{ '{written}' }}}}\" if the text itself is meant");
                 }
                 diagnostics.push(Diagnostic::at(&node.place, message).hint(hint));
             }

@@ -244,6 +244,9 @@ pub struct EventSpec {
     /// What kind of event it is.
     #[serde(default, rename = "type")]
     pub kind: Option<String>,
+    /// Whether the id is that of a record, of which several kinds of event tell: the same id with another type is another event.
+    #[serde(default)]
+    pub id_per_type: Option<bool>,
 }
 
 /// A call as a sender makes it.

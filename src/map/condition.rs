@@ -313,10 +313,10 @@ mod tests {
             r#""x" in event.tags and "y" not in event.tags"#,
             r#"(event.a or "x") == "x""#,
             r#"(event.a or "x") | lower == "x""#,
-            r#"event.n | default(0) > 0 or event.m"#,
+            "event.n | default(0) > 0 or event.m",
             r#""a" ~ event.b == "ab""#,
             r#""Visit event.com" != event.a"#,
-            r#"event.a if true else event.b"#,
+            "event.a if true else event.b",
         ] {
             assert!(Expression::condition(condition).is_ok(), "{condition}: {:?}", Expression::condition(condition));
         }

@@ -35,7 +35,7 @@ impl Route {
     /// The whole event and its sends, from a kept one and what was found for it.
     pub fn complete(&self, event: &KeptEvent, found: Option<Json>) -> LookupNextStep {
         let Whole { body, made, test } = self.whole(event, found);
-        let forget = (!made.is_something()).then(|| self.fingerprint(&event.id));
+        let forget = (!made.is_something()).then(|| self.fingerprint(&event.id, &event.kind));
         LookupNextStep::Found { body, made, test, forget }
     }
 

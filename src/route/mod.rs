@@ -202,7 +202,7 @@ impl Route {
             let event = NewEvent {
                 route: self.name.clone(),
                 source: self.source.clone(),
-                fingerprint: self.fingerprint(&event.id),
+                fingerprint: self.fingerprint(&event.id, &event.kind),
                 body,
                 id: event.id,
                 kind: event.kind,
@@ -267,7 +267,7 @@ impl Route {
         NewEvent {
             route: self.name.clone(),
             source: self.source.clone(),
-            fingerprint: self.fingerprint(&id),
+            fingerprint: self.fingerprint(&id, ""),
             id,
             kind: String::new(),
             window: self.windows.without_id,
@@ -281,8 +281,8 @@ impl Route {
         }
     }
 
-    fn fingerprint(&self, id: &str) -> [u8; 16] {
-        let whole = hash(format!("{}\0{id}", self.name).as_bytes());
+    fn fingerprint(&self, id: &str, kind: &str) -> [u8; 16] {
+        let whole = hash(format!("{}\0{}", self.name, self.profile.identity(id, kind)).as_bytes());
         let mut first = [0; 16];
         first.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
         first

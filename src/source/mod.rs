@@ -6,6 +6,7 @@ mod compiler;
 mod contact;
 pub mod enrich;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -45,6 +46,7 @@ pub struct SourceProfile {
     pub enrichment: Option<Enrichment>,
     id: Option<Expression>,
     kind: Option<Expression>,
+    id_per_type: bool,
     contact: ContactRules,
     dates: Dates,
     test: Option<Expression>,
@@ -67,6 +69,7 @@ pub fn override_manner(source: &SourceProfileSpec, route: &SourceProfileSpec) ->
             each: own.each.clone().or_else(|| base.each.clone()),
             id: own.id.clone().or_else(|| base.id.clone()),
             kind: own.kind.clone().or_else(|| base.kind.clone()),
+            id_per_type: own.id_per_type.or(base.id_per_type),
         }),
         (own, base) => own.clone().or_else(|| base.clone()),
     };
@@ -127,6 +130,7 @@ impl SourceProfile {
             enrichment: c.enrichment(profile_spec.enrich.as_ref()),
             id: c.one(&["event", "id"], event.id.as_ref()),
             kind: c.one(&["event", "type"], event.kind.as_ref()),
+            id_per_type: event.id_per_type.unwrap_or(false),
             contact: ContactRules::compile(&contact, &mut c),
             dates: c.dates(profile_spec.dates.as_ref()),
             test: c.condition(&["test"], profile_spec.test.as_ref()),
@@ -142,7 +146,7 @@ impl SourceProfile {
             expression.as_ref().and_then(|expression| expression.text(&scope).ok().flatten()).unwrap_or_default()
         };
         let own_id = text(&self.id).trim().to_owned();
-        let (id, window) = if own_id.is_empty() {
+        let (id, window) = if is_no_id(&own_id) {
             (hash_id(&hashing.of(&value)), windows.without_id)
         } else if own_id.len() > LONGEST_ID {
             // no id of any sender, and it would stand in every line about the event
@@ -152,6 +156,11 @@ impl SourceProfile {
         };
         let event = Event { id, kind: text(&self.kind), contact: self.contact(&scope), value, window };
         (event, scope)
+    }
+
+    /// What tells an event of a route from all others: its id, where ids are those of records its type as well.
+    pub fn identity<'e>(&self, id: &'e str, kind: &str) -> Cow<'e, str> {
+        if self.id_per_type && !kind.is_empty() { Cow::Owned(format!("{kind}/{id}")) } else { Cow::Borrowed(id) }
     }
 
     /// What the expressions of all events of a call see.
@@ -183,6 +192,13 @@ impl SourceProfile {
 /// The steps of a path with dots.
 fn steps(path: &str) -> Vec<String> {
     path.split('.').map(ToOwned::to_owned).collect()
+}
+
+/// Whether what stands where the id should is what a program or a person writes for none: `-`, `0`, `N/A`, `None`.
+fn is_no_id(id: &str) -> bool {
+    const NONE: [&str; 9] = ["none", "null", "nil", "na", "nan", "undefined", "unknown", "notset", "notavailable"];
+    let told: String = id.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    told.chars().all(|c| c == '0') || NONE.contains(&told.as_str())
 }
 
 /// The longest id that is kept as it came, in bytes.
@@ -238,6 +254,38 @@ impl Compiler<'_> {
                 self.diagnostics.push(diagnostic.hint("503 or 429"));
                 (StatusCode::SERVICE_UNAVAILABLE, unit)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_no_id;
+
+    #[test]
+    fn what_stands_for_none_is_no_id() {
+        for none in [
+            "",
+            "-",
+            "--",
+            "0",
+            "000",
+            "00000000-0000-0000-0000-000000000000",
+            "None",
+            "NULL",
+            "(null)",
+            "N/A",
+            "n/a",
+            "#N/A",
+            "NaN",
+            "undefined",
+            "(not set)",
+            ".",
+        ] {
+            assert!(is_no_id(none), "{none}");
+        }
+        for id in ["1", "10", "0x1", "lead-0", "A", "NA-1042", "null-7", "-1", "Nil Rao", "ordre №5", "एक"] {
+            assert!(!is_no_id(id), "{id}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use serri_relay::clock::Timestamp;
 use serri_relay::config::source::SampleSpec;
+use serri_relay::event::NewEvent;
 use serri_relay::route::check::Checked;
 use serri_relay::route::example::call_of;
 use serri_relay::route::profile_spec_of;
@@ -329,6 +330,33 @@ fn pairs() -> Vec<Pair> {
             false,
         ),
         pair(
+            "generic",
+            "an order that is made and shipped",
+            [
+                Told(&[], json!({"type": "order.created", "id": 1042})),
+                Told(&[], json!({"type": "order.shipped", "id": 1042})),
+            ],
+            false,
+        ),
+        pair(
+            "generic",
+            "an order that is told twice, with something that changed meanwhile",
+            [
+                Told(&[], json!({"type": "order.created", "id": 1042, "try": 1})),
+                Told(&[], json!({"type": "order.created", "id": 1042, "try": 2})),
+            ],
+            true,
+        ),
+        pair(
+            "generic",
+            "two kinds of event that the headers name",
+            [
+                Told(&[("X-Event-Id", "7"), ("X-Event-Type", "created")], json!({"n": 1})),
+                Told(&[("X-Event-Id", "7"), ("X-Event-Type", "shipped")], json!({"n": 1})),
+            ],
+            false,
+        ),
+        pair(
             "zapier",
             "a thing of which two kinds of event tell",
             [Told(&[], json!({"type": "created", "id": 5})), Told(&[], json!({"type": "paid", "id": 5}))],
@@ -350,11 +378,16 @@ impl Ids {
         Self(setup.checked())
     }
 
-    fn of(&self, source: &str, sample: &SampleSpec) -> String {
+    /// What a repetition of the event is recognized by.
+    fn of(&self, source: &str, sample: &SampleSpec) -> [u8; 16] {
+        self.event(source, sample).fingerprint
+    }
+
+    fn event(&self, source: &str, sample: &SampleSpec) -> NewEvent {
         let route = &self.0.routes[source];
         let spec = profile_spec_of(&self.0.written.routes[source].value, &self.0.written).unwrap();
-        let events = route.read(&route.authentication.assume(call_of(sample, &spec)), Timestamp(0)).unwrap();
-        events[0].id.clone()
+        let mut events = route.read(&route.authentication.assume(call_of(sample, &spec)), Timestamp(0)).unwrap();
+        events.remove(0)
     }
 }
 
@@ -366,8 +399,37 @@ fn one_thing_has_one_id_and_two_have_two() {
             let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             ids.of(source, &SampleSpec { headers, body, ..SampleSpec::default() })
         });
-        assert_eq!(one == other, same, "{source}, {what}: {one} and {other}");
+        assert_eq!(one == other, same, "{source}, {what}");
     }
+}
+
+#[test]
+fn an_id_is_kept_as_its_sender_wrote_it() {
+    let ids = Ids::new();
+    for source in ["generic", "zapier", "make", "pabbly"] {
+        let event = |body| ids.event(source, &SampleSpec { body, ..SampleSpec::default() });
+        assert_eq!(event(json!({"type": "order.created", "id": 1042})).id, "1042", "{source}");
+        assert_eq!(event(json!({"id": "lead-7"})).id, "lead-7", "{source}");
+        for none in [json!("-"), json!("0"), json!(0), json!("None"), json!("null"), json!("N/A"), json!("undefined")] {
+            let [one, other] = ["a", "b"].map(|note| event(json!({"type": "lead", "id": none, "note": note})));
+            assert!(one.id.starts_with("sha256:"), "{source}: {none} is the id {}", one.id);
+            assert_ne!(one.fingerprint, other.fingerprint, "{source}: {none}");
+            assert_eq!(one.fingerprint, event(json!({"type": "lead", "id": none, "note": "a"})).fingerprint, "{none}");
+        }
+    }
+}
+
+#[test]
+fn events_that_were_kept_before_are_known_again() {
+    let ids = Ids::new();
+    let known = |source: &str, body, was: &str| {
+        let whole = serri_relay::decode::hash(format!("{source}\0{was}").as_bytes());
+        let now = ids.of(source, &SampleSpec { body, ..SampleSpec::default() });
+        assert_eq!(now.as_slice(), &whole[..16], "{source}: {was}");
+    };
+    known("generic", json!({"id": 1042}), "1042");
+    known("zapier", json!({"type": "lead", "id": 1042}), "lead/1042");
+    known("stripe", json!({"id": "evt_1", "type": "invoice.paid"}), "evt_1");
 }
 
 #[test]
