@@ -12,6 +12,7 @@ mod dates;
 mod destination;
 mod entities;
 pub mod expression;
+mod field_list;
 mod field_name;
 pub mod filters;
 pub mod lint;

@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 
+use super::field_list;
+
 /// What programs write for a value that they do not have.
-const NOTHING: [&str; 20] = [
+const NOTHING: [&str; 19] = [
     "null",
     "NULL",
     "(null)",
     "undefined",
     "NaN",
+    "nan",
     "NaT",
     "<NA>",
     "(not set)",
@@ -22,8 +25,6 @@ const NOTHING: [&str; 20] = [
     "#DIV/0!",
     "#NULL!",
     "#NUM!",
-    "[First Name]",
-    "[Last Name]",
 ];
 
 /// What may stand inside a pair of brackets for it to be a placeholder.
@@ -35,8 +36,8 @@ enum Inside {
     Name,
     /// A name without blanks.
     Word,
-    /// A name of two words or more, as mail tags have them: `your-name`.
-    Tag,
+    /// What fields are called: a single pair of brackets may also stand around any other text.
+    Field,
 }
 
 /// How merge tags are written, the longer brackets first: Jinja, Liquid, Handlebars, HighLevel and WhatsApp; Zoho; Ruby; Power
@@ -53,7 +54,7 @@ const BRACKETS: [(&str, &str, Inside); 25] = [
     ("{$", "}", Inside::Word),
     ("<<", ">>", Inside::Name),
     ("«", "»", Inside::Name),
-    ("~", "~", Inside::Word),
+    ("~", "~", Inside::Field),
     ("@{", "}", Inside::Anything),
     ("{!", "}", Inside::Anything),
     ("{#", "#}", Inside::Anything),
@@ -64,10 +65,10 @@ const BRACKETS: [(&str, &str, Inside); 25] = [
     ("%%", "%%", Inside::Word),
     ("##", "##", Inside::Word),
     ("||", "||", Inside::Word),
-    ("{", "}", Inside::Name),
+    ("{", "}", Inside::Field),
     ("%", "%", Inside::Word),
-    ("[", "]", Inside::Tag),
-    ("<", ">", Inside::Tag),
+    ("[", "]", Inside::Field),
+    ("<", ">", Inside::Field),
 ];
 
 /// What Meta's test leads hold where the brackets were lost on the way.
@@ -143,6 +144,13 @@ fn after_placeholder(text: &str) -> Option<&str> {
     if let Some(rest) = words.find(|rest| !rest.starts_with(char::is_alphanumeric)) {
         return Some(rest);
     }
+    if let Some(name) = text.strip_prefix('$') {
+        let end = name.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(name.len());
+        let (name, rest) = name.split_at_checked(end)?;
+        if field_list::is_listed(name) {
+            return Some(rest);
+        }
+    }
     BRACKETS.iter().find_map(|(open, close, inside)| {
         let rest = text.strip_prefix(open)?;
         let near = rest.get(..rest.floor_char_boundary(LONGEST))?;
@@ -162,12 +170,7 @@ impl Inside {
                 starts_as_name && text.chars().all(|c| is_word(c) || matches!(c, ' ' | '=' | '"' | '\'' | '|'))
             }
             Self::Word => starts_as_name && text.chars().all(is_word),
-            Self::Tag => {
-                let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-                text.starts_with(|c: char| c.is_ascii_lowercase())
-                    && text.contains(['_', '-'])
-                    && text.chars().all(is_part)
-            }
+            Self::Field => !text.contains(['\n', '\r']) && field_list::is_field(text),
         }
     }
 }
@@ -231,6 +234,23 @@ mod tests {
             "{$name}",
             "{first_name|there}",
             "[First Name]",
+            "[LAST NAME]",
+            "[your-subject]",
+            "[tel-456]",
+            "[item_name]",
+            "{First Name}",
+            "{Contact.First Name}",
+            "{order.id}",
+            "{City}",
+            "<name>",
+            "<<FirstName>>",
+            "$FirstName",
+            "$name",
+            "$first_name $last_name",
+            "nan",
+            "nan nan",
+            "[nombre]",
+            "[الاسم]",
         ] {
             assert!(is_placeholder(text), "{text}");
         }
@@ -254,6 +274,23 @@ mod tests {
             "50% %",
             "[Yes]",
             "[draft]",
+            "[e-book]",
+            "[E-Book]",
+            "[covid-19]",
+            "[sold out]",
+            "{Gold}",
+            "{Jan.2026}",
+            "{v1.2}",
+            "~Sale~",
+            "<3",
+            "[WA]",
+            "$SAVE20",
+            "$SAVE_20",
+            "$Gold",
+            "$nameless",
+            "Nan",
+            "nandini",
+            "nan bread",
             "(022) 2235 5342",
             "#1042",
             "# 1042 #",
@@ -288,6 +325,10 @@ mod tests {
             ("Asha undefined", "Asha"),
             ("undefined Rao", "Rao"),
             ("Asha null", "Asha"),
+            ("Asha nan", "Asha"),
+            ("$FirstName Rao", "Rao"),
+            ("Asha {Gold}", "Asha {Gold}"),
+            ("Nandini Rao", "Nandini Rao"),
             ("{{contact.first_name}} Rao", "Rao"),
             ("Asha {{contact.last_name}}", "Asha"),
             ("Rao, {{contact.first_name}}", "Rao"),
