@@ -4,12 +4,14 @@
 
 mod months;
 mod tokens;
+mod zones;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 use thiserror::Error;
 
+use crate::fold::plain_digits;
 use crate::hours::Zone;
 use tokens::{Token, tokens};
 
@@ -80,11 +82,12 @@ impl Written {
     ///
     /// What is wrong with it.
     pub fn read(text: &str, order: Option<Order>) -> Result<Self, NoMoment> {
+        if text.len() > LONGEST {
+            return Err(NoMoment::Unreadable(text.chars().take(SHOWN_LIMIT).collect()));
+        }
+        let text = plain_digits(text);
         let text = text.trim();
         let shown = || text.chars().take(SHOWN_LIMIT).collect::<String>();
-        if text.len() > LONGEST {
-            return Err(NoMoment::Unreadable(shown()));
-        }
         if let Some(at) = since_1970(text) {
             return Ok(Self::of(&at.to_zoned(TimeZone::UTC), true));
         }
@@ -165,6 +168,7 @@ enum Fault {
 impl Parts {
     fn of(tokens: Vec<Token>) -> Option<Self> {
         let mut parts = Self { numbers: Vec::new(), month: None, before_month: 0, time: None, zone: None };
+        let mut named = None;
         for token in tokens {
             match token {
                 Token::Number(number, digits) => parts.numbers.push((number, digits)),
@@ -172,6 +176,9 @@ impl Parts {
                 Token::Offset(offset) if parts.time.is_some() => parts.zone = Some(TimeZone::fixed(offset)),
                 Token::Utc => parts.zone = parts.zone.or(Some(TimeZone::UTC)),
                 Token::Word(word) if months::is_filler(&word) => {}
+                Token::Word(word) if named.is_none() && zones::offset_of(&word).is_some() => {
+                    named = zones::offset_of(&word);
+                }
                 Token::Word(word) => {
                     let month = months::month_of(&word).filter(|_| parts.month.is_none())?;
                     (parts.month, parts.before_month) = (Some(month), parts.numbers.len());
@@ -179,7 +186,13 @@ impl Parts {
                 Token::Time(_) | Token::Offset(_) => return None,
             }
         }
-        Some(parts)
+        // `+0530 IST` says the same twice
+        match (named.map(TimeZone::fixed), &parts.zone) {
+            (None, _) => Some(parts),
+            (Some(zone), None) if parts.time.is_some() => Some(Self { zone: Some(zone), ..parts }),
+            (Some(zone), Some(written)) if zone == *written => Some(parts),
+            _ => None,
+        }
     }
 
     fn date(&self, order: Option<Order>) -> Result<Date, Fault> {

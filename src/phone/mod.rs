@@ -6,6 +6,7 @@ mod damaged;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
 use thiserror::Error;
 
+use crate::fold::plain_digits;
 use damaged::Once;
 
 pub use country::{Country, NoCountry};
@@ -66,6 +67,7 @@ pub enum NoNumber {
 ///
 /// [`NoNumber`] if the text is not one valid number, or could be another.
 pub fn normalise(text: &str, country: Option<Country>) -> Result<String, NoNumber> {
+    let text = &*plain_digits(text);
     if let Some(unescaped) = damaged::plus_as_space(text)
         && let Some(with_plus) = quick(&unescaped, None)
     {
