@@ -38,7 +38,7 @@ pub struct EnrichSpec {
     #[serde(default)]
     #[schemars(extend("writeOnly" = true))]
     pub token: Option<String>,
-    /// What of the answer is taken: a path with dots, as `result`. All of it, if left out.
+    /// What of the answer is taken: a path with dots, as `result`; a number is the place in a list, from 0. All of it, if left out.
     #[serde(default)]
     pub take: Option<String>,
     /// The name under which the event gets it: `lead` makes it `event.lead`.
@@ -91,6 +91,8 @@ pub enum TokenForm {
     Header(String),
     /// A query parameter of this name.
     Query(String),
+    /// Several query parameters: the token is their values in this order, joined by colons.
+    Queries(Vec<String>),
 }
 
 /// What `new` writes where a token has to be put.

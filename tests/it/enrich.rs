@@ -18,7 +18,7 @@ use crate::asked::{Ask, text, texts};
 use crate::cli::relay;
 use crate::crash::Process;
 use crate::parts::{delivery, ended};
-use crate::vendors::{TOKEN, Vendors};
+use crate::vendors::{ACCESS, TOKEN, Vendors};
 use crate::world::{Setup, World, eventually};
 
 const RULES: &str = r#"
@@ -227,6 +227,45 @@ async fn bitrix_is_asked_for_the_kind_of_record_and_its_webhooks_url_is_never_se
 }
 
 #[tokio::test]
+async fn an_activity_of_leadsquared_is_read_with_two_keys_and_neither_is_seen() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    let lead =
+        json!({"ProspectID": "p1", "FirstName": "Asha", "LastName": "Rao", "Phone": "+91-9812345670", "Mobile": null});
+    vendors.keep("p1", lead);
+    vendors.fail(1, 429, None, &json!({"Status": "Error", "ExceptionMessage": "API calls exceeded the limit"}));
+    let refused = json!({"Status": "Error", "ExceptionMessage": format!("no access with {ACCESS} and {TOKEN}")});
+    vendors.fail(1, 401, None, &refused);
+    let route = format!(
+        "source: leadsquared\nsecret: s3cret-for-tests\nenrich: {{ base: '{base}/leadsquared', token: '{ACCESS}:{TOKEN}', rate: 100/s }}\n{RULES}"
+    );
+    let world = World::start(setup("lsq", &route)).await;
+    let activity = |id: &str, lead: &str| json!({"ProspectActivityId": id, "RelatedProspectId": lead, "ActivityEvent": "201", "ModifiedOn": "2026-11-26 12:41:02"});
+    assert_eq!(post(&world.setup, &world.base, "lsq", activity("a1", "p1")).await.0, 200);
+    let message = world.delivered(1).await.remove(0);
+    assert_eq!((&message["destination"], &message["userName"]), (&json!("+919812345670"), &json!("Asha Rao")));
+    assert_eq!(outcomes(&world.event("#1").await), ["transient 429", "account 401", "found 200"]);
+    assert_eq!(
+        vendors.calls().last().unwrap(),
+        &format!(
+            "/leadsquared/LeadManagement.svc/Leads.GetById?id=p1&accessKey=u%24r0123456789abcdef&secretKey={TOKEN}"
+        )
+    );
+    // nobody is there
+    post(&world.setup, &world.base, "lsq", activity("a2", "p2")).await;
+    let reason = text(&looked_up(&world, "#2", "failed").await["lookup_reason"]);
+    assert!(reason.contains("there is no `0` in the answer"), "{reason}");
+    // one that brings its lead is not read
+    let mut whole = activity("a3", "p1");
+    whole["Current"] = json!({"FirstName": "Ira", "Mobile": "+91-9812345671"});
+    let calls = vendors.calls().len();
+    post(&world.setup, &world.base, "lsq", whole).await;
+    assert_eq!(world.delivered(2).await[1]["destination"], "+919812345671");
+    assert_eq!(vendors.calls().len(), calls);
+    world.stop().await.assert_unseen(&[TOKEN, ACCESS]);
+}
+
+#[tokio::test]
 async fn a_hostile_id_stays_one_step_of_the_path() {
     let vendors = Vendors::default();
     let base = vendors.start().await;
@@ -314,6 +353,8 @@ fn mistakes_in_enrich_are_found_before_anything_is_read() {
         ("{ token: t, path: '{{ evnt.id }}' }", "there is no variable `evnt`"),
         ("{ token: t, retry_when: event.code == 4 }", "there is no variable `event`"),
         ("{ token: t, hold_when: answer.code = 4 }", "unexpected"),
+        ("{ token: t, auth: { queries: [a, b] } }", "`enrich.token` is not 2 values joined by colons"),
+        ("{ token: 't:', auth: { queries: [a, b] } }", "`enrich.token` is not 2 values joined by colons"),
         ("{ token: t, rate: soon }", "is not a rate"),
         ("{ token: t, auth: { header: 'a b' } }", "is not a valid header name"),
         ("{ token: t, tokn: t }", "did you mean `token`?"),

@@ -19,7 +19,7 @@ use serri_relay::route::profile_spec_of;
 
 use crate::asked::Ask as _;
 use crate::cli::relay;
-use crate::vendors::{TOKEN, Vendors};
+use crate::vendors::{ACCESS, TOKEN, Vendors};
 use crate::world::{Setup, World, eventually};
 
 /// HighLevel signs with a key of its own; the test's stands for it.
@@ -52,12 +52,16 @@ pub async fn setup() -> (Setup, Ed25519KeyPair, Vendors) {
         ("bitrix24", format!("base: {base}/bitrix/{TOKEN}")),
         ("pipedrive", format!("base: {base}/pipedrive\n  token: {TOKEN}")),
         ("keap", format!("base: {base}/keap\n  token: {TOKEN}")),
+        ("leadsquared", format!("base: {base}/leadsquared\n  token: '{ACCESS}:{TOKEN}'")),
     ] {
         let path = setup.config().join(format!("routes/{name}.yaml"));
         let text = std::fs::read_to_string(&path).unwrap();
-        let unset = text.lines().find(|line| line.contains("not-set-yet")).unwrap();
-        let text = text.replace("# enrich:", "enrich:").replace(unset, &format!("  {own}"));
-        std::fs::write(&path, text).unwrap();
+        let (unset, kept): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.contains("not-set-yet"));
+        assert!(!unset.is_empty(), "{name}");
+        let is_head = |line: &str| line.trim_start_matches("# ").starts_with("enrich:");
+        let lines =
+            kept.into_iter().map(|line| if is_head(line) { format!("enrich:\n  {own}") } else { line.to_owned() });
+        std::fs::write(&path, lines.collect::<Vec<_>>().join("\n") + "\n").unwrap();
     }
     let pair = Ed25519KeyPair::generate().unwrap();
     let key = STANDARD.encode(pair.public_key().as_ref());
@@ -72,8 +76,9 @@ pub async fn setup() -> (Setup, Ed25519KeyPair, Vendors) {
             for answer in answers.into_iter().flatten() {
                 let lead = answer["result"]["ID"].as_str().map(|id| format!("crm.lead.get/{id}"));
                 let person = answer["data"]["id"].as_i64().map(|id| format!("persons/{id}"));
+                let prospect = answer["ProspectID"].as_str().map(ToOwned::to_owned);
                 let plain = answer["id"].to_string().replace('"', "");
-                vendors.keep(&lead.or(person).unwrap_or(plain), answer);
+                vendors.keep(&lead.or(person).or(prospect).unwrap_or(plain), answer);
             }
         }
     }

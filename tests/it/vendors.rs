@@ -19,7 +19,10 @@ use crate::world::PATIENCE;
 /// The token, or the code in the URL, that all of them take.
 pub const TOKEN: &str = "EAAGtheTokenOfTheTest";
 
-/// All of them on one port: `/meta`, `/hubspot`, `/pipedrive`, `/keap`, `/bitrix/CODE`.
+/// What LeadSquared takes besides it, as its access keys look.
+pub const ACCESS: &str = "u$r0123456789abcdef";
+
+/// All of them on one port: `/meta`, `/hubspot`, `/pipedrive`, `/keap`, `/bitrix/CODE`, `/leadsquared`.
 #[derive(Clone, Default)]
 pub struct Vendors {
     /// Records by id.
@@ -97,6 +100,9 @@ async fn answer(State(vendors): State<Vendors>, request: Request) -> Response {
             bitrix(code, method, query.get("id").and_then(|id| records.get(&format!("{method}/{id}"))))
         }
         ["pipedrive", "persons", id] => pipedrive(header("x-api-token"), records.get(&format!("persons/{id}"))),
+        ["leadsquared", "LeadManagement.svc", "Leads.GetById"] => {
+            leadsquared(&query, query.get("id").and_then(|id| records.get(id)))
+        }
         ["keap", "contacts", id] => keap(header("x-keap-api-key"), records.get(*id)),
         _ => (404, json!({ "message": format!("no such path: {path}") })),
     };
@@ -144,6 +150,17 @@ fn pipedrive(token: &str, person: Option<&Value>) -> (u16, Value) {
         Some(person) => (200, person.clone()),
         None => (404, fault("Person not found")),
     }
+}
+
+/// API v2: a list of the leads of this id.
+fn leadsquared(query: &BTreeMap<String, String>, lead: Option<&Value>) -> (u16, Value) {
+    let fault =
+        |kind: &str, message: &str| json!({"Status": "Error", "ExceptionType": kind, "ExceptionMessage": message});
+    let shown = |name: &str, value: &str| query.get(name).is_some_and(|shown| shown == value);
+    if !shown("accessKey", ACCESS) || !shown("secretKey", TOKEN) {
+        return (401, fault("MXUnAuthorizedAccessException", &format!("no access with {:?}", query.get("secretKey"))));
+    }
+    (200, lead.map_or_else(|| json!([]), |lead| json!([lead])))
 }
 
 fn keap(key: &str, contact: Option<&Value>) -> (u16, Value) {

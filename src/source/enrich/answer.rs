@@ -106,7 +106,15 @@ impl Enrichment {
     /// What the answer lacks.
     pub fn taken(&self, answer: Json) -> Result<Json, String> {
         let mut steps = self.take.iter();
-        let found = steps.try_fold(answer, |mut value, step| value.get_mut(step).map(Json::take));
+        let found = steps.try_fold(answer, |mut value, step| {
+            let place = step.parse::<usize>().ok();
+            match &mut value {
+                Json::Array(list) => list.get_mut(place?).map(Json::take),
+                // a list that was handed over is an answer for each event, and this is one of them
+                Json::Object(fields) if place == Some(0) && !fields.contains_key(step) => Some(value),
+                _ => value.get_mut(step).map(Json::take),
+            }
+        });
         let found = found.filter(|found| {
             found.as_object().is_some_and(|map| !map.is_empty())
                 || found.as_array().is_some_and(|list| !list.is_empty())

@@ -65,7 +65,6 @@ impl Compiler<'_> {
             query,
             shown: shown?,
             secrets: secrets(spec),
-            token,
             take: spec.take.as_deref().map(super::super::steps).unwrap_or_default(),
             into: into?,
             retry_when,
@@ -117,7 +116,11 @@ impl Compiler<'_> {
             Some(TokenSpec::Keyword(TokenKeyword::None)) => return Some(Shown::Nowhere),
             Some(TokenSpec::Form(TokenForm::Query(name))) => {
                 self.header_value(token.expose())?;
-                return Some(Shown::Query(name.clone()));
+                return Some(Shown::Queries(vec![(name.clone(), Secret::new(token.expose().trim()))]));
+            }
+            Some(TokenSpec::Form(TokenForm::Queries(names))) => {
+                self.header_value(token.expose())?;
+                return self.queries(spec, names, token);
             }
             None | Some(TokenSpec::Keyword(TokenKeyword::Bearer)) => {
                 (http::header::AUTHORIZATION, format!("Bearer {}", token.expose()))
@@ -135,6 +138,21 @@ impl Compiler<'_> {
             },
         };
         Some(Shown::Header(name, self.header_value(&value)?))
+    }
+
+    /// A value of the token for each name; nothing is shown as long as there is none.
+    fn queries(&mut self, spec: &EnrichSpec, names: &[String], token: &Secret) -> Option<Shown> {
+        let values: Vec<&str> = token.expose().split(':').map(str::trim).collect();
+        let is_whole = values.len() == names.len() && values.iter().all(|value| !value.is_empty());
+        if !is_whole && !token.expose().is_empty() && !spec.is_placeholder() {
+            let message = format!("`enrich.token` is not {} values joined by colons", names.len());
+            let diagnostic = Diagnostic::at(&self.place(&["enrich", "token"]), message);
+            let hint = format!("write {}, each with its value in place of its name", names.join(":"));
+            self.diagnostics.push(diagnostic.hint(hint));
+            return None;
+        }
+        let pairs = names.iter().zip(values).map(|(name, value)| (name.clone(), Secret::new(value)));
+        Some(Shown::Queries(pairs.collect()))
     }
 
     /// What can stand in a header: a token that cannot was copied wrong, wherever it is shown.
@@ -207,10 +225,13 @@ fn steps(path: &str) -> Vec<&str> {
     steps.into_iter().map(str::trim).filter(|step| !step.is_empty()).collect()
 }
 
-/// The token; where there is none, what the base has in its place: its steps, the shortest apart, which are words.
+/// The token and, where it is several values, each of them; where there is none, what the base has in its place: its steps, the shortest apart, which are words.
 fn secrets(spec: &EnrichSpec) -> Secrets {
     if spec.wants_token() {
-        return Secrets::new(spec.token.as_deref());
+        let token = spec.token.as_deref();
+        let is_several = matches!(spec.auth, Some(TokenSpec::Form(TokenForm::Queries(_))));
+        let values = token.into_iter().filter(|_| is_several).flat_map(|token| token.split(':'));
+        return Secrets::new(token.into_iter().chain(values));
     }
     let base = spec.base.as_deref().unwrap_or("");
     let path = base.split_once("://").map_or(base, |(_, rest)| rest).split(['/', '?', '=', '&']).skip(1);

@@ -30,7 +30,6 @@ pub struct Enrichment {
     path: Vec<Template>,
     query: Vec<(String, Template)>,
     shown: Shown,
-    token: Secret,
     /// What must not be seen, in logs or in answers that are kept.
     secrets: Secrets,
     take: Vec<String>,
@@ -52,7 +51,7 @@ pub struct Enrichment {
 enum Shown {
     Nowhere,
     Header(HeaderName, HeaderValue),
-    Query(String),
+    Queries(Vec<(String, Secret)>),
 }
 
 impl Enrichment {
@@ -106,9 +105,9 @@ impl Enrichment {
         match &self.shown {
             Shown::Nowhere => {}
             Shown::Header(name, value) => drop(request.headers_mut().insert(name.clone(), value.clone())),
-            Shown::Query(name) => {
-                request.url_mut().query_pairs_mut().append_pair(name, self.token.expose().trim());
-            }
+            Shown::Queries(pairs) => pairs.iter().for_each(|(name, value)| {
+                request.url_mut().query_pairs_mut().append_pair(name, value.expose());
+            }),
         }
         request
     }
@@ -130,7 +129,11 @@ impl Enrichment {
     /// sandbox.
     pub fn stand_in<'a>(&mut self, mut answers: impl Iterator<Item = &'a Json>) {
         if self.is_unset {
-            self.stand_in = answers.find(|answer| answer.is_object()).cloned();
+            let one = |answer: &'a Json| match answer {
+                Json::Array(list) => list.first().filter(|only| list.len() == 1 && only.is_object()),
+                answer => Some(answer).filter(|answer| answer.is_object()),
+            };
+            self.stand_in = answers.find_map(one).cloned();
         }
     }
 
