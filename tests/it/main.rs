@@ -23,6 +23,7 @@ mod authenticate;
 mod budget;
 mod bulk;
 mod by_hand;
+mod carts;
 mod cli;
 mod concealed;
 mod counts;

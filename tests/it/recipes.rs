@@ -18,7 +18,7 @@ use crate::world::Setup;
 const RECIPES: [&str; 6] = ["login", "cod", "tracking", "offers", "visit", "invoice"];
 
 /// A recipe's route, as JSON.
-fn recipe(name: &str) -> Value {
+pub fn recipe(name: &str) -> Value {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/RECIPES.md")).unwrap();
     let block = page.split("```yaml\n").find(|block| block.starts_with(&format!("# config/routes/{name}.yaml")));
     let text = block.unwrap().split("```").next().unwrap();
