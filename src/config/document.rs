@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 use super::diagnostic::{Diagnostic, Place, Source};
+use super::yaml_fault::{not_yaml, place_at};
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,71 +129,6 @@ impl Node {
             }
         }
     }
-}
-
-/// A line that is indented with something else than spaces, which no message of the parser says.
-fn odd_indentation(source: &Arc<Source>) -> Option<Diagnostic> {
-    let mut start = 0;
-    for line in source.text.split_inclusive('\n') {
-        let indent = line.len() - line.trim_start_matches([' ', '\t', '\u{a0}', '\u{3000}']).len();
-        let odd = line.char_indices().take_while(|(at, _)| *at < indent).find(|(_, c)| *c != ' ');
-        if let Some((at, c)) = odd.filter(|_| !line.trim().is_empty()) {
-            let what = if c == '\t' { "a tab" } else { "a space of another kind" };
-            let place = Place { source: Arc::clone(source), range: start + at..start + at + c.len_utf8() };
-            let diagnostic = Diagnostic::at(&place, format!("not readable as YAML: the line is indented with {what}"));
-            return Some(diagnostic.hint("indent with spaces: two for each step"));
-        }
-        start += line.len();
-    }
-    None
-}
-
-fn not_yaml(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
-    if let Some(diagnostic) = odd_indentation(source) {
-        return diagnostic;
-    }
-    let message = error.without_snippet().to_string();
-    let message = message
-        .split_once(": ")
-        .filter(|(head, _)| head.starts_with("line "))
-        .map_or(message.as_str(), |(_, rest)| rest);
-    let twice = message.contains("duplicate");
-    let message = if twice { "a key stands twice" } else { message };
-    let place = error.location().map_or_else(|| Place::start_of(Arc::clone(source)), |at| place_at(source, at));
-    if let Some(template) = bare_template(&place) {
-        let diagnostic = Diagnostic::at(&place, "not readable as YAML: a text that begins with braces needs quotes");
-        let quote = if template.contains('"') { '\'' } else { '"' };
-        return diagnostic.hint(format!("write {quote}{template}{quote}"));
-    }
-    Diagnostic::at(&place, format!("not readable as YAML: {message}"))
-        .hint("indent with spaces, and put quotes around a text that begins with { or contains ': '")
-}
-
-/// A template that stands without quotes, in the second brace of which YAML gave up.
-fn bare_template(place: &Place) -> Option<&str> {
-    let start = place.range.start.checked_sub(1)?;
-    let text = place.source.text.get(start..)?.lines().next()?;
-    let end = text.find("}}")?;
-    text.starts_with("{{").then(|| text.get(..end + 2))?
-}
-
-fn place_at(source: &Arc<Source>, at: serde_saphyr::Location) -> Place {
-    let text = &source.text;
-    let span = at.span();
-    let bytes = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok());
-    let start =
-        bytes(span.byte_offset()).filter(|start| text.is_char_boundary(*start)).unwrap_or_else(|| offset_of(text, at));
-    let end = bytes(span.byte_len()).map_or(start, |len| start + len);
-    let end = if text.is_char_boundary(end) { end } else { start };
-    Place { source: Arc::clone(source), range: start..end }
-}
-
-fn offset_of(text: &str, at: serde_saphyr::Location) -> usize {
-    let line = usize::try_from(at.line()).unwrap_or(1).saturating_sub(1);
-    let column = usize::try_from(at.column()).unwrap_or(1).saturating_sub(1);
-    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let rest = text.get(before..).unwrap_or("");
-    before + rest.char_indices().nth(column).map_or(rest.len(), |(index, _)| index)
 }
 
 /// A value as the parser gives it; places are filled in afterwards, since a visitor cannot see the text.
@@ -329,6 +265,42 @@ mod tests {
     fn a_key_that_stands_twice_is_a_fault() {
         let diagnostic = parse("a: 1\na: 2\n").expect_err("duplicate");
         assert!(diagnostic.one_line().starts_with("t.yaml:2:"), "{}", diagnostic.one_line());
+    }
+
+    #[test]
+    fn what_is_marked_can_be_used_again_and_merged() {
+        let text = "a: &a { x: 1, y: { p: 1, q: 2 } }\nb: { <<: *a, x: 2, y: { p: 3 } }\nc: *a\nd: { <<: [*a, { x: 9, z: 3 }] }\nn: &n +919812345670\nm: *n\n";
+        let node = parse(text).expect("YAML");
+        let json = |key: &str| node.get(key).map(|node| node.to_json().to_string()).unwrap_or_default();
+        let sorted = |key: &str| {
+            let value: std::collections::BTreeMap<String, serde_json::Value> =
+                serde_json::from_str(&json(key)).expect("a map");
+            serde_json::to_string(&value).expect("JSON")
+        };
+        assert_eq!(sorted("b"), r#"{"x":2,"y":{"p":3}}"#, "a key that stands there again replaces the whole value");
+        assert_eq!(sorted("c"), r#"{"x":1,"y":{"p":1,"q":2}}"#);
+        assert_eq!(sorted("d"), r#"{"x":1,"y":{"p":1,"q":2},"z":3}"#);
+        assert_eq!(json("m"), json("n"));
+        assert!(matches!(node.get("m").map(|m| &m.kind), Some(Kind::Number(_, written)) if written == "+919812345670"));
+        // where it was written
+        assert_eq!(node.place_of(&["d", "x"]).line_column().0, 1);
+    }
+
+    #[test]
+    fn faults_of_anchors_say_what_to_write() {
+        let laughs: String =
+            ('b'..='h').zip('a'..).fold("a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, (name, of)| {
+                format!("{text}{name}: &{name} [*{of}, *{of}, *{of}, *{of}, *{of}, *{of}, *{of}, *{of}, *{of}]\n")
+            });
+        for (text, said) in [
+            ("a: *b\n", "t.yaml:1:4: `*b` stands for what is marked with `&b`, and nothing before it in this file is"),
+            ("a: [*Asha*]\n", "a text that begins with * needs quotes"),
+            ("a: { <<: text }\n", "t.yaml:1:10: `<<` takes over keys and values"),
+            (&laughs, "the file is too long"),
+        ] {
+            let line = parse(text).expect_err(text).one_line();
+            assert!(line.contains(said), "{text}: {line}");
+        }
     }
 
     #[test]

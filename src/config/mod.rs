@@ -29,6 +29,7 @@ pub mod shipped;
 pub mod source;
 pub mod unit;
 pub mod send_options;
+mod yaml_fault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
