@@ -129,7 +129,7 @@ fn the_events_of_a_call_share_a_budget_and_a_replay_has_its_own() {
 fn leads(count: u32) -> Value {
     let answers: Vec<Value> = (0..71).map(|n| json!({"k": n})).collect();
     let lead = |n| json!({"id": n, "kind": "lead", "phone": format!("98123{n:05}"), "answers": answers});
-    json!({"leads": (0..count).map(lead).collect::<Vec<_>>()})
+    json!({"leads": (1..=count).map(lead).collect::<Vec<_>>()})
 }
 
 const LEADS: &str =
@@ -151,7 +151,7 @@ fn what_an_event_is_does_not_depend_on_what_others_used_up() {
     let setup = Setup::new().set("server.call_limit.sends=100000").set("server.call_limit.stored=64MiB");
     let events = read_with(setup, &plans(), leads(900)).unwrap();
     for (n, event) in events.iter().enumerate() {
-        assert_eq!((event.id.as_str(), event.kind.as_str()), (n.to_string().as_str(), "lead"));
+        assert_eq!((event.id.as_str(), event.kind.as_str()), ((n + 1).to_string().as_str(), "lead"));
         assert_eq!(event.made.cancels.len(), 1, "{n}");
     }
     assert_eq!(events.len(), 900);
@@ -175,10 +175,10 @@ async fn a_call_that_takes_too_many_steps_is_kept_and_its_events_can_be_replayed
     let world = World::start(Setup::new().route("r", &plans())).await;
     let (status, answer) = world.post("r", &leads(900).to_string()).await;
     assert_eq!((status, answer["events"].as_array().map(Vec::len)), (200, Some(900)), "{answer}");
-    let kept = texts(&world.sends_of("event=899").await, "reason");
+    let kept = texts(&world.sends_of("event=900").await, "reason");
     assert_eq!(kept.len(), 1, "one send says why");
     assert!(kept[0].contains("more than 20 million steps together"), "{kept:?}");
-    let (_, done) = world.admin("POST", "/events/replay", Some(json!({"ids": ["899"], "yes": true}))).await;
+    let (_, done) = world.admin("POST", "/events/replay", Some(json!({"ids": ["900"], "yes": true}))).await;
     assert_eq!(done["does"]["send"], 1, "{done}");
     world.stop().await;
 }
