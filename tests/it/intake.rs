@@ -387,7 +387,7 @@ async fn large_calls_wait_for_each_other_and_small_ones_for_none_of_them() {
 /// A call of which much more is stored than it brings.
 fn wide() -> http::Request<axum::body::Body> {
     let mut call = call();
-    let entries: Vec<Value> = (0..20).map(|n| json!({"id": n, "phone": "9812345670"})).collect();
+    let entries: Vec<Value> = (1..=20).map(|n| json!({"id": n, "phone": "9812345670"})).collect();
     *call.uri_mut() = "/webhooks/packed".parse().unwrap();
     *call.body_mut() = axum::body::Body::from(json!({"PAD": "x".repeat(5_000), "RESPONSE": entries}).to_string());
     call
@@ -415,7 +415,7 @@ async fn what_waits_for_room_to_be_stored_keeps_nobody_else_waiting() {
     assert_eq!(response.status(), 200);
     let answer = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
     let answer: Value = serde_json::from_slice(&answer).unwrap();
-    assert_eq!((&answer["events"][0]["id"], &answer["events"][19]["id"]), (&json!("0"), &json!("19")));
+    assert_eq!((&answer["events"][0]["id"], &answer["events"][19]["id"]), (&json!("1"), &json!("20")));
     assert!(receiver.storing.try_reserve(10 << 20).is_ok(), "all of it is given back");
 }
 
