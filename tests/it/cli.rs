@@ -303,13 +303,12 @@ fn sources_tell_what_is_known() {
 }
 
 #[test]
-fn a_relay_with_faults_does_not_start() {
-    let setup = Setup::new().route("hello", &ROUTE.replace("campaignName", "campainName"));
-    setup.write("http://127.0.0.1:9/");
+fn a_relay_with_faults_in_its_settings_does_not_start() {
+    let setup = Setup::new().route("hello", ROUTE).file("relay.yaml", "server: { lisen: '127.0.0.1:0' }\n");
     let output = relay(&setup.config(), &["serve"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        err(&output).contains("did you mean `campaignName`?") && err(&output).contains("does not start before"),
+        err(&output).contains("did you mean `listen`?") && err(&output).contains("does not start before"),
         "{}",
         err(&output)
     );
