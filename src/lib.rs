@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod hours;
 pub mod fold;
+pub mod cell;
 pub mod phone;
 pub mod secret;
 pub mod mask;

@@ -52,7 +52,7 @@ async fn send(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> A
 }
 
 async fn events(State(admin): State<Arc<AdminState>>, Params(filter): Params<Filter>) -> Answer<Json<Value>> {
-    let page = page(admin.filter(filter)?, |part| admin.archive.events(part)).await?;
+    let page = page(admin.filter_of_events(filter)?, |part| admin.archive.events(part)).await?;
     Ok(Json(json!({ "events": page.items, "next": page.next })))
 }
 

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::cell;
 use super::rows::{Row, Rows};
 use super::state::{AdminState, Answer, problem};
 use super::suppressions::{Change, read};
+use crate::cell;
 use crate::event::Suppression;
 use crate::event::act::{Action, STEP};
 use crate::receive::Problem;

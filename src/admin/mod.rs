@@ -4,7 +4,7 @@
 //! answers only calls that name this computer as their host, and that come from no other page ([`Reach`]).
 
 mod api;
-mod cell;
+mod chosen;
 mod state;
 mod forget;
 mod import;
@@ -16,6 +16,7 @@ mod routes;
 mod rows;
 mod selection;
 mod stats;
+mod step;
 mod suppressions;
 
 use std::sync::Arc;

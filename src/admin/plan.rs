@@ -2,64 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serde::Serialize;
-
 use super::state::{AdminState, Answer, unusable};
-use crate::call::Call;
-use crate::event::act::{Action, Candidate, Revival};
+use super::step::{Does, Step, step};
+use crate::event::act::{Action, Barrier, Candidate, Revival};
 use crate::event::lookup::EventSeq;
 use crate::event::remap::{Place, pair};
 use crate::event::view::{KeptWhole, Rest, SendView};
-use crate::event::{Envelope, Made, NewEvent, NewSend, SendId, State as SendState, Suppression, is_sandboxed};
+use crate::event::{Made, NewEvent, NewSend, SendId, State as SendState, Suppression, is_sandboxed};
 use crate::route::Route;
-
-/// What a replay does for one send.
-#[derive(Debug, Serialize)]
-pub struct Step {
-    event: String,
-    rule: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    destination: Option<String>,
-    pub does: Does,
-    why: String,
-}
-
-/// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Does {
-    /// A send goes, or what is missing of an event is read.
-    Send,
-    /// A number is suppressed, or not any more.
-    Change,
-    /// Nothing, for a good reason.
-    Skip,
-    /// Nothing, since something is wrong.
-    Fail,
-}
-
-impl Does {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Send, Self::Change, Self::Skip, Self::Fail];
-
-    /// One word for the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Send => "send",
-            Self::Change => "change",
-            Self::Skip => "skip",
-            Self::Fail => "fail",
-        }
-    }
-}
+use crate::route::complete::call_of;
 
 /// All that a replay of one event does.
 #[derive(Default)]
 pub struct Plan {
     pub steps: Vec<Step>,
-    /// Sends that go.
-    pub revivals: Vec<Revival>,
+    /// Sends that go, each with the position of its step.
+    pub revivals: Vec<(usize, Revival)>,
     /// Lookups that are made again, and calls that are read again.
     pub readings: Vec<Action>,
     /// Numbers that are suppressed, or not any more.
@@ -90,39 +48,45 @@ pub enum Scope {
 
 /// What a replay of a kept event does.
 pub async fn plan(admin: &AdminState, number: i64, wanted: Wanted<'_>) -> Answer<Plan> {
-    let Some(kept) = admin.archive.kept(number).await.map_err(unusable)? else {
-        return Ok(Plan::without_event(number, wanted));
-    };
+    match admin.archive.kept(vec![number]).await.map_err(unusable)?.pop() {
+        Some(kept) => plan_kept(admin, &kept, wanted).await,
+        None => Ok(Plan::without_event(number, wanted)),
+    }
+}
+
+/// The same of one that was read already.
+pub async fn plan_kept(admin: &AdminState, kept: &KeptWhole, wanted: Wanted<'_>) -> Answer<Plan> {
+    let number = kept.number;
     let mut plan = Plan { route: Some(kept.route.clone()), again: wanted.again, ..Plan::default() };
     if let Some(at) = kept.erased_at {
         let why = format!("what the event held was erased on {at}; it cannot be replayed");
-        plan.steps.push(step(&kept, "", None, Does::Fail, &why));
+        plan.steps.push(step(kept, "", None, Does::Fail, &why));
         return Ok(plan);
     }
     let Some(route) = admin.routes.get(&kept.route) else {
         let why = format!("it came by route `{}`, which does not exist any more", kept.route);
-        plan.steps.push(step(&kept, "", None, Does::Fail, &why));
+        plan.steps.push(step(kept, "", None, Does::Fail, &why));
         return Ok(plan);
     };
     if kept.fault.is_some() {
-        return read_again(route, &kept, plan, admin).await;
+        return read_again(route, kept, plan, admin).await;
     }
     match kept.rest {
         Some(Rest::Failed) => {
             let why = "what was not read of the event is read; its sends come of that";
-            plan.steps.push(step(&kept, "", None, Does::Send, why));
+            plan.steps.push(step(kept, "", None, Does::Send, why));
             plan.readings.push(Action::LookUpAgain(EventSeq(number)));
             return Ok(plan);
         }
         Some(Rest::Waiting) => {
             let why = "the rest of the event is still being read; its sends come of that";
-            plan.steps.push(step(&kept, "", None, Does::Skip, why));
+            plan.steps.push(step(kept, "", None, Does::Skip, why));
             return Ok(plan);
         }
         Some(Rest::Found) | None => {}
     }
     let Made { sends, suppressions, .. } = route.map_again(&kept.event);
-    plan.suppress(&kept, wanted.made, suppressions);
+    plan.suppress(kept, wanted.made, suppressions);
     let same = kept_for(admin, number, &wanted, &sends).await?;
     let paired: BTreeSet<SendId> = same.iter().flatten().map(|old| old.id).collect();
     for (send, same) in sends.into_iter().zip(same) {
@@ -134,11 +98,11 @@ pub async fn plan(admin: &AdminState, number: i64, wanted: Wanted<'_>) -> Answer
         let (event, old) = (Some(EventSeq(number)), old.map(|old| old.id));
         let candidate = Candidate { send: &send, route: &kept.route, event, old };
         let barrier = admin.archive.barrier(candidate, admin.clock.now()).await.map_err(unusable)?;
-        plan.add(&kept, send, same, barrier);
+        plan.add(kept, send, same, barrier);
     }
     for gone in wanted.made.iter().filter(|old| !paired.contains(&old.id)) {
         let why = "its rule does not apply to the event now";
-        plan.steps.push(step(&kept, &gone.rule, Some(&gone.destination), Does::Skip, why));
+        plan.steps.push(step(kept, &gone.rule, Some(&gone.destination), Does::Skip, why));
     }
     Ok(plan)
 }
@@ -172,16 +136,6 @@ fn place(send: &SendView) -> Place<'_> {
     Place { rule: &send.rule, item: send.item, destination: &send.destination }
 }
 
-fn step(kept: &KeptWhole, rule: &str, destination: Option<&str>, does: Does, why: &str) -> Step {
-    Step {
-        event: kept.event.id.clone(),
-        rule: rule.to_owned(),
-        destination: destination.map(ToOwned::to_owned),
-        does,
-        why: why.to_owned(),
-    }
-}
-
 impl Plan {
     /// Sends that are left of an event that is not kept any more.
     fn without_event(number: i64, wanted: Wanted<'_>) -> Self {
@@ -191,6 +145,9 @@ impl Plan {
             destination: Some(send.destination.clone()).filter(|destination| !destination.is_empty()),
             does: Does::Fail,
             why: format!("its event #{number} is not kept any more; it cannot be replayed"),
+            stopped: None,
+            payload: None,
+            once: None,
         };
         Self { steps: wanted.made.iter().map(fail).collect(), ..Self::default() }
     }
@@ -198,15 +155,13 @@ impl Plan {
     /// What becomes of an event that could not be decoded before.
     async fn tell_of(&mut self, kept: &KeptWhole, event: &NewEvent, admin: &AdminState) -> Answer<()> {
         for send in &event.made.sends {
-            let destination = send.content.as_ref().ok().map(|content| content.destination.as_str());
             let candidate = Candidate { send, route: &event.route, event: None, old: None };
             let barrier = admin.archive.barrier(candidate, event.received_at).await.map_err(unusable)?;
-            let (does, why) = match (&send.content, &barrier) {
-                (Err(unmapped), _) => (Does::Fail, unmapped.to_string()),
-                (Ok(_), Some(barrier)) => (Does::Skip, barrier.clone()),
-                (Ok(_), None) => (Does::Send, "the body can be decoded now".to_owned()),
-            };
-            self.steps.push(step(kept, &send.rule, destination, does, &why));
+            self.steps.push(match (&send.content, &barrier) {
+                (Err(unmapped), _) => Step::of(kept, send, Does::Fail, &unmapped.to_string()),
+                (Ok(_), Some(barrier)) => Step::stopped(kept, send, barrier),
+                (Ok(_), None) => Step::of(kept, send, Does::Send, "the body can be decoded now"),
+            });
         }
         if event.lookup {
             let why = "the body can be decoded now; the rest of the event is read, and its sends come of that";
@@ -235,11 +190,14 @@ impl Plan {
         }
     }
 
-    fn add(&mut self, kept: &KeptWhole, send: NewSend, old: Option<&SendView>, barrier: Option<String>) {
+    /// What the last step says is done.
+    fn revive(&mut self, revival: Revival) {
+        self.revivals.push((self.steps.len().saturating_sub(1), revival));
+    }
+
+    fn add(&mut self, kept: &KeptWhole, send: NewSend, old: Option<&SendView>, barrier: Option<Barrier>) {
         let again = self.again;
-        let destination = send.content.as_ref().ok().map(|content| content.destination.clone());
-        let rule = send.rule.clone();
-        let mut say = |does, why: String| self.steps.push(step(kept, &rule, destination.as_deref(), does, &why));
+        let mut say = |does, why: String| self.steps.push(Step::of(kept, &send, does, &why));
         if let Err(unmapped) = &send.content {
             return say(Does::Fail, unmapped.to_string());
         }
@@ -250,26 +208,26 @@ impl Plan {
             state => state == SendState::Sending,
         });
         if let Some(barrier) = barrier.filter(|_| !goes_on) {
-            return say(Does::Skip, barrier);
+            return self.steps.push(Step::stopped(kept, &send, &barrier));
         }
         let Some(old) = old else {
             say(Does::Send, "it was never made".into());
-            return self.revivals.push(Revival::New { event, send, again: false });
+            return self.revive(Revival::New { event, send, again: false });
         };
         let id = old.id;
         match old.state {
             state if of_sandbox && state != SendState::Sending => {
                 say(Does::Send, format!("send {id} was for the sandbox, and reached nobody"));
-                self.revivals.push(Revival::Again { id, attempts: old.attempts, state, send });
+                self.revive(Revival::Again { id, attempts: old.attempts, state, send });
             }
             SendState::Waiting | SendState::Sending => say(Does::Skip, format!("send {id} is on its way")),
             SendState::Sent if old.reached_at.is_none() => {
                 say(Does::Send, format!("send {id} reached nobody: a dry run, or redirected to a tester"));
-                self.revivals.push(Revival::Again { id, attempts: old.attempts, state: old.state, send });
+                self.revive(Revival::Again { id, attempts: old.attempts, state: old.state, send });
             }
             SendState::Sent if again => {
                 say(Does::Send, format!("send {id} went at {}, and goes once more", old.changed_at));
-                self.revivals.push(Revival::New { event, send, again: true });
+                self.revive(Revival::New { event, send, again: true });
             }
             SendState::Sent => {
                 say(Does::Skip, format!("send {id} went at {}; --again sends it once more", old.changed_at));
@@ -280,7 +238,7 @@ impl Plan {
             state => {
                 let was = serde_json::to_value(state).ok().and_then(|name| name.as_str().map(ToOwned::to_owned));
                 say(Does::Send, format!("send {id} was {}", was.unwrap_or_default()));
-                self.revivals.push(Revival::Again { id, attempts: old.attempts, state: old.state, send });
+                self.revive(Revival::Again { id, attempts: old.attempts, state: old.state, send });
             }
         }
     }
@@ -293,7 +251,7 @@ async fn read_again(route: &Route, kept: &KeptWhole, mut plan: Plan, admin: &Adm
         plan.steps.push(step(kept, "", None, Does::Fail, "the body of the event was not kept"));
         return Ok(plan);
     }
-    let authentic = route.authentication.assume(call_of(kept, &route.name));
+    let authentic = route.authentication.assume(call_of(&kept.event, &route.name));
     let events = match route.read(&authentic, admin.clock.now()) {
         Ok(events) => events,
         Err(error) => {
@@ -321,21 +279,4 @@ async fn read_again(route: &Route, kept: &KeptWhole, mut plan: Plan, admin: &Adm
         plan.readings.push(Action::ReadAgain { undecoded: EventSeq(kept.number), events: fresh });
     }
     Ok(plan)
-}
-
-/// The call as it came, without what only its sender should know.
-fn call_of(kept: &KeptWhole, route: &str) -> Call {
-    let envelope: Envelope = serde_json::from_str(&kept.event.envelope).unwrap_or_default();
-    let mut headers = HeaderMap::new();
-    for (name, value) in &envelope.headers {
-        let name = name.parse::<HeaderName>().ok();
-        let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
-        headers.extend(name.zip(value));
-    }
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in &envelope.query {
-        query.append_pair(name, value.as_str().unwrap_or(""));
-    }
-    let uri = format!("/webhooks/{route}?{}", query.finish()).parse().unwrap_or_default();
-    Call { method: Method::POST, uri, headers, body: kept.event.body.clone().into(), packed: None }
 }

@@ -2,40 +2,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::chosen::Chosen;
 use super::input::Body;
-use super::plan::{Does, Plan, Scope, Step, Wanted, plan};
+use super::plan::{Plan, Scope, Wanted, plan, plan_kept};
 use super::selection::{FIRST_PAGE, Selection};
-use super::state::{AdminState, Answer, half_done, page, problem, unusable};
+use super::state::{AdminState, Answer, half_done, unusable};
+use super::step::{Does, Step};
+use crate::clock::Stopwatch;
+use crate::event::State as SendState;
 use crate::event::act::{Action, Revival, STEP};
-use crate::event::view::{EventStory, Filter};
 use crate::receive::Problem;
 
 /// How many bytes of payloads are gathered at most before they are written.
 const MOST_BYTES: usize = 1_024 * 1_024;
 
-/// How many events can be named.
-const MOST_EVENTS: usize = 1_000;
+/// How many payloads a replay shows that is only told.
+const PAYLOADS: usize = 3;
 
-/// Which events are replayed.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Chosen {
-    /// By the senders' ids, or `#` and their numbers.
-    ids: Vec<String>,
-    /// Whether it is done; else it is only said what would be.
-    #[serde(default)]
-    yes: bool,
-    /// Whether what went goes once more.
-    #[serde(default)]
-    again: bool,
-}
+/// How many events are in memory with their bodies.
+const READ: usize = 20;
+
+/// For how long it is worked out what a replay would do: somebody waits for the answer.
+const TELLING: Duration = Duration::from_secs(30);
 
 /// Whether a replay is carried out, or only told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +46,12 @@ struct Replay<'a> {
     shown: Vec<Step>,
     /// How many steps do what.
     does: BTreeMap<&'static str, usize>,
+    /// How many sends would come to their end at once, in which state.
+    stopped: BTreeMap<SendState, usize>,
+    /// What was seen of `once` so far: of two sends that are the same, one goes.
+    once: BTreeSet<[u8; 16]>,
+    /// The first of what is sent.
+    payloads: Vec<Value>,
     replayed: usize,
     changed: usize,
     revivals: Vec<Revival>,
@@ -60,26 +60,30 @@ struct Replay<'a> {
 
 /// `POST /api/v1/events/replay`
 pub async fn events(State(admin): State<Arc<AdminState>>, Body(chosen): Body<Chosen>) -> Answer<Json<Value>> {
-    let ids: BTreeSet<&String> = chosen.ids.iter().collect();
-    if ids.len() > MOST_EVENTS {
-        let detail =
-            format!("at most {MOST_EVENTS} events can be named; replay what came of more by a filter of sends");
-        return Err(problem(StatusCode::BAD_REQUEST, detail));
-    }
-    // all of them before the first is replayed: a wrong name changes nothing
-    let mut numbers = BTreeSet::new();
-    for id in ids {
-        numbers.insert(named(&admin, id).await?);
-    }
-    let mut replay = Replay::new(&admin, chosen.yes);
-    for number in numbers {
-        let planned = async {
-            let Some(story) = story(&admin, &format!("#{number}")).await? else { return Ok(Plan::default()) };
-            plan(&admin, number, Wanted { made: &story.made, scope: Scope::Event, again: chosen.again }).await
+    let (yes, again) = (chosen.yes, chosen.again);
+    let numbers = chosen.select(&admin).await?;
+    let count = numbers.len();
+    let mut replay = Replay::new(&admin, yes);
+    let (mut planned, watch) = (0, Stopwatch::start());
+    for part in numbers.into_iter().collect::<Vec<_>>().chunks(READ) {
+        if replay.mode == Mode::Tell && watch.elapsed() > TELLING {
+            break;
+        }
+        planned += part.len();
+        let kept = match admin.archive.kept(part.to_vec()).await {
+            Ok(kept) => kept,
+            Err(error) => return Err(replay.broken_off(unusable(error)).await),
         };
-        replay.take(planned.await).await?;
+        for kept in kept {
+            let wanted = Wanted { made: &kept.made, scope: Scope::Event, again };
+            replay.take(plan_kept(&admin, &kept, wanted).await).await?;
+        }
     }
-    let told = replay.end().await?;
+    let mut told = replay.end().await?;
+    if let Some(told) = told.as_object_mut() {
+        told.insert("count".into(), count.into());
+        told.insert("planned".into(), planned.into());
+    }
     Ok(Json(told))
 }
 
@@ -105,28 +109,6 @@ pub async fn sends(State(admin): State<Arc<AdminState>>, Body(selection): Body<S
     Ok(Json(told))
 }
 
-async fn story(admin: &AdminState, name: &str) -> Answer<Option<EventStory>> {
-    admin.archive.event(name.to_owned()).await.map_err(unusable)
-}
-
-/// The number of an event. An id that several events have, as those of two senders, is not enough.
-async fn named(admin: &AdminState, id: &str) -> Answer<i64> {
-    let found = story(admin, id).await?;
-    let found = found.ok_or_else(|| problem(StatusCode::NOT_FOUND, format!("there is no event `{id}`")))?;
-    if found.event.id != *id {
-        return Ok(found.event.number);
-    }
-    let same = Filter { event: Some(id.to_owned()), limit: Some(10), ..Filter::default() };
-    let same = page(same, |part| admin.archive.events(part)).await?.items;
-    if same.len() < 2 {
-        return Ok(found.event.number);
-    }
-    let numbers: Vec<String> =
-        same.iter().map(|event| format!("#{} (route `{}`)", event.number, event.route)).collect();
-    let detail = format!("several events have the id `{id}`: {}; name one by # and its number", numbers.join(", "));
-    Err(problem(StatusCode::CONFLICT, detail))
-}
-
 impl<'a> Replay<'a> {
     fn new(admin: &'a AdminState, yes: bool) -> Self {
         Self {
@@ -134,6 +116,9 @@ impl<'a> Replay<'a> {
             mode: if yes { Mode::Do } else { Mode::Tell },
             shown: Vec::new(),
             does: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+            once: BTreeSet::new(),
+            payloads: Vec::new(),
             replayed: 0,
             changed: 0,
             revivals: Vec::new(),
@@ -143,13 +128,17 @@ impl<'a> Replay<'a> {
 
     /// Takes in what becomes of one event, and writes when there is enough to write.
     async fn take(&mut self, planned: Answer<Plan>) -> Answer<()> {
-        let Plan { steps, revivals, readings, changes, route, .. } = match planned {
+        let Plan { mut steps, revivals, readings, changes, route, .. } = match planned {
             Ok(plan) => plan,
             Err(wrong) => return Err(self.broken_off(wrong).await),
         };
-        for step in &steps {
-            *self.does.entry(step.does.name()).or_default() += 1;
+        for step in &mut steps {
+            self.count(step);
         }
+        // of those that are the same, one goes
+        let goes = |step: usize| steps.get(step).is_some_and(|step| step.does == Does::Send);
+        let revivals: Vec<Revival> =
+            revivals.into_iter().filter(|(step, _)| goes(*step)).map(|(_, revival)| revival).collect();
         let room = FIRST_PAGE.saturating_sub(self.shown.len());
         self.shown.extend(steps.into_iter().take(room));
         if self.mode == Mode::Tell {
@@ -173,6 +162,18 @@ impl<'a> Replay<'a> {
             }
         }
         Ok(())
+    }
+
+    fn count(&mut self, step: &mut Step) {
+        if step.once.is_some_and(|once| !self.once.insert(once)) {
+            step.stop(SendState::Duplicate, "the person gets the same by another send of this replay");
+        }
+        *self.does.entry(step.does.name()).or_default() += 1;
+        if let Some(state) = step.stopped {
+            *self.stopped.entry(state).or_default() += 1;
+        }
+        let payload = step.payload.take().filter(|_| self.mode == Mode::Tell && self.payloads.len() < PAYLOADS);
+        self.payloads.extend(payload.and_then(|payload| serde_json::from_str::<Value>(&payload).ok()));
     }
 
     async fn write(&mut self) -> Answer<()> {
@@ -208,6 +209,13 @@ impl<'a> Replay<'a> {
         for does in Does::ALL {
             self.does.entry(does.name()).or_default();
         }
-        Ok(json!({ "steps": self.shown, "does": self.does, "replayed": self.replayed, "changed": self.changed }))
+        Ok(json!({
+            "steps": self.shown,
+            "does": self.does,
+            "stopped": self.stopped,
+            "payloads": self.payloads,
+            "replayed": self.replayed,
+            "changed": self.changed,
+        }))
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::state::{AdminState, Answer, problem, unusable};
 use crate::event::act::STEP;
-use crate::event::view::{Filter, SendView};
+use crate::event::view::{Condition, Filter, SendView};
 use crate::event::{SendId, State};
 
 /// How many sends can be named one by one.
@@ -62,7 +62,7 @@ impl Selection {
             (None, false) => self.named(admin).await,
             (Some(filter), true) => {
                 let mut filter = admin.filter(filter.clone())?;
-                filter.state = filter.state.or(state);
+                filter.state = filter.state.or(state.map(Condition::Send));
                 count(admin, filter).await
             }
         }

@@ -13,7 +13,7 @@ use crate::alert::Notifications;
 use crate::clock::{Clock, Stopwatch};
 use crate::event::act::{Acted, Action};
 use crate::event::plain_account;
-use crate::event::view::{Filter, Page};
+use crate::event::view::{Condition, Filter, Page};
 use crate::phone::{self, Country};
 use crate::receive::Problem;
 use crate::route::Routes;
@@ -127,8 +127,28 @@ impl AdminState {
         })
     }
 
+    /// A filter of sends. What only events have is refused: left out, it would mean all.
+    pub fn filter(&self, filter: Filter) -> Answer<Filter> {
+        if filter.text.is_some() {
+            let detail = "`text`: only events are searched for a text; find the event, and then its sends by `event`";
+            return Err(problem(StatusCode::BAD_REQUEST, detail));
+        }
+        if filter.state.is_some_and(Condition::is_of_events) {
+            let detail =
+                "`state`: only events are `unmapped` or `undecodable`; a send of a rule that failed is `failed`";
+            return Err(problem(StatusCode::BAD_REQUEST, detail));
+        }
+        self.filter_of_events(filter)
+    }
+
     /// A filter as people write it: numbers in any form, accounts by their plain name.
-    pub fn filter(&self, mut filter: Filter) -> Answer<Filter> {
+    pub fn filter_of_events(&self, mut filter: Filter) -> Answer<Filter> {
+        if let Some(text) = filter.text.as_ref().filter(|text| text.trim().is_empty() || text.chars().count() > LONGEST)
+        {
+            let detail =
+                format!("`text`: write 1 to {LONGEST} characters that events hold, not {}", text.chars().count());
+            return Err(problem(StatusCode::BAD_REQUEST, detail));
+        }
         filter.number = filter.number.map(|number| self.number(&number)).transpose()?;
         filter.account = filter.account.map(|account| self.account(&account)).transpose()?;
         if let Some(cursor) = filter.cursor.as_ref().filter(|cursor| cursor.parse::<i64>().is_err()) {

@@ -11,9 +11,9 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::cell;
 use super::input::{Body, Params};
 use super::state::{AdminState, Answer, LONGEST, problem, unusable};
+use crate::cell;
 use crate::clock::Timestamp;
 use crate::event::act::Action;
 use crate::event::view::{SuppressionStory, SuppressionView};

@@ -100,6 +100,15 @@ impl Revival {
     }
 }
 
+/// Why a send would come to its end at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Barrier {
+    /// Where it would stand: `duplicate` for what the person got already, `suppressed`, `expired` or `cancelled`.
+    pub state: State,
+    /// Why.
+    pub reason: String,
+}
+
 /// What came of an action.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Acted {

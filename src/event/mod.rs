@@ -4,6 +4,7 @@
 
 pub mod act;
 pub mod erasure;
+pub mod filter;
 mod hold;
 pub mod lookup;
 mod notification;

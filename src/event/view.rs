@@ -1,74 +1,13 @@
 //! What is kept, as people see it: in lists, and one whole.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::lookup::KeptEvent;
+
+pub use super::filter::{Condition, Filter, Page, Tally};
 use super::{Priority, SendId, State};
 use crate::clock::Timestamp;
-
-/// Which sends or events are asked for. What is left out does not matter.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Filter {
-    /// The route they came by.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub route: Option<String>,
-    /// The rule that made them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// Their campaign.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub campaign: Option<String>,
-    /// Their account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
-    /// Where they stand.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<State>,
-    /// The person's number in E.164.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub number: Option<String>,
-    /// The sender's id of their event.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub event: Option<String>,
-    /// Made at this moment or later: RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Made before this moment: RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// Where the last page ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-    /// How many.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<usize>,
-}
-
-/// A page of a list, newest first, and where the next begins.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Page<T> {
-    /// What is on it.
-    pub items: Vec<T>,
-    /// Where the next begins; `None`: this is the last.
-    pub next: Option<String>,
-}
-
-/// How many sends a filter finds among those that one reading looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// All of them.
-    pub found: u64,
-    /// Those that wait.
-    pub waiting: u64,
-    /// The oldest of them.
-    pub oldest: Option<SendId>,
-    /// The first send, by number, that is newer than all that were looked at.
-    pub before: i64,
-    /// Where to go on; `None`: that was all.
-    pub next: Option<i64>,
-}
 
 /// A send in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -189,6 +128,9 @@ pub struct EventView {
     /// Why it could not be decoded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+    /// Whether a rule failed on it, and made no send.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unmapped: bool,
     /// Whether it is a test of the sender's own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
@@ -289,7 +231,7 @@ pub struct SuppressionChange {
 }
 
 /// An event as it was kept, to be mapped again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct KeptWhole {
     /// Its number.
     pub number: i64,
@@ -303,6 +245,8 @@ pub struct KeptWhole {
     pub rest: Option<Rest>,
     /// When what it held was erased; then it cannot be mapped any more.
     pub erased_at: Option<Timestamp>,
+    /// What came of it.
+    pub made: Vec<SendView>,
 }
 
 /// What has become of the part of an event that has to be read from its sender's API.

@@ -12,6 +12,7 @@ mod address;
 mod current;
 mod digits;
 mod escape;
+mod phrase;
 mod secrets;
 mod sought;
 
@@ -19,6 +20,7 @@ use std::borrow::Cow;
 
 pub use address::credentials;
 pub use current::CurrentSecrets;
+pub use phrase::Phrase;
 pub use secrets::Secrets;
 pub use sought::Sought;
 

@@ -1,9 +1,11 @@
 //! Events of which a part has to be read from their sender's API: which call that is, and what comes of its answer.
 
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::Url;
 use serde_json::{Map, Value as Json};
 
 use super::Route;
+use crate::call::Call;
 use crate::event::lookup::{KeptEvent, LookupNextStep};
 use crate::event::{Envelope, Event, Made, NewEvent};
 use crate::map::Scope;
@@ -42,6 +44,26 @@ impl Route {
     /// What the rules make of a kept event as they are now.
     pub fn map_again(&self, event: &KeptEvent) -> Made {
         self.whole(event, None).made
+    }
+
+    /// A kept event as if it came now, with what the rules make of it; nothing yet while a part of it is missing.
+    pub fn take_again(&self, event: &KeptEvent, rest_is_missing: bool) -> NewEvent {
+        let Whole { body, made, test } = self.whole(event, None);
+        NewEvent {
+            route: self.name.clone(),
+            source: self.source.clone(),
+            id: event.id.clone(),
+            kind: event.kind.clone(),
+            fingerprint: self.fingerprint(&event.id, &event.kind),
+            window: self.windows.with_id,
+            received_at: event.received_at,
+            body: body.into(),
+            envelope: event.envelope.clone(),
+            fault: None,
+            test,
+            lookup: rest_is_missing,
+            made: if rest_is_missing { Made::default() } else { made },
+        }
     }
 
     /// What of the person may be meant otherwise than it is taken.
@@ -104,6 +126,23 @@ pub fn kept(event: &NewEvent) -> KeptEvent {
         body: event.body.to_vec(),
         envelope: event.envelope.clone(),
     }
+}
+
+/// The call of a kept event that could not be decoded as it came, without what only its sender should know.
+pub fn call_of(event: &KeptEvent, route: &str) -> Call {
+    let envelope = envelope(event);
+    let mut headers = HeaderMap::new();
+    for (name, value) in &envelope.headers {
+        let name = name.parse::<HeaderName>().ok();
+        let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
+        headers.extend(name.zip(value));
+    }
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in &envelope.query {
+        query.append_pair(name, value.as_str().unwrap_or(""));
+    }
+    let uri = format!("/webhooks/{route}?{}", query.finish()).parse().unwrap_or_default();
+    Call { method: Method::POST, uri, headers, body: event.body.clone().into(), packed: None }
 }
 
 fn envelope(event: &KeptEvent) -> Envelope {

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use thiserror::Error;
 
 use crate::clock::Timestamp;
-use crate::event::act::{Acted, Action, Candidate};
+use crate::event::act::{Acted, Action, Barrier, Candidate};
 use crate::event::erasure::{Erased, ErasureStep, ErasureView, Person, SearchCursor, Traces};
 use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Origin, Remapped, RuleVersion};
@@ -341,7 +341,7 @@ pub trait Archive: Send + Sync + 'static {
     fn tally(&self, filter: Filter) -> BoxFuture<'_, Result<Tally, StoreError>>;
 
     /// Why a send would come to its end at once if it began now; `None`: it goes when its turn comes.
-    fn barrier(&self, candidate: Candidate<'_>, now: Timestamp) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
+    fn barrier(&self, candidate: Candidate<'_>, now: Timestamp) -> BoxFuture<'_, Result<Option<Barrier>, StoreError>>;
 
     /// The number of the event that was last kept by this fingerprint.
     fn seen(&self, fingerprint: [u8; 16]) -> BoxFuture<'_, Result<Option<i64>, StoreError>>;
@@ -355,8 +355,8 @@ pub trait Archive: Send + Sync + 'static {
     /// An event, whole: by the sender's id, or by its number.
     fn event(&self, name: String) -> BoxFuture<'_, Result<Option<EventStory>, StoreError>>;
 
-    /// An event as it was kept, by its number.
-    fn kept(&self, number: i64) -> BoxFuture<'_, Result<Option<KeptWhole>, StoreError>>;
+    /// Events as they were kept, by their numbers, as far as they are still there.
+    fn kept(&self, numbers: Vec<i64>) -> BoxFuture<'_, Result<Vec<KeptWhole>, StoreError>>;
 
     /// What there is now, and since when what is due has been due.
     fn levels(&self, now: Timestamp) -> BoxFuture<'_, Result<Levels, StoreError>>;

@@ -8,6 +8,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("hours", &["clock"]),
     ("fold", &[]),
+    ("cell", &[]),
     ("moment", &["fold", "hours"]),
     ("phone", &["fold"]),
     ("secret", &[]),
@@ -101,6 +102,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "phone",
             "alert",
+            "cell",
             "clock",
             "secret",
             "event",
@@ -142,6 +144,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "phone",
+            "cell",
             "clock",
             "mask",
             "event",

@@ -13,7 +13,7 @@ use super::queries;
 use super::{barrier, errors, hashed_suppressions};
 use crate::clock::{Stopwatch, Timestamp};
 use crate::event::SendId;
-use crate::event::act::Candidate;
+use crate::event::act::{Barrier, Candidate};
 use crate::event::erasure::{ErasureView, Person, SearchCursor, Traces};
 use crate::event::stats::{Levels, Stat, StatsFilter};
 use crate::event::view::{
@@ -92,7 +92,7 @@ impl<S: Look> Archive for S {
         self.read(move |db| queries::tally(db, &filter))
     }
 
-    fn barrier(&self, candidate: Candidate<'_>, now: Timestamp) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+    fn barrier(&self, candidate: Candidate<'_>, now: Timestamp) -> BoxFuture<'_, Result<Option<Barrier>, StoreError>> {
         let Candidate { send, route, event, old } = candidate;
         let (send, route) = (send.clone(), route.to_owned());
         self.read(move |db| barrier::barrier(db, Candidate { send: &send, route: &route, event, old }, now))
@@ -114,8 +114,8 @@ impl<S: Look> Archive for S {
         self.read(move |db| queries::event_story(db, &name))
     }
 
-    fn kept(&self, number: i64) -> BoxFuture<'_, Result<Option<KeptWhole>, StoreError>> {
-        self.read(move |db| queries::kept(db, number))
+    fn kept(&self, numbers: Vec<i64>) -> BoxFuture<'_, Result<Vec<KeptWhole>, StoreError>> {
+        self.read(move |db| queries::kept(db, &numbers))
     }
 
     fn levels(&self, now: Timestamp) -> BoxFuture<'_, Result<Levels, StoreError>> {

@@ -61,7 +61,7 @@ async fn what_lies_far_back_is_found_by_short_readings() {
     let bulk = Bulk::of(std::iter::empty(), usize::MAX).await;
     let rows = format!("BEGIN; {ROWS} COMMIT; UPDATE sends SET state = 11 WHERE id IN (1, 60000)");
     execute(&bulk.setup.database(), &rows);
-    let filter = Filter { state: Some(State::Failed), ..Filter::default() };
+    let filter = Filter { state: Some(State::Failed.into()), ..Filter::default() };
     let page = bulk.store.sends(filter.clone()).await.unwrap();
     assert_eq!((page.items.len(), page.next.as_deref()), (0, Some("70002")), "one reading looks at a part of history");
     let page = bulk.store.events(filter).await.unwrap();
@@ -71,6 +71,22 @@ async fn what_lies_far_back_is_found_by_short_readings() {
         let found: Vec<i64> =
             told[list].as_array().unwrap().iter().map(|entry| entry[number].as_i64().unwrap()).collect();
         assert_eq!((found, &told["next"]), (vec![60_000, 1], &Value::Null), "{list}");
+    }
+    // what stands in a body takes more readings, and a page that ends before it is full says where to go on
+    for filter in [
+        Filter { text: Some("\"E1\"".into()), ..Filter::default() },
+        Filter { number: Some("+919810000001".into()), ..Filter::default() },
+    ] {
+        let (mut found, mut readings, mut filter) = (Vec::new(), 0, filter);
+        loop {
+            let page = bulk.store.events(filter.clone()).await.unwrap();
+            found.extend(page.items.iter().map(|event| event.number));
+            readings += 1;
+            let Some(next) = page.next else { break };
+            filter.cursor = Some(next);
+        }
+        assert_eq!(found, [1], "{filter:?}");
+        assert!(readings >= 3, "{readings}");
     }
     let told = bulk.post("/sends/replay", json!({"filter": {"state": "failed"}, "yes": true})).await;
     assert_eq!((&told["count"], &told["replayed"]), (&json!(2), &json!(2)));

@@ -1,18 +1,34 @@
 //! Events as people ask for them.
 
-use rusqlite::{Connection, OptionalExtension as _, Result, Row};
+use std::time::Duration;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::filter::{self, Listing, Numbered, Where};
 use super::sends::{self, SEND, send};
 use super::suppressions;
-use crate::clock::Timestamp;
-use crate::event::view::{EventStory, EventView, Filter, KeptWhole, Page, Rest, shown};
+use crate::clock::{Stopwatch, Timestamp};
+use crate::event::erasure::Person;
+use crate::event::view::{Condition, EventStory, EventView, Filter, KeptWhole, Page, Rest, shown};
+use crate::mask::{Phrase, Sought};
 use crate::store::sqlite::origin::kept_event;
-use crate::store::sqlite::states::SendState;
+use crate::store::sqlite::states::{SendState, sql};
 
-const EVENT: &str = "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault, e.test, e.erased_at,
-    (SELECT count(*) FROM sends s WHERE s.event = e.seq) AS sends, e.body, e.envelope, l.state AS lookup, l.reason AS lookup_reason
-    FROM events e LEFT JOIN lookups l ON l.event = e.seq";
+/// Of a rule that failed there is a send without a payload.
+macro_rules! unmapped {
+    () => {
+        sql!("EXISTS (SELECT 1 FROM sends s WHERE s.event = e.seq AND s.state = " failed " AND s.payload = '' AND s.erased_at IS NULL)")
+    };
+}
+
+const EVENT: &str = concat!(
+    "SELECT e.seq, e.id, e.route, e.source, e.type, e.received_at, e.fault, e.test, e.erased_at, ",
+    unmapped!(),
+    " AS unmapped, (SELECT count(*) FROM sends s WHERE s.event = e.seq) AS sends, e.body, e.envelope,
+     l.state AS lookup, l.reason AS lookup_reason
+     FROM events e LEFT JOIN lookups l ON l.event = e.seq"
+);
 
 fn event(row: &Row<'_>) -> Result<EventView> {
     Ok(EventView {
@@ -23,6 +39,7 @@ fn event(row: &Row<'_>) -> Result<EventView> {
         kind: row.get("type")?,
         received_at: shown(Timestamp(row.get("received_at")?)),
         fault: row.get("fault")?,
+        unmapped: row.get("unmapped")?,
         test: row.get("test")?,
         sends: row.get::<_, i64>("sends").map(|count| u64::try_from(count).unwrap_or(0))?,
         erased_at: row.get::<_, Option<i64>>("erased_at")?.map(|at| shown(Timestamp(at))),
@@ -41,13 +58,93 @@ pub fn events(db: &Connection, filter: &Filter) -> Result<Page<EventView>> {
     conditions.time("e.received_at < ?", filter.until.as_ref());
     // each looks at the sends of one event: what it costs does not depend on how many sends there are
     let of_event = "EXISTS (SELECT 1 FROM sends s WHERE s.event = e.seq AND";
-    conditions.text(&format!("{of_event} s.destination = ?)"), filter.number.as_ref());
     conditions.text(&format!("{of_event} s.rule = ?)"), filter.rule.as_ref());
     conditions.text(&format!("{of_event} s.campaign = ?)"), filter.campaign.as_ref());
     conditions.text(&format!("{of_event} s.account = ?)"), filter.account.as_ref());
-    conditions.states(&format!("{of_event} s.state IN"), filter, "))");
+    match filter.state {
+        Some(Condition::Send(state)) => conditions.states(&format!("{of_event} s.state IN"), state, "))"),
+        Some(Condition::Unmapped) => conditions.plain(unmapped!()),
+        Some(Condition::Undecodable) => conditions.plain("e.fault IS NOT NULL"),
+        None => {}
+    }
+    if let Some(wanted) = Wanted::of(filter) {
+        return search(db, filter, conditions, &wanted);
+    }
     let listing = Listing { select: EVENT, conditions, filter, numbered: NUMBERED };
     filter::list(db, listing, event, |event: &EventView| event.number)
+}
+
+/// What is looked for in what events hold: no index knows how it is written there.
+struct Wanted<'a> {
+    person: Option<(&'a str, Sought)>,
+    phrase: Option<Phrase>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(filter: &'a Filter) -> Option<Self> {
+        let person = filter.number.as_deref().map(|number| {
+            let Person { national, country_code, .. } = Person::of(number).unwrap_or_else(|| Person {
+                number: number.to_owned(),
+                national: number.to_owned(),
+                country_code: String::new(),
+            });
+            (number, Sought::new(&country_code, &national))
+        });
+        let phrase = filter.text.as_deref().map(Phrase::new);
+        (person.is_some() || phrase.is_some()).then_some(Self { person, phrase })
+    }
+
+    /// Whether an event holds it; a number also if one of its sends goes there.
+    fn is_in(&self, db: &Connection, seq: i64, row: &Row<'_>) -> Result<bool> {
+        let mut texts = Vec::with_capacity(TEXTS);
+        for column in 1..=TEXTS {
+            if let ValueRef::Text(text) | ValueRef::Blob(text) = row.get_ref(column)? {
+                texts.push(String::from_utf8_lossy(text));
+            }
+        }
+        // the headers of every call are alike
+        let mut told = texts.iter().take(TEXTS - 1);
+        if !self.phrase.as_ref().is_none_or(|phrase| told.any(|text| phrase.is_in(text))) {
+            return Ok(false);
+        }
+        let Some((number, sought)) = &self.person else { return Ok(true) };
+        if texts.iter().any(|text| sought.is_in(text)) {
+            return Ok(true);
+        }
+        let sent = "SELECT 1 FROM sends INDEXED BY sends_of_event WHERE event = ?1 AND destination = ?2";
+        db.prepare_cached(sent)?.exists(params![seq, number])
+    }
+}
+
+/// How many texts of an event are looked through: id, type, body, fault, and last the envelope.
+const TEXTS: usize = 5;
+
+/// How long one reading looks at what events hold: whoever reads keeps the log from being worked into the file.
+const LOOKING: Duration = Duration::from_millis(300);
+
+/// A page of the events that hold what is wanted. It may end before it is full: then it says where to go on.
+fn search(db: &Connection, filter: &Filter, mut conditions: Where, wanted: &Wanted<'_>) -> Result<Page<EventView>> {
+    let limit = filter::limit(filter);
+    let span = NUMBERED.span(db, filter)?;
+    conditions.within(NUMBERED, span);
+    let sql = format!(
+        "SELECT e.seq, e.id, e.type, e.body, e.fault, e.envelope FROM events e{} ORDER BY e.seq DESC",
+        conditions.sql()
+    );
+    let (mut select, mut read) = (db.prepare(&sql)?, db.prepare(&format!("{EVENT} WHERE e.seq = ?1"))?);
+    let mut rows = select.query(conditions.bound())?;
+    let (mut items, watch) = (Vec::new(), Stopwatch::start());
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        if wanted.is_in(db, seq, row)? {
+            items.push(read.query_row([seq], event)?);
+        }
+        if items.len() >= limit || watch.elapsed() > LOOKING {
+            let is_more = span.next.is_some() || rows.next()?.is_some();
+            return Ok(Page { items, next: is_more.then(|| seq.to_string()) });
+        }
+    }
+    Ok(Page { items, next: span.next.map(|number| number.to_string()) })
 }
 
 /// An event, whole: by the sender's id (the newest of that id), or by its number, which `#` makes sure of.
@@ -100,28 +197,33 @@ pub fn seen(db: &Connection, fingerprint: [u8; 16]) -> Result<Option<i64>> {
     db.query_row("SELECT event FROM dedup_keys WHERE fingerprint = ?1", [fingerprint], |row| row.get(0)).optional()
 }
 
-/// An event as it was kept, with its route and why it could not be decoded.
-pub fn kept(db: &Connection, number: i64) -> Result<Option<KeptWhole>> {
-    let read = |row: &Row<'_>| {
-        let event = kept_event(row)?;
-        let lookup: Option<SendState> = row.get("lookup")?;
-        Ok(KeptWhole {
-            number,
-            event,
-            route: row.get("route")?,
-            fault: row.get("fault")?,
-            rest: lookup.map(|state| match state {
-                SendState::Sent => Rest::Found,
-                SendState::Failed => Rest::Failed,
-                _ => Rest::Waiting,
-            }),
-            erased_at: row.get::<_, Option<i64>>("erased_at")?.map(Timestamp),
-        })
-    };
-    db.query_row(
+/// Events as they were kept, with their routes, why they could not be decoded, and what came of them.
+pub fn kept(db: &Connection, numbers: &[i64]) -> Result<Vec<KeptWhole>> {
+    let mut select = db.prepare(
         "SELECT id, type, received_at, body, envelope, route, fault, erased_at, (SELECT l.state FROM lookups l WHERE l.event = seq) AS lookup FROM events WHERE seq = ?1",
-        [number],
-        read,
-    )
-    .optional()
+    )?;
+    let mut made = db.prepare(&format!("{SEND} WHERE s.event = ?1 ORDER BY s.id"))?;
+    let mut all = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        let read = |row: &Row<'_>| {
+            let lookup: Option<SendState> = row.get("lookup")?;
+            Ok(KeptWhole {
+                number: *number,
+                event: kept_event(row)?,
+                route: row.get("route")?,
+                fault: row.get("fault")?,
+                rest: lookup.map(|state| match state {
+                    SendState::Sent => Rest::Found,
+                    SendState::Failed => Rest::Failed,
+                    _ => Rest::Waiting,
+                }),
+                erased_at: row.get::<_, Option<i64>>("erased_at")?.map(Timestamp),
+                made: Vec::new(),
+            })
+        };
+        let Some(mut kept) = select.query_row([number], read).optional()? else { continue };
+        kept.made = made.query_map([number], send)?.collect::<Result<_>>()?;
+        all.push(kept);
+    }
+    Ok(all)
 }

@@ -6,6 +6,7 @@
 use rusqlite::types::Value as Bound;
 use rusqlite::{Connection, Params, Result, Row, params_from_iter};
 
+use crate::event::State;
 use crate::event::view::{Filter, Page};
 use crate::store::sqlite::states::SendState;
 
@@ -44,12 +45,15 @@ impl Where {
         }
     }
 
+    /// What is bound to nothing.
+    pub fn plain(&mut self, condition: &str) {
+        self.sql.extend([if self.sql.is_empty() { " WHERE " } else { " AND " }, condition]);
+    }
+
     /// The states that are asked for are numbers of ours.
-    pub fn states(&mut self, before: &str, filter: &Filter, after: &str) {
-        let Some(state) = filter.state else { return };
-        self.sql += if self.sql.is_empty() { " WHERE " } else { " AND " };
+    pub fn states(&mut self, before: &str, state: State, after: &str) {
         let states: Vec<String> = SendState::all_of(state).map(|kept| (kept as i64).to_string()).collect();
-        self.sql.extend([before, " (", &states.join(", "), after]);
+        self.plain(&format!("{before} ({}{after}", states.join(", ")));
     }
 
     /// Only a part of history.
@@ -104,6 +108,11 @@ pub struct Span {
     pub next: Option<i64>,
 }
 
+/// How many are on a page.
+pub fn limit(filter: &Filter) -> usize {
+    filter.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1)
+}
+
 /// A list of which a page is asked for.
 pub struct Listing<'a> {
     /// The statement, up to its conditions.
@@ -121,7 +130,7 @@ pub fn list<T>(
     number_of: impl Fn(&T) -> i64,
 ) -> Result<Page<T>> {
     let Listing { select, mut conditions, filter, numbered } = listing;
-    let limit = filter.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
+    let limit = limit(filter);
     let span = numbered.span(db, filter)?;
     conditions.within(numbered, span);
     let sql = format!("{select}{} ORDER BY {} DESC LIMIT {}", conditions.sql(), numbered.column, limit + 1);

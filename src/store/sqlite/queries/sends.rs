@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 use super::filled;
 use super::filter::{self, Listing, Numbered, Where};
 use crate::clock::Timestamp;
-use crate::event::view::{Filter, Page, SendStory, SendView, Step, Tally, shown};
+use crate::event::view::{Condition, Filter, Page, SendStory, SendView, Step, Tally, shown};
 use crate::event::{Priority, SendGuards, SendId};
 use crate::store::sqlite::states::{SendState, sql};
 
@@ -118,7 +118,12 @@ fn conditions(filter: &Filter) -> Where {
     conditions.text("EXISTS (SELECT 1 FROM events e WHERE e.seq = s.event AND e.id = ?)", filter.event.as_ref());
     conditions.time("s.created_at >= ?", filter.since.as_ref());
     conditions.time("s.created_at < ?", filter.until.as_ref());
-    conditions.states("s.state IN", filter, ")");
+    match filter.state {
+        Some(Condition::Send(state)) => conditions.states("s.state IN", state, ")"),
+        // no send is in a condition of events
+        Some(Condition::Unmapped | Condition::Undecodable) => conditions.plain("0"),
+        None => {}
+    }
     conditions
 }
 
