@@ -19,6 +19,9 @@ pub struct Input {
     pub route: String,
     /// A file with a body, `-` for standard input, or the name of one of the source's samples; the first that has a number if left out.
     pub file: Option<String>,
+    /// One of the source's samples, by name.
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub sample: Option<String>,
     /// A header, as `X-Shopify-Topic: orders/create`. Repeat it for more.
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
@@ -28,13 +31,19 @@ pub struct Input {
 }
 
 impl Input {
+    /// The route.
+    pub fn route<'a>(&self, checked: &'a Checked) -> anyhow::Result<&'a Route> {
+        checked.routes.get(&self.route).map(AsRef::as_ref).with_context(|| {
+            let known: Vec<&str> = checked.routes.keys().map(String::as_str).collect();
+            format!("there is no route `{}`; there are: {}", self.route, known.join(", "))
+        })
+    }
+
     /// The route and the call, unsigned; with what its lookups are answered, where a sample says so.
     pub fn call<'a>(&self, checked: &'a Checked) -> anyhow::Result<(&'a Route, Call, Option<serde_json::Value>)> {
-        let (Some(route), Some(file)) = (checked.routes.get(&self.route), checked.written.routes.get(&self.route))
-        else {
-            let known: Vec<&str> = checked.routes.keys().map(String::as_str).collect();
-            bail!("there is no route `{}`; there are: {}", self.route, known.join(", "));
-        };
+        let route = self.route(checked)?;
+        let file =
+            checked.written.routes.get(&self.route).with_context(|| format!("route `{}` has no file", self.route))?;
         let profile_spec = profile_spec_of(&file.value, &checked.written).unwrap_or_default();
         let (sample, bytes) = self.sample(file, &checked.written)?;
         let mut call = call_of(&sample, &manner_for(&sample, profile_spec));
@@ -48,15 +57,19 @@ impl Input {
     fn sample(&self, file: &File<RouteFile>, written: &Written) -> anyhow::Result<(SampleSpec, Option<Vec<u8>>)> {
         let source = written.sources.get(&file.value.source).map(|source| &source.value);
         let samples = source.map(|source| &source.samples);
+        let known = || samples.map(|s| s.keys().cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default();
+        if let Some(name) = self.sample.as_ref().filter(|name| samples.is_none_or(|all| !all.contains_key(*name))) {
+            let known = if known().is_empty() { "it has none".to_owned() } else { format!("there are: {}", known()) };
+            bail!("the source `{}` has no sample `{name}`; {known}", file.value.source);
+        }
         let first = || source.and_then(|source| source.usual_sample().or_else(|| source.samples.keys().next()));
-        let Some(name) = self.file.as_ref().or_else(first) else {
+        let Some(name) = self.sample.as_ref().or(self.file.as_ref()).or_else(first) else {
             bail!("the source `{}` has no samples; name a file with a body, or `-`", file.value.source);
         };
         let (mut sample, bytes) = match samples.and_then(|samples| samples.get(name)) {
-            Some(sample) if !std::path::Path::new(name).exists() => (sample.clone(), None),
+            Some(sample) if self.sample.is_some() || !std::path::Path::new(name).exists() => (sample.clone(), None),
             _ => {
-                let known = samples.map(|s| s.keys().cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default();
-                let bytes = read(name, &known)?;
+                let bytes = read(name, &known())?;
                 // the text tells which content type is meant
                 let text = body::text(None, &bytes).unwrap_or_else(|| String::from_utf8_lossy(&bytes));
                 let body = serde_json::Value::from(text.into_owned());

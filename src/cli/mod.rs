@@ -5,6 +5,7 @@
 mod check;
 mod health;
 mod input;
+mod kept;
 mod learn;
 mod new;
 mod operate;
@@ -83,6 +84,9 @@ struct Setting {
 
 /// How a command ended.
 type Ended = anyhow::Result<ExitCode>;
+
+/// What a command ends with that was called in a way that means nothing.
+const MISUSE: u8 = 2;
 
 /// Reads the arguments and runs the command they name.
 pub fn main() -> ExitCode {

@@ -5,14 +5,16 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::input::Input;
-use super::{Ended, Setting, complain, say};
+use super::operate::moment::{in_zone, zone};
+use super::{Ended, Setting, complain, kept, say};
 use crate::clock::Clock;
 use crate::event::NewEvent;
 use crate::route::Route;
-use crate::route::complete::kept;
+use crate::route::complete;
 use crate::route::example::{options, shown_of};
 
 /// The arguments of `try`.
@@ -20,20 +22,37 @@ use crate::route::example::{options, shown_of};
 pub struct Arguments {
     #[command(flatten)]
     input: Input,
+    /// An event that the running relay has, by its sender's id or # and its number, instead of a body.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["file", "sample", "headers", "query"])]
+    event: Option<String>,
+    /// Where that relay's admin listener is; by default where the settings say.
+    #[arg(long, value_name = "URL", requires = "event")]
+    admin: Option<String>,
     /// A file with what the read call of `enrich` answers; a JSON array: an answer for each event.
     #[arg(long, value_name = "FILE")]
     lookup: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Show times in UTC instead of this computer's time zone.
+    #[arg(long)]
+    utc: bool,
 }
 
 /// Runs it.
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let Some(checked) = setting.checked_for(&arguments.input.route) else { return Ok(ExitCode::FAILURE) };
-    let (route, call, of_sample) = arguments.input.call(&checked)?;
-    let authentic = route.authentication.assume(call);
-    let mut events = route.read(&authentic, Clock::system().now())?;
+    let (route, mut events, of_sample) = match &arguments.event {
+        Some(named) => {
+            let route = arguments.input.route(&checked)?;
+            (route, kept::events(named, arguments.admin.as_deref(), route, setting)?, None)
+        }
+        None => {
+            let (route, call, of_sample) = arguments.input.call(&checked)?;
+            let authentic = route.authentication.assume(call);
+            (route, route.read(&authentic, Clock::system().now())?, of_sample)
+        }
+    };
     if arguments.lookup.is_some() && !events.iter().any(|event| event.lookup) {
         bail!("--lookup: the route `{}` reads nothing for these events", route.name);
     }
@@ -47,10 +66,11 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         let events: Vec<Value> = events.iter().map(|event| json_of(route, event)).collect();
         say(&serde_json::to_string_pretty(&json!({ "events": events }))?);
     } else {
-        events.iter().enumerate().for_each(|(index, event)| tell(index + 1, event, lookup(route, event)));
+        let zone = zone(arguments.utc);
+        events.iter().enumerate().for_each(|(index, event)| tell(index + 1, event, lookup(route, event), &zone));
     }
     for event in &events {
-        route.ambiguities(&kept(event)).iter().for_each(|choice| complain(&choice.to_string()));
+        route.ambiguities(&complete::kept(event)).iter().for_each(|choice| complain(&choice.to_string()));
     }
     let unread = events.iter().any(|event| lookup(route, event).is_some_and(|url| url.is_err()));
     let unmapped = unread || events.iter().flat_map(|event| &event.made.sends).any(|send| send.content.is_err());
@@ -65,7 +85,7 @@ fn read(path: &Path) -> anyhow::Result<Value> {
 /// The URL of the lookup that an event still needs, or why there is none.
 fn lookup(route: &Route, event: &NewEvent) -> Option<Result<String, String>> {
     let enrichment = route.profile.enrichment.as_ref().filter(|_| event.lookup)?;
-    let url = route.lookup_url(&kept(event));
+    let url = route.lookup_url(&complete::kept(event));
     Some(url.map(|url| url.map(|url| enrichment.shown(&url)).unwrap_or_default()))
 }
 
@@ -84,7 +104,7 @@ fn json_of(route: &Route, event: &NewEvent) -> Value {
     json
 }
 
-fn tell(number: usize, event: &NewEvent, lookup: Option<Result<String, String>>) {
+fn tell(number: usize, event: &NewEvent, lookup: Option<Result<String, String>>, zone: &TimeZone) {
     let kind = if event.kind.is_empty() { "no type" } else { &event.kind };
     say(&format!("event {number}: {kind}, id {}", event.id));
     if let Some(lookup) = lookup {
@@ -110,7 +130,9 @@ fn tell(number: usize, event: &NewEvent, lookup: Option<Result<String, String>>)
                     .and_then(|payload| serde_json::to_string_pretty(&payload))
                     .unwrap_or_default();
                 pretty.lines().for_each(|line| say(&format!("    {line}")));
-                for (key, value) in options(&content.options) {
+                let mut options = Value::Object(options(&content.options));
+                in_zone(&mut options, zone);
+                for (key, value) in options.as_object().into_iter().flatten() {
                     say(&format!("    {key}: {}", value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)));
                 }
             }

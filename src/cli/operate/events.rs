@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::sends::show_steps;
 use super::suppress::show_changes;
-use super::{Paging, Relay, Sent, Which, entries, field, more, show_sends, step, table};
-use crate::cli::{Ended, Setting, say};
+use super::{Paging, Relay, Sent, WhichEvents, entries, export, field, filter, is_said, more, show_sends, step, table};
+use crate::cli::{Ended, MISUSE, Setting, say};
 
 /// The arguments of `events`.
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ enum Command {
     /// List events, newest first.
     List {
         #[command(flatten)]
-        which: Which,
+        which: WhichEvents,
         #[command(flatten)]
         paging: Paging,
     },
@@ -37,8 +37,9 @@ enum Command {
     /// Map events anew by the rules of now. Nobody gets a second message unless --again says so.
     Replay {
         /// The senders' ids, or # and their numbers.
-        #[arg(required = true)]
         ids: Vec<String>,
+        #[command(flatten)]
+        which: WhichEvents,
         /// Send once more what went already.
         #[arg(long)]
         again: bool,
@@ -52,10 +53,16 @@ enum Command {
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let admin = arguments.relay.connect(setting)?;
     match &arguments.command {
+        Command::List { which, paging } if paging.csv => {
+            admin.export("events", &which.pairs(), paging, &export::EVENTS)?;
+        }
         Command::List { which, paging } => {
-            if let Some(json) = admin.list("events", which, paging)? {
+            if let Some(json) = admin.list("events", &which.pairs(), paging)? {
                 let row = |event: &Value| {
-                    let note = if event["test"] == true { "test".to_owned() } else { field(event, "fault") };
+                    let note = match ["test", "unmapped"].into_iter().find(|note| event[note] == true) {
+                        Some(note) => note.to_owned(),
+                        None => field(event, "fault"),
+                    };
                     let told = ["number", "id", "route", "type", "received_at", "sends"].map(|key| field(event, key));
                     told.into_iter().chain([note]).collect()
                 };
@@ -74,6 +81,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
                     "type",
                     "received_at",
                     "fault",
+                    "unmapped",
                     "test",
                     "lookup",
                     "lookup_reason",
@@ -89,9 +97,22 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
                 show_changes(entries(&event, "suppressions"));
             }
         }
-        Command::Replay { ids, again, yes } => {
-            let body = json!({ "ids": ids, "again": again, "yes": yes });
+        Command::Replay { ids, which, again, yes } => {
+            let filter = filter(which.pairs());
+            if !is_said(ids, filter.as_ref()) {
+                return Ok(ExitCode::from(MISUSE));
+            }
+            let body = json!({ "ids": ids, "filter": filter, "again": again, "yes": yes });
             if let Some(json) = admin.json(Method::POST, "/events/replay", &[], Sent::Json(body))? {
+                if ids.is_empty() {
+                    say(&format!("{} event(s) found", field(&json, "count")));
+                    if json.get("planned") != json.get("count") {
+                        say(&format!(
+                            "what follows is about the first {} of them alone, since it takes long: narrow it down to see the rest",
+                            field(&json, "planned")
+                        ));
+                    }
+                }
                 show_steps(&json, *yes);
             }
         }

@@ -7,17 +7,31 @@ pub mod reload;
 pub mod sends;
 pub mod suppress;
 
-use anyhow::Context as _;
+pub mod moment;
+
+mod export;
+mod show;
+mod which;
+
+use anyhow::{Context as _, bail};
 use clap::Args;
+use jiff::tz::TimeZone;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::{Setting, block_on, say};
+use super::{Setting, block_on, complain, say};
 use crate::config;
 use crate::config::relay::RelayFile;
 use crate::outbound::client_for;
+
+pub use show::{entries, field};
+
+use export::{Csv, Reader};
+use moment::in_zone;
+use show::{legible_lines, more, show_sends, state_of, step, table};
+use which::{Paging, Pairs, Which, WhichEvents, filter, is_said};
 
 /// Which relay, and how it is shown.
 #[derive(Debug, Default, Args)]
@@ -28,77 +42,14 @@ pub struct Relay {
     /// Print the API's JSON.
     #[arg(long, global = true)]
     json: bool,
+    /// Show times in UTC instead of this computer's time zone.
+    #[arg(long, global = true)]
+    utc: bool,
 }
 
-/// Which sends or events.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Which {
-    /// That came by this route.
-    #[arg(long)]
-    route: Option<String>,
-    /// That this rule made.
-    #[arg(long)]
-    rule: Option<String>,
-    /// Of this campaign.
-    #[arg(long)]
-    campaign: Option<String>,
-    /// Of this account.
-    #[arg(long)]
-    account: Option<String>,
-    /// In this state: waiting, sending, sent, failed, uncertain, expired, suppressed, cancelled, duplicate.
-    #[arg(long)]
-    state: Option<String>,
-    /// To this number.
-    #[arg(long)]
-    number: Option<String>,
-    /// Of the event with this id.
-    #[arg(long)]
-    event: Option<String>,
-    /// Made since this moment, as 2026-12-01T09:00:00Z.
-    #[arg(long)]
-    since: Option<String>,
-    /// Made before this moment.
-    #[arg(long)]
-    until: Option<String>,
-}
-
-impl Which {
-    fn pairs(&self) -> Vec<(&'static str, String)> {
-        let all = [
-            ("route", &self.route),
-            ("rule", &self.rule),
-            ("campaign", &self.campaign),
-            ("account", &self.account),
-            ("state", &self.state),
-            ("number", &self.number),
-            ("event", &self.event),
-            ("since", &self.since),
-            ("until", &self.until),
-        ];
-        all.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
-    }
-
-    /// As the API takes it; `None` if nothing is asked for.
-    fn filter(&self) -> Option<Value> {
-        let pairs = self.pairs();
-        let map = pairs.into_iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect();
-        Some(Value::Object(map)).filter(|filter| filter != &json!({}))
-    }
-}
-
-/// The page of a list.
-#[derive(Debug, Args)]
-pub struct Paging {
-    /// How many, newest first.
-    #[arg(long, default_value_t = 50)]
-    limit: usize,
-    /// Where the last page ended.
-    #[arg(long)]
-    cursor: Option<String>,
-}
-
-/// How many entries one page has at most.
+/// How many entries one page has at most, and how many of a list are shown unless somebody says otherwise.
 const PAGE: usize = 1_000;
+const SHOWN: usize = 50;
 
 /// A problem that the relay tells.
 #[derive(Debug, Deserialize, Error)]
@@ -118,6 +69,8 @@ pub struct Admin {
     base: String,
     token: String,
     is_json: bool,
+    /// In which times are shown.
+    zone: TimeZone,
 }
 
 impl Relay {
@@ -127,6 +80,18 @@ impl Relay {
     ///
     /// If the settings cannot be read.
     pub fn connect(&self, setting: &Setting) -> anyhow::Result<Admin> {
+        let admin = Admin::of(self.admin.as_deref(), setting)?;
+        Ok(Admin { is_json: self.json, zone: moment::zone(self.utc), ..admin })
+    }
+}
+
+impl Admin {
+    /// The relay of the settings, or the one at an address.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be read.
+    pub fn of(named: Option<&str>, setting: &Setting) -> anyhow::Result<Self> {
         let read = config::read(&setting.dir, &setting.variables, config::Extent::Used).0;
         let settings = read.map(|written| written.relay.value);
         let token = settings.as_ref().map_or_else(
@@ -134,13 +99,13 @@ impl Relay {
             |settings| settings.admin.token.trim().to_owned(),
         );
         let with_scheme =
-            |named: &String| if named.contains("://") { named.clone() } else { format!("http://{named}") };
-        let named = self.admin.as_ref().map(with_scheme);
+            |named: &str| if named.contains("://") { named.to_owned() } else { format!("http://{named}") };
+        let named = named.map(with_scheme);
         let base = named.or_else(|| settings.as_ref().map(admin_url));
         let base = base.with_context(|| {
             format!("the settings in `{}` cannot be read; name the relay with --admin", setting.dir.display())
         })?;
-        Ok(Admin { base: base.trim_end_matches('/').to_owned(), token, is_json: self.json })
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), token, is_json: false, zone: TimeZone::UTC })
     }
 }
 
@@ -195,7 +160,17 @@ impl Admin {
         Err(refused.map_or_else(|_| anyhow::anyhow!("{status}: {text}"), anyhow::Error::new))
     }
 
-    /// The same, read as JSON; shown as such if that is asked for, and then `None`.
+    /// An event, whole: by the sender's id, or `#` and its number.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::ask`].
+    pub fn event(&self, named: &str) -> anyhow::Result<Value> {
+        let text = self.ask(Method::GET, &format!("/events/{}", step(named)), &[], Sent::Nothing)?;
+        serde_json::from_str(&text).context("the relay's answer")
+    }
+
+    /// An answer, read as JSON; shown as such if that is asked for, and then `None`.
     ///
     /// # Errors
     ///
@@ -207,140 +182,95 @@ impl Admin {
         query: &[(&str, String)],
         sent: Sent,
     ) -> anyhow::Result<Option<Value>> {
-        let json: Value = serde_json::from_str(&self.ask(method, path, query, sent)?).context("the relay's answer")?;
+        self.shown(serde_json::from_str(&self.ask(method, path, query, sent)?).context("the relay's answer")?)
+    }
+
+    /// An answer with times as whoever asked reads them; printed as it is if JSON is asked for, and then `None`.
+    fn shown(&self, mut json: Value) -> anyhow::Result<Option<Value>> {
         if self.is_json {
             say(&serde_json::to_string_pretty(&json)?);
             return Ok(None);
         }
+        in_zone(&mut json, &self.zone);
         Ok(Some(json))
     }
 }
 
 impl Admin {
-    /// A page of a list. The relay answers before it is full if it would take long: then it is asked for the rest.
+    /// A list, as far as it is shown at once. The relay answers before a page is full if it would take long: then it is asked
+    /// for the rest.
     ///
     /// # Errors
     ///
     /// As [`Admin::ask`].
-    pub fn list(&self, key: &str, which: &Which, paging: &Paging) -> anyhow::Result<Option<Value>> {
-        let (mut entries, mut next) = (Vec::new(), paging.cursor.clone());
+    pub fn list(&self, key: &str, pairs: &Pairs, paging: &Paging) -> anyhow::Result<Option<Value>> {
+        let mut entries = Vec::new();
+        let next =
+            self.pages(key, pairs, &Paging { limit: paging.limit.or(Some(SHOWN)), ..paging.clone() }, |page| {
+                entries.extend(page);
+                Ok(Reader::Reads)
+            })?;
+        self.shown(json!({ key: entries, "next": next }))
+    }
+
+    /// Prints a list as CSV, all of it unless a limit is given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admin::ask`].
+    pub fn export(&self, key: &str, pairs: &Pairs, paging: &Paging, columns: &[&str]) -> anyhow::Result<()> {
+        if self.is_json {
+            bail!("--csv and --json are two ways to print the same: leave one of them out");
+        }
+        // the first page comes before the line of names: a refusal is not a list
+        let mut begun = None;
+        let next = self.pages(key, pairs, paging, |page| {
+            let csv = match &begun {
+                Some(csv) => csv,
+                None => {
+                    let (csv, reader) = Csv::begin(columns, &self.zone)?;
+                    if reader == Reader::Gone {
+                        return Ok(reader);
+                    }
+                    begun.insert(csv)
+                }
+            };
+            csv.page(page)
+        })?;
+        if let Some(next) = next {
+            complain(&format!("more: --cursor {next}"));
+        }
+        Ok(())
+    }
+
+    /// Hands a list out page by page, from the cursor on, until it ends or there are as many as the limit says. Returns where
+    /// it goes on.
+    fn pages(
+        &self,
+        key: &str,
+        pairs: &Pairs,
+        paging: &Paging,
+        mut each: impl FnMut(Vec<Value>) -> anyhow::Result<Reader>,
+    ) -> anyhow::Result<Option<String>> {
+        let (mut left, mut next) = (paging.limit, paging.cursor.clone());
         loop {
-            let limit = paging.limit.min(PAGE).saturating_sub(entries.len());
-            let mut query = which.pairs();
-            query.push(("limit", limit.to_string()));
+            let mut query = pairs.clone();
+            query.push(("limit", left.map_or(PAGE, |left| left.min(PAGE)).to_string()));
             query.extend(next.map(|cursor| ("cursor", cursor)));
             let text = self.ask(Method::GET, &format!("/{key}"), &query, Sent::Nothing)?;
             let mut page: Value = serde_json::from_str(&text).context("the relay's answer")?;
-            if let Some(Value::Array(more)) = page.get_mut(key).map(Value::take) {
-                entries.extend(more);
-            }
+            let entries = match page.get_mut(key).map(Value::take) {
+                Some(Value::Array(entries)) => entries,
+                _ => Vec::new(),
+            };
+            left = left.map(|left| left.saturating_sub(entries.len()));
             next = page.get("next").and_then(Value::as_str).map(ToOwned::to_owned);
-            if next.is_none() || entries.len() >= paging.limit.min(PAGE) {
-                break;
+            if each(entries)? == Reader::Gone {
+                return Ok(None);
+            }
+            if next.is_none() || left == Some(0) {
+                return Ok(next);
             }
         }
-        let json = json!({ key: entries, "next": next });
-        if self.is_json {
-            say(&serde_json::to_string_pretty(&json)?);
-            return Ok(None);
-        }
-        Ok(Some(json))
-    }
-}
-
-/// A name as a step of an address.
-fn step(name: &str) -> String {
-    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
-}
-
-/// A field as text; `-` if it is not there.
-/// A field of what the API answers, as text.
-pub fn field(json: &Value, key: &str) -> String {
-    match json.get(key) {
-        None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) if text.is_empty() => "-".to_owned(),
-        // what a sender wrote must not move the cursor of whoever reads it
-        Some(Value::String(text)) => legible(text),
-        Some(other) => legible(&other.to_string()),
-    }
-}
-
-/// Without what moves the cursor, or turns the direction in which the rest is read (Unicode UAX 9, 2).
-fn legible(text: &str) -> String {
-    let turns =
-        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let show = |c: char| if c.is_control() || turns(c) { c.escape_default().collect() } else { String::from(c) };
-    text.chars().map(show).collect()
-}
-
-/// The entries of a list.
-pub fn entries<'a>(json: &'a Value, key: &str) -> &'a [Value] {
-    json.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// Rows in columns as wide as they need to be.
-fn table(head: &[&str], rows: &[Vec<String>]) {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(head.get(column).map(|name| name.chars().count())).max().unwrap_or(0)
-    };
-    let line = |cells: Vec<&str>| {
-        let padded = cells.iter().enumerate().map(|(column, cell)| {
-            let gap = width(column).saturating_sub(cell.chars().count());
-            format!("{cell}{}", " ".repeat(gap))
-        });
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    say(&line(head.to_vec()));
-    for row in rows {
-        say(&line(row.iter().map(String::as_str).collect()));
-    }
-}
-
-/// Where the next page begins, if there is one.
-fn more(json: &Value) {
-    if let Some(next) = json.get("next").and_then(Value::as_str) {
-        say(&format!("more: --cursor {next}"));
-    }
-}
-
-/// Where a send stands.
-fn state_of(send: &Value) -> String {
-    let state = match (field(send, "state"), field(send, "why"), field(send, "until")) {
-        (state, why, _) if why == "-" => state,
-        (state, why, until) if until == "-" => format!("{state} ({why})"),
-        (state, why, until) => format!("{state} ({why} until {until})"),
-    };
-    match field(send, "detour").as_str() {
-        "dry_run" => format!("{state} (dry run)"),
-        // its route's or account's, when it went
-        "-" if state == "sent" && field(send, "gone_at") == "-" => format!("{state} (not to the customer)"),
-        "-" => state,
-        number => format!("{state} (to {number} instead)"),
-    }
-}
-
-/// Sends in a table.
-fn show_sends(sends: &[Value]) {
-    let row = |send: &Value| {
-        let mut row = vec![field(send, "id"), state_of(send)];
-        row.extend(
-            ["destination", "campaign", "route", "rule", "account", "created_at", "reason"].map(|key| field(send, key)),
-        );
-        row
-    };
-    let head = ["id", "state", "number", "campaign", "route", "rule", "account", "made", "reason"];
-    table(&head, &sends.iter().map(row).collect::<Vec<_>>());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_sender_wrote_moves_no_cursor_and_turns_no_line() {
-        let json = serde_json::json!({ "id": "a\u{202e}b\u{1b}[2Jc\r\u{2066}d", "name": "आशा \u{200d} راو" });
-        assert_eq!(field(&json, "id"), r"a\u{202e}b\u{1b}[2Jc\r\u{2066}d");
-        assert_eq!(field(&json, "name"), "आशा \u{200d} راو");
     }
 }

@@ -6,8 +6,10 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Paging, Relay, Sent, Which, entries, field, more, show_sends, state_of};
-use crate::cli::{Ended, Setting, say};
+use super::{
+    Paging, Relay, Sent, Which, entries, export, field, filter, is_said, legible_lines, more, show_sends, state_of,
+};
+use crate::cli::{Ended, MISUSE, Setting, say};
 
 /// The arguments of `sends`.
 #[derive(Debug, Args)]
@@ -64,8 +66,11 @@ enum Command {
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let admin = arguments.relay.connect(setting)?;
     match &arguments.command {
+        Command::List { which, paging } if paging.csv => {
+            admin.export("sends", &which.pairs(), paging, &export::SENDS)?;
+        }
         Command::List { which, paging } => {
-            if let Some(json) = admin.list("sends", which, paging)? {
+            if let Some(json) = admin.list("sends", &which.pairs(), paging)? {
                 show_sends(entries(&json, "sends"));
                 more(&json);
             }
@@ -76,13 +81,21 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
             }
         }
         Command::Replay { ids, which, again, yes } => {
-            let body = json!({ "ids": ids, "filter": which.filter(), "again": again, "yes": yes });
+            let filter = filter(which.pairs());
+            if !is_said(ids, filter.as_ref()) {
+                return Ok(ExitCode::from(MISUSE));
+            }
+            let body = json!({ "ids": ids, "filter": filter, "again": again, "yes": yes });
             if let Some(json) = admin.json(Method::POST, "/sends/replay", &[], Sent::Json(body))? {
                 show_steps(&json, *yes);
             }
         }
         Command::Cancel { ids, which, reason, yes } => {
-            let body = json!({ "ids": ids, "filter": which.filter(), "reason": reason, "yes": yes });
+            let filter = filter(which.pairs());
+            if !is_said(ids, filter.as_ref()) {
+                return Ok(ExitCode::from(MISUSE));
+            }
+            let body = json!({ "ids": ids, "filter": filter, "reason": reason, "yes": yes });
             if let Some(json) = admin.json(Method::POST, "/sends/cancel", &[], Sent::Json(body))? {
                 let sends = entries(&json, "sends");
                 show_sends(sends);
@@ -108,12 +121,33 @@ pub fn show_steps(json: &Value, yes: bool) {
     super::table(&["does", "event", "rule", "number", "why"], &steps.iter().map(row).collect::<Vec<_>>());
     let does = |what: &str| json.get("does").map_or(0, |does| number(does, what));
     say_rest(steps.len(), ["send", "change", "skip", "fail"].map(does).iter().sum());
+    show_payloads(entries(json, "payloads"));
+    show_stopped(json);
     if yes {
         say(&format!("{} send(s) replayed", field(json, "replayed")));
     } else {
         let count = does("send");
         say(&format!("{count} send(s) would be replayed; nothing was changed: add --yes to do it"));
     }
+}
+
+/// What the campaign API would be called with.
+fn show_payloads(payloads: &[Value]) {
+    if !payloads.is_empty() {
+        say(if payloads.len() == 1 { "the first message:" } else { "the first messages:" });
+    }
+    for payload in payloads {
+        say(&legible_lines(&serde_json::to_string_pretty(payload).unwrap_or_default()));
+    }
+}
+
+/// How many sends are left out since they would come to their end at once, and for which reason.
+fn show_stopped(json: &Value) {
+    let stopped = json.get("stopped").and_then(Value::as_object).filter(|stopped| !stopped.is_empty());
+    let Some(stopped) = stopped else { return };
+    let all: u64 = stopped.values().filter_map(Value::as_u64).sum();
+    let each: Vec<String> = stopped.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    say(&format!("{all} send(s) left out, since they would end at once: {}", each.join(", ")));
 }
 
 fn number(json: &Value, key: &str) -> usize {
