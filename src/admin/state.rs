@@ -158,14 +158,24 @@ impl AdminState {
         if filter.limit == Some(0) {
             return Err(problem(StatusCode::BAD_REQUEST, "`limit`: 0 is none; leave it out, or ask for 1 or more"));
         }
-        for (key, moment) in [("since", &filter.since), ("until", &filter.until)] {
-            if let Some(text) = moment.as_ref().filter(|text| text.parse::<jiff::Timestamp>().is_err()) {
-                let detail = format!("`{key}`: `{text}` is not a moment; write it as 2026-12-01T09:00:00Z");
-                return Err(problem(StatusCode::BAD_REQUEST, detail));
-            }
+        let since = moment("since", filter.since.as_deref())?;
+        let until = moment("until", filter.until.as_deref())?;
+        if let Some((since, until)) = since.zip(until).filter(|(since, until)| since >= until) {
+            let detail = format!(
+                "nothing lies between `since` ({since}) and `until` ({until}): `since` has to be before `until`"
+            );
+            return Err(problem(StatusCode::BAD_REQUEST, detail));
         }
         Ok(filter)
     }
+}
+
+/// A moment as callers of the API write it.
+fn moment(key: &str, text: Option<&str>) -> Answer<Option<jiff::Timestamp>> {
+    text.map(str::parse).transpose().map_err(|_| {
+        let text = text.unwrap_or_default();
+        problem(StatusCode::BAD_REQUEST, format!("`{key}`: `{text}` is not a moment; write it as 2026-12-01T09:00:00Z"))
+    })
 }
 
 /// A page of a list, read part by part until it is full, there is no more, or it takes too long: then the page says where

@@ -5,8 +5,10 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::asked::Ask as _;
+use crate::asked::{Ask as _, until};
+use crate::enrich;
 use crate::operate::{command, posted};
+use crate::vendors::{TOKEN, Vendors};
 use crate::world::{ROUTE, Setup, World};
 
 /// Runs a command in a time zone against the world's relay.
@@ -59,6 +61,8 @@ async fn moments_are_typed_and_shown_in_the_time_zone_of_the_computer() {
         assert_eq!(found("Asia/Kolkata", &["--since", since]), count, "{since}");
     }
     assert_eq!((found("UTC", &["--until", "yesterday"]), found("UTC", &["--until", "24h"])), (0, 0));
+    let backwards = typed(&world, "UTC", &["sends", "list", "--since", "1h", "--until", "2h"]);
+    assert!(!backwards.status.success() && err(&backwards).contains("nothing lies between"), "{}", err(&backwards));
     // wherever a moment is asked for
     for command in [&["sends", "cancel"][..], &["sends", "replay"], &["events", "replay"], &["events", "list"]] {
         let well = typed(&world, "UTC", &[command, &["--since", "yesterday"]].concat());
@@ -280,6 +284,32 @@ async fn a_kept_event_is_tried_with_the_rules_as_they_are_being_edited() {
     assert!(command(&world, &["forget", "9812345670", "--yes"]).0);
     let (well, said) = tried("hello", "#1");
     assert!(!well && (said.contains("was erased on") || said.contains("there is no event")), "{said}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_event_is_tried_with_what_was_read_of_it_or_with_what_might_be() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    vendors.keep("11", enrich::lead("+919812345670", "Asha Rao"));
+    let world = World::start(enrich::setup("fb", &enrich::meta(&base))).await;
+    enrich::post(&world.setup, &world.base, "fb", enrich::leads(&["11", "404"])).await;
+    world.delivered(1).await;
+    until("a lookup has failed", async || match &world.event("#2").await["lookup"] {
+        state if state == "failed" => Ok(()),
+        other => Err(other.to_string()),
+    })
+    .await;
+    let calls = vendors.calls().len();
+    let (well, said) = command(&world, &["try", "fb", "--event", "#1"]);
+    assert!(well && said.contains("+919812345670") && said.contains("Asha Rao"), "{said}");
+    let (well, said) = command(&world, &["try", "fb", "--event", "#2"]);
+    assert!(well && said.contains("the rest is read from") && !said.contains(TOKEN), "{said}");
+    let answer = world.setup.dir.path().join("answer.json");
+    std::fs::write(&answer, enrich::lead("+919812345671", "Ira").to_string()).unwrap();
+    let (well, said) = command(&world, &["try", "fb", "--event", "#2", "--lookup", answer.to_str().unwrap()]);
+    assert!(well && said.contains("+919812345671") && said.contains("Ira"), "{said}");
+    assert_eq!((vendors.calls().len(), world.sandbox.messages().len()), (calls, 1), "nothing is read or sent");
     world.stop().await;
 }
 
