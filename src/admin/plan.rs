@@ -147,7 +147,7 @@ impl Plan {
             why: format!("its event #{number} is not kept any more; it cannot be replayed"),
             stopped: None,
             payload: None,
-            once: None,
+            same: Vec::new(),
         };
         Self { steps: wanted.made.iter().map(fail).collect(), ..Self::default() }
     }

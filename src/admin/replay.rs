@@ -13,7 +13,7 @@ use super::input::Body;
 use super::plan::{Plan, Scope, Wanted, plan, plan_kept};
 use super::selection::{FIRST_PAGE, Selection};
 use super::state::{AdminState, Answer, half_done, unusable};
-use super::step::{Does, Step};
+use super::step::{Does, Same, Step};
 use crate::clock::Stopwatch;
 use crate::event::State as SendState;
 use crate::event::act::{Action, Revival, STEP};
@@ -48,8 +48,8 @@ struct Replay<'a> {
     does: BTreeMap<&'static str, usize>,
     /// How many sends would come to their end at once, in which state.
     stopped: BTreeMap<SendState, usize>,
-    /// What was seen of `once` so far: of two sends that are the same, one goes.
-    once: BTreeSet<[u8; 16]>,
+    /// What goes already: of sends that are the same, one goes.
+    going: BTreeSet<Same>,
     /// The first of what is sent.
     payloads: Vec<Value>,
     replayed: usize,
@@ -117,7 +117,7 @@ impl<'a> Replay<'a> {
             shown: Vec::new(),
             does: BTreeMap::new(),
             stopped: BTreeMap::new(),
-            once: BTreeSet::new(),
+            going: BTreeSet::new(),
             payloads: Vec::new(),
             replayed: 0,
             changed: 0,
@@ -165,8 +165,10 @@ impl<'a> Replay<'a> {
     }
 
     fn count(&mut self, step: &mut Step) {
-        if step.once.is_some_and(|once| !self.once.insert(once)) {
+        if step.same.iter().any(|same| self.going.contains(same)) {
             step.stop(SendState::Duplicate, "the person gets the same by another send of this replay");
+        } else {
+            self.going.extend(std::mem::take(&mut step.same));
         }
         *self.does.entry(step.does.name()).or_default() += 1;
         if let Some(state) = step.stopped {

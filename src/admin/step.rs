@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use crate::clock::Timestamp;
 use crate::event::act::Barrier;
 use crate::event::view::KeptWhole;
-use crate::event::{NewSend, State};
+use crate::event::{NewSend, SendOptions, State};
 
 /// What a replay does for one send.
 #[derive(Debug, Serialize)]
@@ -21,9 +22,9 @@ pub struct Step {
     /// What the campaign API would be called with, without the key.
     #[serde(skip)]
     pub payload: Option<String>,
-    /// What other sends of the same have in common with it, if it goes at most `once`.
+    /// What it has in common with sends of which only one goes.
     #[serde(skip)]
-    pub once: Option<[u8; 16]>,
+    pub same: Vec<Same>,
 }
 
 /// What a step does.
@@ -55,6 +56,28 @@ impl Does {
     }
 }
 
+/// What sends have in common of which only one goes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Same {
+    /// What `once` counts as the same.
+    Once([u8; 16]),
+    /// They are of one rule of one route, and about the same thing at the same moment.
+    Moment { route: String, rule: String, key: String, at: Timestamp },
+}
+
+impl Same {
+    fn of(route: &str, rule: &str, options: &SendOptions) -> Vec<Self> {
+        let once = options.once.as_ref().map(|once| Self::Once(once.key));
+        let moment = options.key.clone().zip(options.about_at).map(|(key, at)| Self::Moment {
+            route: route.to_owned(),
+            rule: rule.to_owned(),
+            key,
+            at,
+        });
+        once.into_iter().chain(moment).collect()
+    }
+}
+
 /// A step of a kept event.
 pub fn step(kept: &KeptWhole, rule: &str, destination: Option<&str>, does: Does, why: &str) -> Step {
     Step {
@@ -65,7 +88,7 @@ pub fn step(kept: &KeptWhole, rule: &str, destination: Option<&str>, does: Does,
         why: why.to_owned(),
         stopped: None,
         payload: None,
-        once: None,
+        same: Vec::new(),
     }
 }
 
@@ -76,8 +99,8 @@ impl Step {
         let destination = content.map(|content| content.destination.as_str());
         let going = content.filter(|_| does == Does::Send);
         let payload = going.map(|content| content.payload.clone());
-        let once = going.and_then(|content| content.options.once.as_ref()).map(|once| once.key);
-        Self { payload, once, ..step(kept, &send.rule, destination, does, why) }
+        let same = going.map(|content| Same::of(&kept.route, &send.rule, &content.options)).unwrap_or_default();
+        Self { payload, same, ..step(kept, &send.rule, destination, does, why) }
     }
 
     /// It does not go after all.

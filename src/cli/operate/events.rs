@@ -108,7 +108,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
                     say(&format!("{} event(s) found", field(&json, "count")));
                     if json.get("planned") != json.get("count") {
                         say(&format!(
-                            "what follows is about the first {} of them alone, since it takes long: narrow it down to see the rest",
+                            "only the first {} of them were looked at, since that takes long: narrow it down to see the others",
                             field(&json, "planned")
                         ));
                     }

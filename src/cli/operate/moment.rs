@@ -25,7 +25,7 @@ pub enum NoMoment {
     Unknown(String),
     /// Clocks were set ahead over it.
     #[error(
-        "the clocks of {zone} are set ahead over it: write the time before or after, or which one is meant: {before} or {after}"
+        "it never comes, since the clocks of {zone} are set ahead over it: write an earlier or a later time, or one of {before} and {after}"
     )]
     Skipped {
         /// Where.

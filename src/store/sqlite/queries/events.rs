@@ -1,5 +1,6 @@
 //! Events as people ask for them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use rusqlite::types::ValueRef;
@@ -76,19 +77,15 @@ pub fn events(db: &Connection, filter: &Filter) -> Result<Page<EventView>> {
 
 /// What is looked for in what events hold: no index knows how it is written there.
 struct Wanted<'a> {
-    person: Option<(&'a str, Sought)>,
+    /// A number, and how it may be written; `None` where it is none of a country.
+    person: Option<(&'a str, Option<Sought>)>,
     phrase: Option<Phrase>,
 }
 
 impl<'a> Wanted<'a> {
     fn of(filter: &'a Filter) -> Option<Self> {
         let person = filter.number.as_deref().map(|number| {
-            let Person { national, country_code, .. } = Person::of(number).unwrap_or_else(|| Person {
-                number: number.to_owned(),
-                national: number.to_owned(),
-                country_code: String::new(),
-            });
-            (number, Sought::new(&country_code, &national))
+            (number, Person::of(number).map(|person| Sought::new(&person.country_code, &person.national)))
         });
         let phrase = filter.text.as_deref().map(Phrase::new);
         (person.is_some() || phrase.is_some()).then_some(Self { person, phrase })
@@ -98,9 +95,10 @@ impl<'a> Wanted<'a> {
     fn is_in(&self, db: &Connection, seq: i64, row: &Row<'_>) -> Result<bool> {
         let mut texts = Vec::with_capacity(TEXTS);
         for column in 1..=TEXTS {
-            if let ValueRef::Text(text) | ValueRef::Blob(text) = row.get_ref(column)? {
-                texts.push(String::from_utf8_lossy(text));
-            }
+            texts.push(match row.get_ref(column)? {
+                ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text),
+                _ => Cow::Borrowed(""),
+            });
         }
         // the headers of every call are alike
         let mut told = texts.iter().take(TEXTS - 1);
@@ -108,7 +106,7 @@ impl<'a> Wanted<'a> {
             return Ok(false);
         }
         let Some((number, sought)) = &self.person else { return Ok(true) };
-        if texts.iter().any(|text| sought.is_in(text)) {
+        if sought.as_ref().is_some_and(|sought| texts.iter().any(|text| sought.is_in(text))) {
             return Ok(true);
         }
         let sent = "SELECT 1 FROM sends INDEXED BY sends_of_event WHERE event = ?1 AND destination = ?2";
