@@ -23,7 +23,7 @@ use crate::bulkhead::{Bulkhead, heartbeat};
 use crate::clock::Clock;
 use crate::deliver::{self, Delivery};
 use crate::event::view::HoldView;
-use crate::listen::{self, Connections, Reach};
+use crate::listen::{self, Connections};
 use crate::mask::CurrentSecrets;
 use crate::retention::Retention;
 use crate::route::check::Checked;
@@ -95,7 +95,7 @@ pub async fn serve(start: Start, stop: CancellationToken) -> Result<(), StartErr
     let Start { loaded, origin, listeners, clock, secrets, reloads } = start;
     let Loaded { checked, faulty, files, .. } = loaded;
     let settings = &checked.written.relay.value;
-    let store = listeners.open_store(&settings.store.url).await?;
+    let Some(store) = listeners.open_store(&settings.store.url, &stop).await? else { return Ok(()) };
     let keys = Keys::of(settings, checked.sending);
     keys.check(&*store).await?;
     let deliveries = Bulkhead::new("deliveries").map_err(StartError::Threads)?;
@@ -107,7 +107,7 @@ pub async fn serve(start: Start, stop: CancellationToken) -> Result<(), StartErr
     let (notifications, inbox) = Notifications::new(Arc::clone(&metrics));
     tell_of_holds(&*store, &notifications).await;
     let shared = (metrics, Arc::clone(&notifications));
-    let reached = (Reach::of(address), reloads.ask);
+    let reached = (address, reloads.ask);
     let mut assembly = Assembly::new(Arc::clone(&store), clock.clone(), shared, reached, stop.clone());
     let outlets = Outlets::new(assembly.assemble(&checked, &faulty).await?);
     assembly.metrics.reloaded(true, clock.now());
@@ -133,7 +133,8 @@ pub async fn serve(start: Start, stop: CancellationToken) -> Result<(), StartErr
     };
     let (calls_taken, grace) = (assembly.tasks().clone(), settings.server.shutdown_grace.0);
     let current = Arc::new(checked);
-    let reloader = Reloader { origin, current, assembly, outlets, requests: reloads.asked, secrets };
+    let started = Arc::clone(&current);
+    let reloader = Reloader { origin, started, current, assembly, outlets, requests: reloads.asked, secrets };
     let mut parts = Parts::default();
     parts.spawn("what takes the configuration anew", reloader.run(files, stop.clone()));
     parts.spawn("the webhook listener", webhooks);

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::operate::{Relay, Sent, entries, field};
 use super::post::base_url;
-use super::{Ended, Setting, block_on, complain, say};
+use super::{Ended, Setting, block_on, complain, plain, say};
 use crate::config;
 use crate::outbound::client_for;
 
@@ -32,10 +32,11 @@ fn tell_of_routes(setting: &Setting) {
     for route in entries(&routes, "routes") {
         let name = field(route, "route");
         for fault in entries(route, "faults").iter().filter_map(Value::as_str) {
-            say(&format!("route {name} has faults (serves {}): {fault}", field(route, "serves").replace('_', " ")));
+            let serves = field(route, "serves").replace('_', " ");
+            say(&plain(&format!("route {name} has faults (serves {serves}): {fault}")));
         }
         if let Some(problem) = route["problem"].as_str() {
-            say(&format!("route {name} {problem}"));
+            say(&plain(&format!("route {name} {problem}")));
         }
     }
 }

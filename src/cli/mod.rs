@@ -147,6 +147,11 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
+/// A text that moves no cursor and begins no line, whatever a file or its name holds.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// Writes a line to standard error, without a URL's password.
 fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", mask::credentials(line));

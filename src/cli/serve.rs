@@ -40,7 +40,8 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
             );
         }
     };
-    let secrets = Arc::new(CurrentSecrets::new(loaded.checked.secrets()));
+    let secrets = Arc::new(CurrentSecrets::default());
+    secrets.add(&loaded.secrets);
     // its last lines are written when this function ends, before the error that ended it is shown
     let _log = telemetry::init(&setting.variables, Arc::clone(&secrets)).map_err(anyhow::Error::msg)?;
     for warning in &loaded.warnings {

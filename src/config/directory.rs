@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Place, Source};
+use super::file;
+
+/// The largest file that is read, in bytes: people write some kilobytes.
+const LARGEST: u64 = 4 * 1_024 * 1_024;
 
 /// How deep files that are not read are looked for.
 const DEEPEST: usize = 8;
@@ -19,7 +23,7 @@ pub fn fault(path: &Path, message: impl Into<String>) -> Diagnostic {
 
 /// Reads a file; `None` if it may not be read.
 pub fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<Source> {
-    match std::fs::read_to_string(path) {
+    match file::read(path, LARGEST) {
         Ok(text) => Some(Source { name: path.display().to_string(), text }),
         Err(error) => {
             diagnostics.push(

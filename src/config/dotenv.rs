@@ -4,6 +4,11 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::file;
+
+/// The largest one that is read, in bytes.
+const LARGEST: u64 = 256 * 1_024;
+
 /// The file's name.
 pub const FILE: &str = ".env";
 
@@ -13,12 +18,12 @@ pub const FILE: &str = ".env";
 ///
 /// What is wrong, and where.
 pub fn read(path: &Path) -> Result<HashMap<String, String>, String> {
-    let lines = match dotenvy::from_path_iter(path) {
-        Ok(lines) => lines,
-        Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
-        Err(error) => return Err(told(path, &error)),
+    let text = match file::read(path, LARGEST) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
+        Err(error) => return Err(told(path, &dotenvy::Error::Io(error))),
     };
-    lines.collect::<Result<_, _>>().map_err(|error| told(path, &error))
+    dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>().map_err(|error| told(path, &error))
 }
 
 /// The line itself is not repeated: it holds a secret as a rule.

@@ -32,8 +32,12 @@ struct Identity {
 impl Fingerprint {
     /// That of a directory as it is now, and of `.env`.
     pub fn of(dir: &Path) -> Self {
-        let mut files = BTreeMap::from([(PathBuf::from(dotenv::FILE), identity(Path::new(dotenv::FILE)))]);
-        look(dir, DEEPEST, &mut files);
+        let settings = dir.join("relay.yaml");
+        let single = [PathBuf::from(dotenv::FILE), settings].map(|path| (path.clone(), identity(&path)));
+        let mut files = BTreeMap::from(single);
+        for kind in ["routes", "sources"] {
+            look(&dir.join(kind), DEEPEST, &mut files);
+        }
         Self(files)
     }
 }
@@ -50,10 +54,15 @@ fn look(dir: &Path, depth: usize, files: &mut BTreeMap<PathBuf, Option<Identity>
             if depth > 0 {
                 look(&path, depth - 1, files);
             }
-        } else {
+        } else if is_yaml(&path) {
             files.insert(path.clone(), identity(&path));
         }
     }
+}
+
+/// A store or a log may lie in the same directory.
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("yaml") || ext.eq_ignore_ascii_case("yml"))
 }
 
 fn identity(path: &Path) -> Option<Identity> {

@@ -4,12 +4,11 @@
 //! and `${{` is left alone: there a template begins after a dollar sign.
 
 use std::collections::HashMap;
-use std::io::Read as _;
 use std::path::Path;
 
 use super::diagnostic::{Diagnostic, Place};
 use super::document::{Kind, Node};
-use super::dotenv;
+use super::{dotenv, file};
 
 /// The largest file that a string may name.
 const SECRET_LIMIT: u64 = 64 * 1_024;
@@ -99,12 +98,14 @@ impl Variables {
 
     fn found(&self, inside: &str, place: &Place) -> Result<String, Box<Diagnostic>> {
         if let Some(path) = inside.strip_prefix("file:") {
-            return read_some(path).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|error| {
-                Box::new(
-                    Diagnostic::at(place, format!("cannot read `{path}`: {error}"))
-                        .hint("mount the file, or correct its path"),
-                )
-            });
+            return file::read(Path::new(path), SECRET_LIMIT)
+                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+                .map_err(|error| {
+                    Box::new(
+                        Diagnostic::at(place, format!("cannot read `{path}`: {error}"))
+                            .hint("mount the file, or correct its path"),
+                    )
+                });
         }
         let (name, default) = match inside.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
@@ -181,16 +182,6 @@ fn replace(text: &str, place: &Place, variables: &Variables) -> Result<String, B
     }
     out.push_str(rest);
     Ok(out)
-}
-
-/// Reads a file of a secret's size: `/dev/zero` must not fill the memory.
-fn read_some(path: &str) -> std::io::Result<String> {
-    let mut text = String::new();
-    let read = std::fs::File::open(path)?.take(SECRET_LIMIT + 1).read_to_string(&mut text)?;
-    if u64::try_from(read).is_ok_and(|read| read > SECRET_LIMIT) {
-        return Err(std::io::Error::other("it is larger than 64 KiB"));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::answers::Answers;
 use super::clocks::Clocks;
@@ -52,6 +52,8 @@ pub struct Lookups {
     pub metrics: Arc<Metrics>,
     /// Where turns of holds are told.
     pub notifications: Arc<Notifications>,
+    /// Dropped with the last lookup that it makes.
+    pub in_use: Option<DropGuard>,
 }
 
 /// Makes lookups until told to stop; then finishes what is under way and writes it down. A new configuration has loops of

@@ -9,18 +9,14 @@ use super::Secrets;
 pub struct CurrentSecrets(RwLock<Arc<Secrets>>);
 
 impl CurrentSecrets {
-    /// These.
-    pub fn new(secrets: Secrets) -> Self {
-        Self(RwLock::new(Arc::new(secrets)))
-    }
-
     /// Those of now.
     pub fn get(&self) -> Arc<Secrets> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on these.
-    pub fn put(&self, secrets: Secrets) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(secrets);
+    /// From now on these as well. What was a secret once stays one: it may be in use elsewhere.
+    pub fn add(&self, secrets: &Secrets) {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(current.and(secrets));
     }
 }

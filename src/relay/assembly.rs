@@ -1,6 +1,7 @@
 //! What a relay consists of: parts that last, and what one configuration makes of them. A new configuration makes the latter
 //! anew and puts it in the place of the old.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,8 +47,8 @@ pub struct Assembly {
     receiving: Arc<receive::Means>,
     /// One person is erased at a time.
     erasing: Arc<Mutex<()>>,
-    /// From where the admin listener can be called.
-    reach: Reach,
+    /// Where the admin listener really is.
+    admin_address: SocketAddr,
     /// Where one asks for the configuration to be taken anew.
     reload: ReloadRequests,
     /// Whom to wake for lookups, as the newest configuration has them.
@@ -59,8 +60,8 @@ pub struct Assembly {
 
 /// What one configuration makes of them.
 pub struct Assembled {
-    /// Cancelled when the last webhook, and when the last delivery, is over that was begun by it.
-    over: [CancellationToken; 2],
+    /// Cancelled when the last webhook, delivery and lookup are over that were begun by it.
+    over: [CancellationToken; 3],
     webhooks: Router,
     admin: Router,
     delivery: Delivery,
@@ -116,7 +117,7 @@ impl Assembly {
         store: Arc<dyn Engine>,
         clock: Clock,
         (metrics, notifications): (Arc<Metrics>, Arc<Notifications>),
-        (reach, reload): (Reach, ReloadRequests),
+        (admin_address, reload): (SocketAddr, ReloadRequests),
         stop: CancellationToken,
     ) -> Self {
         let wake = Arc::new(Notify::new());
@@ -130,7 +131,7 @@ impl Assembly {
             wake,
             receiving: Arc::new(receiving),
             erasing: Arc::default(),
-            reach,
+            admin_address,
             reload,
             due: Arc::default(),
             sandbox: None,
@@ -150,6 +151,10 @@ impl Assembly {
     /// [`StartError`] if the client cannot be made as it says, or the sandbox gets no port.
     pub async fn assemble(&mut self, checked: &Checked, faulty: &FaultyRoutes) -> Result<Assembled, StartError> {
         let settings = &checked.written.relay.value;
+        // the socket may be another than the settings name: one that was handed over, or that of before a reload
+        if !self.admin_address.ip().is_loopback() && settings.admin.token.trim().is_empty() {
+            return Err(StartError::WithoutToken(self.admin_address));
+        }
         let outbound = Outbound::new(limits(settings), &proxy(settings), self.clock.clone())?;
         let caller: Arc<dyn Caller> = Arc::new(Client::new(outbound.clone()));
         if self.sandbox.is_none() && settings.accounts.values().any(AccountSpec::uses_sandbox) {
@@ -159,6 +164,7 @@ impl Assembly {
         self.due = Arc::new(self.due.adopt(&checked.routes));
         let routes = Arc::new(checked.routes.clone());
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
+        let [calls_over, deliveries_over, lookups_over] = std::array::from_fn(|_| CancellationToken::new());
         let lookups = Lookups {
             store: Arc::clone(&store),
             outbound: Arc::new(outbound.clone()),
@@ -169,8 +175,8 @@ impl Assembly {
             wake: Arc::clone(&self.wake),
             metrics: Arc::clone(&self.metrics),
             notifications: Arc::clone(&self.notifications),
+            in_use: Some(lookups_over.clone().drop_guard()),
         };
-        let (calls_over, deliveries_over) = (CancellationToken::new(), CancellationToken::new());
         let deliverer = Deliverer {
             store: Arc::clone(&store),
             caller: Arc::clone(&caller),
@@ -203,7 +209,7 @@ impl Assembly {
         }
         let receiver = self.receiver(checked, Arc::clone(&faulty), calls_over.clone().drop_guard());
         Ok(Assembled {
-            over: [calls_over, deliveries_over],
+            over: [calls_over, deliveries_over, lookups_over],
             webhooks: receive::router(&Arc::new(receiver)),
             admin: self.admin(checked, faulty),
             delivery: Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups), is_settled: false },
@@ -244,7 +250,7 @@ impl Assembly {
             tasks: self.tasks().clone(),
             erasing: Arc::clone(&self.erasing),
         };
-        let access = Access { token: Secret::new(settings.admin.token.trim()), reach: self.reach };
+        let access = Access { token: Secret::new(settings.admin.token.trim()), reach: Reach::of(self.admin_address) };
         admin::router(state, Arc::clone(&self.metrics), access)
     }
 

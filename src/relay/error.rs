@@ -1,5 +1,7 @@
 //! Why a relay does not run.
 
+use std::net::SocketAddr;
+
 use thiserror::Error;
 
 use super::parts::PartEnded;
@@ -28,6 +30,11 @@ pub enum StartError {
         "account `{0}` had an API key before and has none now: its messages would go to the sandbox and reach nobody; set accounts.NAME.api_key (SERRI_API_KEY) again, or start with `serve --sandbox` if that is what you want"
     )]
     KeyLost(String),
+    /// Anybody could do anything.
+    #[error(
+        "the admin listener can be reached from outside, at {0}, and has no token; set SERRI_RELAY_ADMIN_TOKEN (openssl rand -hex 24), or hand over a socket on 127.0.0.1"
+    )]
+    WithoutToken(SocketAddr),
     /// A part of it ended before it was told to stop.
     #[error(transparent)]
     Part(#[from] PartEnded),

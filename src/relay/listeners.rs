@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use listenfd::ListenFd;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::error::StartError;
 use crate::clock::Stopwatch;
@@ -58,20 +59,30 @@ impl Listeners {
 }
 
 impl Listeners {
-    /// Opens the store. The process before this one may still have it, where the sockets are handed on.
+    /// Opens the store. The process before this one may still have it, where the sockets are handed on. `None` if this one is
+    /// told to stop while it waits.
     ///
     /// # Errors
     ///
     /// [`OpenError`] if it cannot be opened, or nobody lets go of it.
-    pub async fn open_store(&self, url: &StoreUrl) -> Result<Arc<dyn Engine>, OpenError> {
-        let watch = Stopwatch::start();
+    pub async fn open_store(
+        &self,
+        url: &StoreUrl,
+        stop: &CancellationToken,
+    ) -> Result<Option<Arc<dyn Engine>>, OpenError> {
+        let (watch, mut is_told) = (Stopwatch::start(), false);
         loop {
             match store::open(url.as_str()) {
                 Err(OpenError::InUse(path)) if self.is_handed_over && watch.elapsed() < HANDOVER => {
-                    tracing::info!(path = %path.display(), "the process before this one still works on the store; this one waits");
-                    tokio::time::sleep(PAUSE).await;
+                    if !std::mem::replace(&mut is_told, true) {
+                        let store = path.display().to_string();
+                        tracing::info!(store, "the process before this one still works on the store; this one waits");
+                    }
+                    if tokio::time::timeout(PAUSE, stop.cancelled()).await.is_ok() {
+                        return Ok(None);
+                    }
                 }
-                opened => return opened,
+                opened => return opened.map(Some),
             }
         }
     }

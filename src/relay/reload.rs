@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::assembly::{Assembly, Outlets};
 use super::keys::Keys;
-use crate::config::diagnostic::Severity;
+use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::fingerprint::Fingerprint;
 use crate::config::relay::RelayFile;
 use crate::config::report::one_line;
@@ -22,6 +22,9 @@ use crate::route::reload::{FaultyView, ReloadRequest, Reloaded, view};
 /// How often it is looked whether files changed. A change is taken when two looks saw the same, so that nothing is read that
 /// is still being written.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// After so many looks that each saw another change it is taken all the same.
+const RESTLESS: u32 = 10;
 
 /// The settings that hold from a start on.
 const AT_START: [&str; 6] = [
@@ -36,6 +39,8 @@ const AT_START: [&str; 6] = [
 /// What takes the configuration anew.
 pub struct Reloader {
     pub origin: Origin,
+    /// What ran at first.
+    pub started: Arc<Checked>,
     /// What runs.
     pub current: Arc<Checked>,
     pub assembly: Assembly,
@@ -52,18 +57,28 @@ struct Seen {
     read: Fingerprint,
     /// As they were a moment ago.
     before: Fingerprint,
+    /// How many looks in a row saw something else than the one before.
+    restless: u32,
 }
 
 impl Reloader {
     /// Waits for reasons to take it anew, until told to stop. `read` is how the files were when the relay started.
-    pub async fn run(mut self, read: Fingerprint, stop: CancellationToken) {
+    pub async fn run(self, read: Fingerprint, stop: CancellationToken) {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            // a disk that hangs in the middle of it holds nothing up
+            () = self.watch(read) => {}
+        }
+    }
+
+    async fn watch(mut self, read: Fingerprint) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut seen = Seen { before: read.clone(), read };
+        let mut seen = Seen { before: read.clone(), read, restless: 0 };
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
                 Some(ReloadRequest { by, answer }) = self.requests.recv() => {
                     seen.read = self.look().await;
                     let reloaded = self.reload(by).await;
@@ -74,12 +89,12 @@ impl Reloader {
                 }
                 _ = looks.tick(), if self.current.written.relay.value.reload.watch => {
                     let now = self.look().await;
-                    if now != seen.read && now == seen.before {
-                        seen.read = now;
+                    seen.restless = if now == seen.before { 0 } else { seen.restless + 1 };
+                    if now != seen.read && (seen.restless == 0 || seen.restless >= RESTLESS) {
+                        (seen.read, seen.restless) = (now.clone(), 0);
                         self.reload("a change of its files").await;
-                    } else {
-                        seen.before = now;
                     }
+                    seen.before = now;
                 }
             }
         }
@@ -106,16 +121,16 @@ impl Reloader {
     }
 
     async fn try_reload(&mut self) -> Result<(Reloaded, FaultyRoutes), Vec<String>> {
-        let Loaded { checked, faulty, warnings, .. } = self.load().await?;
+        let Loaded { checked, faulty, warnings, secrets, .. } = self.load().await?;
         let settings = &checked.written.relay.value;
         let keys = Keys::of(settings, checked.sending);
         keys.check(&*self.assembly.store).await.map_err(|error| vec![error.to_string()])?;
-        self.secrets.put(self.current.secrets().and(&checked.secrets()));
+        self.secrets.add(&secrets);
         let assembled = self.assembly.assemble(&checked, &faulty).await.map_err(|error| vec![error.to_string()])?;
         let reloaded = Reloaded {
             taken: true,
-            needs_restart: needs_restart(&self.current.written.relay.value, settings),
-            warnings: warnings.iter().map(|warning| one_line(warning, &self.origin.variables)).collect(),
+            needs_restart: needs_restart(&self.started, settings),
+            warnings: warnings.iter().map(|warning| self.shown(warning)).collect(),
             ..told(&self.current, &checked, &faulty)
         };
         let older = self.outlets.put(assembled);
@@ -143,16 +158,23 @@ impl Reloader {
     }
 
     async fn load(&mut self) -> Result<Loaded, Vec<String>> {
-        self.origin.variables = self.origin.variables.read_again();
         // the reading takes a while, and so may the disk
         let (origin, current) = (self.origin.clone(), Arc::clone(&self.current));
-        let read = tokio::task::spawn_blocking(move || origin.load(Some(&current)));
-        let loaded =
-            read.await.map_err(|error| vec![format!("reading the configuration failed internally: {error}")])?;
+        let read = tokio::task::spawn_blocking(move || {
+            let origin = Origin { variables: origin.variables.read_again(), ..origin };
+            (origin.load(Some(&current)), origin)
+        });
+        let failed = |error| vec![format!("reading the configuration failed internally: {error}")];
+        let (loaded, origin) = read.await.map_err(failed)?;
+        self.origin = origin;
         loaded.map_err(|diagnostics| {
             let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-            errors.map(|error| one_line(error, &self.origin.variables)).collect()
+            errors.map(|error| self.shown(error)).collect()
         })
+    }
+
+    fn shown(&self, diagnostic: &Diagnostic) -> String {
+        self.secrets.get().hide(&one_line(diagnostic, &self.origin.variables)).into_owned()
     }
 }
 
@@ -175,8 +197,8 @@ fn told(old: &Checked, new: &Checked, faulty: &FaultyRoutes) -> Reloaded {
 }
 
 /// The settings that were changed and hold from the next start on.
-fn needs_restart(old: &RelayFile, new: &RelayFile) -> Vec<&'static str> {
-    let (old, new) = (serde_json::to_value(old).unwrap_or_default(), serde_json::to_value(new).unwrap_or_default());
+fn needs_restart(started: &Checked, new: &RelayFile) -> Vec<&'static str> {
+    let [old, new] = [&started.written.relay.value, new].map(|file| serde_json::to_value(file).unwrap_or_default());
     let is_changed = |path: &&&str| {
         let pointer = format!("/{}", path.replace('.', "/"));
         old.pointer(&pointer) != new.pointer(&pointer)

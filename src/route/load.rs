@@ -15,6 +15,7 @@ use crate::config::fingerprint::Fingerprint;
 use crate::config::interpolate::Variables;
 use crate::config::report::one_line;
 use crate::config::source::{OverloadSpec, RetryAfterUnit};
+use crate::mask::Secrets;
 
 /// Where a configuration is read from.
 #[derive(Debug, Clone)]
@@ -59,6 +60,8 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// Its files as they were before they were read.
     pub files: Fingerprint,
+    /// What it holds in secret, routes with faults included.
+    pub secrets: Secrets,
 }
 
 impl Origin {
@@ -70,21 +73,32 @@ impl Origin {
     /// could not go on.
     pub fn load(&self, last: Option<&Checked>) -> Result<Loaded, Vec<Diagnostic>> {
         let files = Fingerprint::of(&self.dir);
-        let (checked, diagnostics) = examine(&self.dir, &self.variables, self.sending, Purpose::Run);
+        let (checked, mut diagnostics) = examine(&self.dir, &self.variables, self.sending, Purpose::Run);
         let Some(mut checked) = checked else { return Err(diagnostics) };
+        if last.is_some_and(|last| !last.routes.is_empty()) && !self.dir.join("routes").is_dir() {
+            let message = format!("`{}` is gone, and with it every route", self.dir.join("routes").display());
+            diagnostics.push(Diagnostic::general(message).hint("put it back, or an empty directory in its place"));
+        }
+        // those of routes with faults, too
+        let secrets = checked.secrets();
         let mut of_routes: BTreeMap<String, Vec<&Diagnostic>> = BTreeMap::new();
         let mut is_sound = true;
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
         for diagnostic in errors.filter(|diagnostic| !self.is_of_unused_source(diagnostic, &checked, last)) {
-            match self.name_in("routes", diagnostic) {
-                Some(route) => of_routes.entry(route).or_default().push(diagnostic),
-                None => is_sound = false,
+            match (self.name_in("routes", diagnostic), self.name_in("sources", diagnostic)) {
+                (Some(route), _) => of_routes.entry(route).or_default().push(diagnostic),
+                // at a start there is no before: what does not use the source runs
+                (None, Some(source)) if last.is_none() => {
+                    let using = checked.written.routes.values().filter(|route| route.value.source == source);
+                    using.for_each(|route| of_routes.entry(route.name.clone()).or_default().push(diagnostic));
+                }
+                _ => is_sound = false,
             }
         }
         if !is_sound {
             return Err(diagnostics);
         }
-        let faulty = self.stand_in(&mut checked, last, &of_routes);
+        let faulty = self.stand_in(&mut checked, (last, &secrets), &of_routes);
         if let Some(last) = last {
             let stopped = faulty
                 .iter()
@@ -100,15 +114,18 @@ impl Origin {
                 return Err(diagnostics);
             }
         }
-        let warnings = diagnostics.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).collect();
-        Ok(Loaded { checked, faulty, warnings, files })
+        let of_routes: Vec<Diagnostic> = of_routes.into_values().flatten().cloned().collect();
+        // what is wrong with a source that no route uses is only said
+        let rest = diagnostics.into_iter().filter(|diagnostic| !of_routes.contains(diagnostic));
+        let warnings = rest.map(Diagnostic::warning).collect();
+        Ok(Loaded { checked, faulty, warnings, files, secrets })
     }
 
     /// Puts in the place of each route with faults what its file said when it had none, or takes it out.
     fn stand_in(
         &self,
         checked: &mut Checked,
-        last: Option<&Checked>,
+        (last, secrets): (Option<&Checked>, &Secrets),
         of_routes: &BTreeMap<String, Vec<&Diagnostic>>,
     ) -> FaultyRoutes {
         if of_routes.is_empty() {
@@ -141,7 +158,8 @@ impl Origin {
                     if status == 429 { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
                 Serves::Nothing(status, unit)
             };
-            let faults = found.iter().map(|fault| one_line(fault, &self.variables)).collect();
+            let line = |fault: &&Diagnostic| secrets.hide(&one_line(fault, &self.variables)).into_owned();
+            let faults = found.iter().map(line).collect();
             (name.clone(), Faulty { faults, serves })
         });
         faulty.collect()

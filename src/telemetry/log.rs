@@ -205,7 +205,9 @@ mod tests {
     }
 
     fn secrets() -> Arc<CurrentSecrets> {
-        Arc::new(CurrentSecrets::new(Secrets::new(["s3cret-for-tests"])))
+        let current = CurrentSecrets::default();
+        current.add(&Secrets::new(["s3cret-for-tests"]));
+        Arc::new(current)
     }
 
     #[test]

@@ -282,7 +282,10 @@ async fn logs_are_lines_with_everything_on_them_and_no_secrets() {
     );
     assert_eq!(
         (&calls[1]["outcome"], &calls[1]["reason"]),
-        (&json!("refused_wrong"), &json!("the signature or secret is wrong"))
+        (
+            &json!("refused_wrong"),
+            &json!("the signature or secret is wrong; expected: `Authorization: Bearer` with the route's secret")
+        )
     );
     let attempt = &of("delivery attempted")[0];
     assert_eq!(

@@ -94,7 +94,7 @@ pub fn delivery(store: Arc<dyn Store>, routes: Routes, [of_sends, of_lookups]: [
     let clock = of_lookups.clone();
     let notifications = Notifications::new(Arc::clone(&metrics)).0;
     let outbound = Arc::new(outbound());
-    let lookups = Lookups { store, outbound, routes, settings, clock, due, wake, metrics, notifications };
+    let lookups = Lookups { store, outbound, routes, settings, clock, due, wake, metrics, notifications, in_use: None };
     Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups), is_settled: true }
 }
 

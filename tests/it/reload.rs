@@ -407,3 +407,95 @@ async fn a_hangup_and_the_command_take_it_anew() {
     let log = process.log.lock().unwrap().clone();
     assert!(log.contains("the configuration was taken anew") && !log.contains("hush-hush-1"), "{log}");
 }
+
+#[tokio::test]
+async fn what_was_read_for_an_event_by_an_older_configuration_is_mapped_again_too() {
+    let vendors = crate::vendors::Vendors::default();
+    let base = vendors.start().await;
+    vendors.keep("11", crate::enrich::lead("+919812345670", "Asha Rao"));
+    *vendors.hanging.lock().unwrap() = Some("/meta".to_owned());
+    let route = crate::enrich::meta(&base);
+    let setup = quick().route("fb", &route).set("reload.watch=false").set("delivery.timeout=2s");
+    let (world, is_out, calls) = without_credits(setup).await;
+    assert_eq!(world.admin("POST", "/holds", Some(json!({ "account": "default" }))).await.0, 200);
+    crate::enrich::post(&world.setup, &world.base, "fb", crate::enrich::leads(&["11"])).await;
+    eventually("it is read", async || !vendors.calls().is_empty()).await;
+    let other = route.replace("welcome_lead", "second");
+    std::fs::write(world.setup.config().join("routes/fb.yaml"), other).unwrap();
+    taken(&world).await;
+    *vendors.hanging.lock().unwrap() = None;
+    world.until_sends("campaign=second", 1).await;
+    is_out.store(false, Ordering::SeqCst);
+    assert_eq!(world.admin("POST", "/holds/lift", Some(json!({ "account": "default" }))).await.0, 200);
+    eventually("it arrives", async || calls.lock().unwrap().len() == 1).await;
+    assert_eq!(calls.lock().unwrap()[0]["campaignName"], "second");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_a_fault_and_holds_nothing_up() {
+    let world = World::start(Setup::new().route("hello", ROUTE).set("reload.watch=false")).await;
+    let config = world.setup.config();
+    assert!(Command::new("mkfifo").arg(config.join("routes/pipe.yaml")).status().unwrap().success());
+    symlink("/dev/zero", config.join("routes/zero.yaml")).unwrap();
+    let told = tokio::time::timeout(PATIENCE, taken(&world)).await.expect("in time");
+    assert_eq!(texts(told["faulty"].as_array().unwrap(), "route"), ["pipe", "zero"], "{told}");
+    assert!(told.to_string().contains("it is not a regular file"), "{told}");
+    std::fs::rename(config.join("routes"), config.join("away")).unwrap();
+    let (status, told) = reload(&world).await;
+    assert_eq!(status, 422);
+    assert!(told["faults"].to_string().contains("is gone, and with it every route"), "{told}");
+    assert_eq!(world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await.0, 200);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn at_a_start_a_source_with_faults_stops_its_own_routes_alone() {
+    let setup = Setup::new()
+        .route("hello", ROUTE)
+        .file("sources/mine.yaml", "title: Mine\nbody: jsn\n")
+        .route("mine", &ROUTE.replace("source: generic", "source: mine").replace("contact.", "event."))
+        .set("reload.watch=false");
+    let world = World::start_with_faults(setup).await;
+    assert_eq!(world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await.0, 200);
+    assert_eq!(world.post("mine", "{}").await.0, 503);
+    assert!(text(&route_named(&world, "mine").await["faults"]).contains("sources/mine.yaml:2:7"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_listener_that_others_reach_keeps_its_token_whatever_the_settings_say() {
+    let token = "token-of-the-test-0123456789";
+    let setup = Setup::new().route("hello", ROUTE).set("reload.watch=false").set("admin.listen=0.0.0.0:0");
+    let world = World::start(setup.set(&format!("admin.token={token}"))).await;
+    let path = world.setup.config().join("relay.yaml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, settings.replace("0.0.0.0:0", "127.0.0.1:0").replace(token, "")).unwrap();
+    let admin = world.admin.replace("0.0.0.0", "127.0.0.1");
+    let ask = async |method: http::Method, path: &str| {
+        let request = world.http.request(method, format!("{admin}/api/v1{path}")).bearer_auth(token);
+        world.call(request).await
+    };
+    let (status, told) = ask(http::Method::POST, "/reload").await;
+    assert_eq!(status, 422, "{told}");
+    assert!(told["faults"].to_string().contains("can be reached from outside"), "{told}");
+    assert_eq!(world.call(world.http.get(format!("{admin}/api/v1/sends"))).await.0, 401);
+    assert_eq!(ask(http::Method::GET, "/sends").await.0, 200);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn no_answer_repeats_a_secret_that_stands_in_another_place_as_well() {
+    let secret = "hush-hush-of-the-test";
+    let setup = Setup::new()
+        .route("hello", &ROUTE.replace("s3cret-for-tests", secret))
+        .route("broken", &format!("{ROUTE}    delay: {secret}\n"))
+        .set("reload.watch=false");
+    let world = World::start_with_faults(setup).await;
+    let told = taken(&world).await.to_string();
+    let routes = world.admin("GET", "/routes", None).await.1.to_string();
+    for said in [told, routes] {
+        assert!(said.contains("broken") && !said.contains(secret), "{said}");
+    }
+    world.stop().await;
+}

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{Refused, Relay, Sent, entries, field};
-use crate::cli::{Ended, Setting, complain, say};
+use crate::cli::{Ended, Setting, complain, plain, say};
 
 /// The arguments of `reload`.
 #[derive(Debug, Args)]
@@ -25,13 +25,13 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         Ok(None) => return Ok(ExitCode::SUCCESS),
         Err(error) => {
             let faults = error.downcast_ref::<Refused>().map(|refused| refused.faults.clone()).unwrap_or_default();
-            faults.iter().for_each(|fault| complain(fault));
+            faults.iter().for_each(|fault| complain(&plain(fault)));
             return Err(error);
         }
     };
     let texts = |key: &str| entries(&reloaded, key).iter().filter_map(Value::as_str).collect::<Vec<_>>();
     for warning in texts("warnings") {
-        complain(&format!("warning: {warning}"));
+        complain(&format!("warning: {}", plain(warning)));
     }
     let faulty = entries(&reloaded, "faulty");
     for route in faulty {
@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         };
         complain(&format!("route `{}` has faults; {what}:", field(route, "route")));
         for fault in entries(route, "faults").iter().filter_map(Value::as_str) {
-            complain(&format!("  {fault}"));
+            complain(&format!("  {}", plain(fault)));
         }
     }
     let restart = texts("needs_restart");

@@ -394,6 +394,7 @@ fn delivery(
         due,
         wake: Arc::clone(wake),
         notifications: Notifications::new(Arc::clone(&metrics)).0,
+        in_use: None,
         metrics,
     };
     Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups), is_settled: true }
