@@ -14,6 +14,7 @@ mod recipient;
 mod sandbox;
 mod schema;
 mod serve;
+mod source_diff;
 mod sources;
 mod trial;
 

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use super::{Ended, Setting, say, show};
+use super::{Ended, Setting, say, show, source_diff};
 use crate::authenticate::escaped;
 use crate::config::auth::{AuthForm, AuthKeyword, AuthSpec};
 use crate::config::dates::DatesSpec;
@@ -19,13 +19,25 @@ use crate::config::{self, Extent, File};
 
 /// The arguments of `sources`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
     /// One source, in full.
     name: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show how a file in `sources/` differs from the shipped source that it replaces. Exit codes: 0 the same, 1 different, 2 an error.
+    Diff(source_diff::Arguments),
 }
 
 /// Runs it.
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
+    if let Some(Command::Diff(arguments)) = &arguments.command {
+        return source_diff::run(arguments, setting);
+    }
     let (written, faults) = config::read(&setting.dir, &setting.variables, Extent::All);
     let Some(written) = written else {
         show(&faults, &setting.variables);

@@ -33,7 +33,7 @@ pub mod send_options;
 mod yaml_fault;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -100,17 +100,22 @@ pub fn read(dir: &Path, variables: &Variables, extent: Extent) -> (Option<Writte
     for (name, text) in shipped::SOURCES {
         let wanted = extent == Extent::All || routes.values().any(|route| route.value.source == *name);
         // a file in the directory stands for the shipped one, even while it has faults
-        if wanted && !dir.join("sources").join(format!("{name}.yaml")).exists() {
+        if wanted && own_source(dir, name).is_none() {
             let source = Source { name: format!("config/sources/{name}.yaml (shipped)"), text: (*text).to_owned() };
             sources.extend(parse(name, source, variables, &mut diagnostics).map(|file| (file.name.clone(), file)));
         }
     }
     let named = routes.values().map(|route: &File<RouteFile>| route.value.source.clone());
-    let there =
-        |name: &String| ["yaml", "yml"].iter().any(|ext| dir.join("sources").join(format!("{name}.{ext}")).exists());
-    let unread = named.filter(|name| !sources.contains_key(name) && is_name(name) && there(name)).collect();
+    let there = |name: &String| is_name(name) && own_source(dir, name).is_some();
+    let unread = named.filter(|name| !sources.contains_key(name) && there(name)).collect();
     let relay = read_relay(&dir.join("relay.yaml"), variables, &mut diagnostics);
     (relay.map(|relay| Written { relay, sources, routes, unread }), diagnostics)
+}
+
+/// The file of a configuration directory that describes a source, if there is one. `name` passes [`is_name`].
+pub fn own_source(dir: &Path, name: &str) -> Option<PathBuf> {
+    let paths = ["yaml", "yml"].map(|ext| dir.join("sources").join(format!("{name}.{ext}")));
+    paths.into_iter().find(|path| path.exists())
 }
 
 impl Written {

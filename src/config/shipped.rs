@@ -3,6 +3,16 @@
 /// `config/relay.yaml`: the defaults, and their manual.
 pub const RELAY: &str = include_str!("../../config/relay.yaml");
 
+/// The text of the shipped source with a name.
+pub fn source(name: &str) -> Option<&'static str> {
+    SOURCES.iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| *text)
+}
+
+/// Whether a text says the same as a shipped one. Line ends do not count: git writes them as each computer has them.
+pub fn is_same(text: &str, shipped: &str) -> bool {
+    text.lines().eq(shipped.lines())
+}
+
 /// The sources, by name.
 pub const SOURCES: &[(&str, &str)] = &[
     ("99acres", include_str!("../../config/sources/99acres.yaml")),

@@ -1,6 +1,7 @@
 //! What may well be meant, and had better be looked at: warnings of `check`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::example::call_of;
 use super::{Route, profile_spec_of};
@@ -10,7 +11,8 @@ use crate::config::document::{Kind, Node};
 use crate::config::one_or_many::OneOrMany;
 use crate::config::relay::AccountSpec;
 use crate::config::route::RouteFile;
-use crate::config::source::{SampleSpec, SourceProfileSpec};
+use crate::config::shipped;
+use crate::config::source::{SampleSpec, SourceFile, SourceProfileSpec};
 use crate::config::{File, Written};
 use crate::event::{NewSend, Unmapped, UnmappedReason};
 
@@ -160,6 +162,35 @@ pub fn shared_secrets(written: &Written, diagnostics: &mut Vec<Diagnostic>) {
                 _ => drop(owners.insert(secret, &file.name)),
             }
         }
+    }
+}
+
+/// Files in `sources/` that stand for shipped sources and say something else: an upgrade of the relay does not reach them.
+/// Those that no route uses share one warning, since a whole `config/` may have been copied.
+pub fn replaced_sources(written: &Written, diagnostics: &mut Vec<Diagnostic>) {
+    let used: BTreeSet<&str> = written.routes.values().map(|route| &*route.value.source).collect();
+    let differs = |file: &&File<SourceFile>| {
+        shipped::source(&file.name).is_some_and(|text| !shipped::is_same(&file.node.place.source.text, text))
+    };
+    let (used, idle): (Vec<_>, Vec<_>) =
+        written.sources.values().filter(differs).partition(|file| used.contains(&*file.name));
+    let whole = |file: &File<SourceFile>| Place::start_of(Arc::clone(&file.node.place.source));
+    for file in used {
+        let name = &file.name;
+        let message = format!("this file replaces the shipped source `{name}` and differs from it");
+        diagnostics.push(
+            Diagnostic::at(&whole(file), message)
+                .hint(format!(
+                    "`serri-relay sources diff {name}` shows how; delete the file to use the shipped source, or, to keep your own, rename it and name it so in `source:` of the routes"
+                ))
+                .warning(),
+        );
+    }
+    if let Some(first) = idle.first() {
+        let names = idle.iter().map(|file| format!("`{}`", file.name)).collect::<Vec<_>>().join(", ");
+        let message = format!("no route uses these files, which replace shipped sources and differ from them: {names}");
+        let hint = format!("delete them, or rename those that you changed; `serri-relay sources diff {}`", first.name);
+        diagnostics.push(Diagnostic::at(&whole(first), message).hint(hint).warning());
     }
 }
 

@@ -102,6 +102,7 @@ pub fn examine(
         }
     }
     advice::shared_secrets(&written, &mut diagnostics);
+    advice::replaced_sources(&written, &mut diagnostics);
     // an account's options hold for each of its routes, and two ways of one list may have the same fault
     let diagnostics = once_each(diagnostics);
     if written.relay.reading == Reading::WithStandIns {

@@ -56,6 +56,7 @@ mod recipes;
 mod refused_calls;
 mod reload;
 mod references;
+mod replaced;
 mod retention;
 mod secrets;
 mod simulation;
