@@ -53,13 +53,9 @@ fn compare(name: &str, setting: &Setting) -> Ended {
         say(&format!("`{path}` is the same as the shipped source, and can be deleted"));
         return Ok(ExitCode::SUCCESS);
     }
-    let (shipped, text) = (with_line_feeds(shipped), with_line_feeds(&text));
+    // other line ends would make every line differ
+    let [shipped, text] = [shipped, &text].map(|text| text.replace("\r\n", "\n"));
     let diff = TextDiff::from_lines(&shipped, &text);
     say(diff.unified_diff().header(&format!("shipped/{name}.yaml"), &path).to_string().trim_end_matches('\n'));
     Ok(ExitCode::FAILURE)
-}
-
-/// Other line ends would make every line differ.
-fn with_line_feeds(text: &str) -> String {
-    text.lines().map(|line| format!("{line}\n")).collect()
 }

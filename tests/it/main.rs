@@ -27,6 +27,7 @@ mod carts;
 mod cli;
 mod commands;
 mod concealed;
+mod container;
 mod counts;
 mod crash;
 mod deliver;

@@ -6,6 +6,7 @@ use std::process::Output;
 use serri_relay::config::Extent;
 use serri_relay::config::interpolate::Variables;
 use serri_relay::config::shipped;
+use serri_relay::route::check::Sending;
 use serri_relay::route::load::Origin;
 
 use crate::cli::relay;
@@ -44,7 +45,7 @@ fn a_file_that_replaces_a_shipped_source_and_differs_is_a_warning() {
     assert!(err.contains("`serri-relay sources diff generic`"), "{err}");
     assert_eq!(said(&setup, &["check", "--strict"]).0, 1);
     // what `serve` writes to its log
-    let origin = Origin { dir: setup.config(), variables: Variables::default(), sending: Default::default() };
+    let origin = Origin { dir: setup.config(), variables: Variables::default(), sending: Sending::AsConfigured };
     let warnings = origin.load(None).unwrap().warnings;
     assert!(
         warnings.iter().any(|warning| warning.message.contains("replaces the shipped source `generic`")),
@@ -85,7 +86,7 @@ fn diff_shows_what_a_file_changes_of_the_shipped_source() {
     let lines: Vec<&str> = out.lines().skip(2).filter(|line| line.starts_with(['-', '+'])).collect();
     assert_eq!(lines, ["-title: Generic", "+title: Mine"]);
     // also while the file cannot be read as YAML
-    let setup = setup.file("sources/generic.yaml", "title: [");
+    let setup = setup.file("sources/generic.yaml", "title: [\n");
     let (code, out, _) = said(&setup, &["sources", "diff", "generic"]);
     assert!(code == 1 && out.ends_with("+title: [\n"), "{out}");
 
