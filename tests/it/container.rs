@@ -81,7 +81,7 @@ fn the_container_matches_the_crate() {
 
 #[test]
 fn the_proxy_in_front_fits_the_container_and_the_settings() {
-    let (caddyfile, compose) = (read("Caddyfile"), read("docker-compose.yml"));
+    let (caddyfile, compose) = (read("docs/Caddyfile"), read("docker-compose.yml"));
     let compose: Value = serde_saphyr::from_str(&compose).unwrap();
     let (relay, https) = (&compose["services"]["relay"], &compose["services"]["https"]);
     assert!(relay["profiles"].is_null(), "it runs with and without the proxy");
@@ -96,7 +96,7 @@ fn the_proxy_in_front_fits_the_container_and_the_settings() {
     }));
     assert!(texts(&relay["ports"]).contains(&format!("${{RELAY_PORT:-{port}}}:{port}").as_str()));
     assert_eq!(texts(&https["ports"]), ["80:80", "443:443", "443:443/udp"]);
-    assert!(texts(&https["volumes"]).contains(&"./Caddyfile:/etc/caddy/Caddyfile:ro"));
+    assert!(texts(&https["volumes"]).contains(&"./docs/Caddyfile:/etc/caddy/Caddyfile:ro"));
     for volume in [relay, https].map(|service| &service["volumes"]).into_iter().flat_map(texts) {
         let name = volume.split(':').next().unwrap();
         assert!(name.starts_with("./") || compose["volumes"].get(name).is_some(), "{volume}");
