@@ -73,7 +73,7 @@ pub struct Means {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// How many calls are worked on at once, see [`WORKING`].
+    /// How many calls are worked on at once, see `WORKING`.
     pub working: Semaphore,
     /// Whose turn it is among the calls larger than 128 KiB.
     pub large: Semaphore,
