@@ -11,7 +11,7 @@ use crate::route::reload::{FaultyView, view};
 
 /// All of them, those with faults too.
 pub async fn list(State(admin): State<Arc<AdminState>>) -> Json<Value> {
-    let calls = |name: &String| admin.calls.calls_by_route.of(name);
+    let calls = |name: &String| admin.metrics.calls_by_route.of(name);
     let sound = admin.routes.iter().map(|(name, route)| {
         let faulty = admin.faulty.get(name).map(|faulty| view(name, faulty));
         json!({

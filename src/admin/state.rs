@@ -36,11 +36,11 @@ pub struct AdminState {
     pub faulty: Arc<FaultyRoutes>,
     /// Where one asks for the configuration to be taken anew.
     pub reload: ReloadRequests,
-    /// How their calls fare.
-    pub calls: Arc<Metrics>,
+    /// How the routes' calls fare, among what is counted.
+    pub metrics: Arc<Metrics>,
     /// The accounts as sends name them, with the country of their numbers.
     pub accounts: BTreeMap<String, Country>,
-    /// Where turns of holds are told.
+    /// Where changes of holds are reported.
     pub notifications: Arc<Notifications>,
     /// The time.
     pub clock: Clock,

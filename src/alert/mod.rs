@@ -29,7 +29,7 @@ pub use target::Target;
 /// For how long somebody is still told of what happened: longer than repetitions take.
 const KEPT: Duration = Duration::from_secs(2 * 3_600);
 
-/// Where turns of holds are told.
+/// Where changes of holds are reported.
 #[derive(Debug)]
 pub struct Notifications {
     metrics: Arc<Metrics>,
@@ -49,15 +49,15 @@ pub enum Message {
 
 /// What tells those who want to know.
 pub struct Alerter {
-    /// Whom, and when, as the configuration says at present.
+    /// Who is notified and when, as the configuration says at present.
     pub settings: settings::Receiver<Arc<Settings>>,
     /// What happens.
     pub inbox: mpsc::UnboundedReceiver<Message>,
-    /// Where reminders are told.
+    /// Where reminders are reported.
     pub notifications: Arc<Notifications>,
 }
 
-/// Who is told, and when.
+/// Who is notified, and when.
 pub struct Settings {
     /// Who.
     pub targets: Vec<Target>,
@@ -85,7 +85,7 @@ pub struct Means {
 }
 
 impl Notifications {
-    /// Where turns are told, and where those who tell others take them from.
+    /// Where changes are reported, and where the alerter receives them.
     pub fn new(metrics: Arc<Metrics>) -> (Arc<Self>, mpsc::UnboundedReceiver<Message>) {
         let (outbox, inbox) = mpsc::unbounded_channel();
         (Arc::new(Self { metrics, outbox }), inbox)
@@ -224,7 +224,7 @@ fn log_route(change: &RouteChange) {
 }
 
 impl Alerter {
-    /// Tells until told to stop. What was not told then is told after the next start.
+    /// Notifies until told to stop. What was not delivered by then is delivered after the next start.
     pub async fn run(self, stop: CancellationToken) {
         let Self { mut settings, mut inbox, notifications } = self;
         let mut outages = Outages::default();
@@ -242,7 +242,7 @@ impl Alerter {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                // whoever is just telling somebody does so to the end; what is left is told as the new settings say
+                // a notification under way is finished; what is left is sent as the new settings say
                 (left, _) = join(watch.run(&mut inbox, &mut settings), join_all(tellers)) => outages = left,
             }
         }

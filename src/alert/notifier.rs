@@ -11,7 +11,7 @@ use super::{KEPT, Means};
 use crate::clock::Stopwatch;
 use crate::event::Notification;
 
-/// How often somebody is told the same, and how long the first wait is: it doubles.
+/// How often a notification is tried, and how long the first wait is: it doubles.
 const TRIES: (u32, Duration) = (10, Duration::from_secs(5));
 
 /// What somebody is still to be told.
@@ -91,7 +91,7 @@ impl Notifier {
 
     /// It is not told again, not even after a restart.
     async fn done(&self, notification: &Notification, means: &Means) {
-        // if that cannot be written down somebody is told twice, by the same id
+        // if that cannot be written down somebody is notified twice, with the same id
         let _ = means.store.mark_notified(notification.id(), self.name.clone()).await;
     }
 }

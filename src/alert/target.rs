@@ -1,4 +1,4 @@
-//! Those who want to know, and how each is told.
+//! Those who want to know, and how each is notified.
 
 use aws_lc_rs::digest;
 use base64::Engine as _;

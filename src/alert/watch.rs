@@ -131,7 +131,7 @@ impl<'a> Watch<'a> {
                 (None, _) if calls.accepted_at.is_some() => RouteState::Accepts,
                 _ => continue,
             };
-            // a store that cannot be used is told elsewhere, and asked again with the next look
+            // a store that cannot be used is reported elsewhere, and asked again with the next look
             if let Ok(Some(change)) = store.route_changed(route, state, clock.now()).await {
                 self.notifications.notify(Notification::Route(change));
             }
@@ -142,7 +142,7 @@ impl<'a> Watch<'a> {
         self.looked = Stopwatch::start();
         self.look_at_calls().await;
         let now = self.settings.means.clock.now();
-        // a store that cannot be used is told elsewhere
+        // a store that cannot be used is reported elsewhere
         if let Ok(due) = self.settings.means.store.remind(now, now.before(self.settings.remind)).await {
             due.into_iter().for_each(|notification| self.notifications.notify(notification));
         }

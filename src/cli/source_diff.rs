@@ -10,7 +10,7 @@ use similar::TextDiff;
 
 use super::{Ended, Setting, complain, say};
 use crate::config::diagnostic::did_you_mean;
-use crate::config::{is_name, own_source, shipped};
+use crate::config::{file, is_name, own_source, shipped};
 
 /// The arguments of `sources diff`.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ fn compare(name: &str, setting: &Setting) -> Ended {
         bail!("there is no `{}`: the shipped source is in use, and there is nothing to compare", path.display());
     };
     let path = own.display().to_string();
-    let text = std::fs::read_to_string(&own)
+    let text = file::read(&own, file::LARGEST_YAML)
         .with_context(|| format!("cannot read `{path}`; it must be a file that you may read, and UTF-8"))?;
     if shipped::is_same(&text, shipped) {
         say(&format!("`{path}` is the same as the shipped source, and can be deleted"));

@@ -9,9 +9,6 @@ use std::sync::Arc;
 use super::diagnostic::{Diagnostic, Place, Source};
 use super::file;
 
-/// The largest file that is read, in bytes: people write some kilobytes.
-const LARGEST: u64 = 4 * 1_024 * 1_024;
-
 /// How deep files that are not read are looked for.
 const DEEPEST: usize = 8;
 
@@ -23,7 +20,7 @@ pub fn fault(path: &Path, message: impl Into<String>) -> Diagnostic {
 
 /// Reads a file; `None` if it may not be read.
 pub fn load(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<Source> {
-    match file::read(path, LARGEST) {
+    match file::read(path, file::LARGEST_YAML) {
         Ok(text) => Some(Source { name: path.display().to_string(), text }),
         Err(error) => {
             diagnostics.push(
@@ -121,6 +118,7 @@ fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     path.extension().is_some_and(|ext| extensions.iter().any(|known| ext == *known))
 }
 
-fn is_yaml(path: &Path) -> bool {
+/// Whether a file's name ends as those of YAML files do, in whatever case.
+pub fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("yaml") || ext.eq_ignore_ascii_case("yml"))
 }

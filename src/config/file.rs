@@ -3,11 +3,14 @@
 use std::io::{Error, ErrorKind, Read as _, Result};
 use std::path::Path;
 
+/// The largest YAML file that is read, in bytes: people write some kilobytes.
+pub const LARGEST_YAML: u64 = 4 * 1_024 * 1_024;
+
 /// A regular file's text of at most so many bytes.
 ///
 /// # Errors
 ///
-/// If it cannot be read, is larger, or is no regular file.
+/// If it cannot be read, is larger, or is not a regular file.
 pub fn read(path: &Path, limit: u64) -> Result<String> {
     let kind = std::fs::metadata(path)?;
     if kind.is_dir() {

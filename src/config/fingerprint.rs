@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::dotenv;
+use super::{directory, dotenv};
 
 /// How deep files are looked for.
 const DEEPEST: usize = 4;
@@ -54,15 +54,10 @@ fn look(dir: &Path, depth: usize, files: &mut BTreeMap<PathBuf, Option<Identity>
             if depth > 0 {
                 look(&path, depth - 1, files);
             }
-        } else if is_yaml(&path) {
+        } else if directory::is_yaml(&path) {
             files.insert(path.clone(), identity(&path));
         }
     }
-}
-
-/// A store or a log may lie in the same directory.
-fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("yaml") || ext.eq_ignore_ascii_case("yml"))
 }
 
 fn identity(path: &Path) -> Option<Identity> {

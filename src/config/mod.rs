@@ -13,7 +13,7 @@ mod directory;
 mod dotenv;
 pub mod document;
 pub mod enrich;
-mod file;
+pub mod file;
 pub mod fingerprint;
 pub mod diagnostic;
 mod format;

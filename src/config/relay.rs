@@ -31,7 +31,7 @@ pub struct RelayFile {
     /// What is known of the campaigns: `check` then finds a wrong count before any customer does.
     #[serde(default)]
     pub campaigns: Vec<CampaignSpec>,
-    /// Who is told when an account or a campaign is put on hold, and when it works again.
+    /// Who is notified when an account or a campaign is put on hold, and when it works again.
     #[serde(default)]
     pub alerts: Vec<AlertSpec>,
 }
@@ -228,7 +228,7 @@ pub struct ProbeSpec {
     pub max: Span,
 }
 
-/// Somebody who is told when a hold begins, lasts or ends: by one of `webhook`, `slack` and `campaign`.
+/// Somebody who is notified when a hold begins, lasts or ends: by one of `webhook`, `slack` and `campaign`.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 pub struct AlertSpec {
     /// A URL that gets JSON, signed by Standard Webhooks.

@@ -21,8 +21,8 @@ use crate::telemetry::{LookupLabels, Metrics};
 /// The most of an answer that is read: a record has some kilobytes.
 const ANSWER_LIMIT: usize = 256 * 1_024;
 
-/// What is to be done where a sender's API refuses the token.
-const MEND: &str = "put a new token into the route's `enrich`, or give it the permission; what waits is read then";
+/// What to do when a sender's API refuses the token.
+const FIX: &str = "put a new token into the route's `enrich`, or give it the permission; what waits is read then";
 
 /// What makes the attempts of one route.
 pub struct Finder {
@@ -74,7 +74,7 @@ impl Finder {
 
     async fn attempt(&self, lookup: &Lookup, at: Timestamp, watch: Stopwatch) -> LookupSettlement {
         let exchange = self.look_up(lookup).await;
-        let hint = matches!(exchange.found, Err(Outcome::Account { .. })).then_some(MEND);
+        let hint = matches!(exchange.found, Err(Outcome::Account { .. })).then_some(FIX);
         let settlement = self.settlement(lookup, (at, watch.elapsed()), exchange);
         self.report(lookup, &settlement, hint);
         settlement

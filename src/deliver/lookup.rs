@@ -50,7 +50,7 @@ pub struct Lookups {
     pub wake: Arc<Notify>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Where turns of holds are told.
+    /// Where changes of holds are reported.
     pub notifications: Arc<Notifications>,
     /// Dropped with the last lookup that it makes.
     pub in_use: Option<DropGuard>,

@@ -105,7 +105,7 @@ pub struct Deliverer {
     pub wake: Arc<Notify>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Where turns of holds are told.
+    /// Where changes of holds are reported.
     pub notifications: Arc<Notifications>,
     /// Dropped with the last delivery that it makes.
     pub in_use: Option<DropGuard>,

@@ -23,7 +23,7 @@ pub enum Outcome {
         /// How long the server asked to wait.
         retry_after: Option<Duration>,
     },
-    /// Nothing of this account is sent at present: no credits, no plan, no valid key.
+    /// Nothing of this account is sent at present: it lacks credits, a plan or a valid key.
     Account {
         /// What the server said.
         reason: String,

@@ -14,7 +14,7 @@ use crate::clock::Stopwatch;
 const MEMBERS: usize = 16;
 
 /// How much larger than what came out of it so far the packed body may be, in bytes, beyond twice its size. What is packed
-/// to be sent is no larger; empty blocks and members are, and cost a processor for nothing.
+/// to be sent is not larger; empty blocks and members are, and cost a processor for nothing.
 const OVERHEAD: usize = 16 * 1_024;
 
 /// How many bytes are unpacked before others have their turn.

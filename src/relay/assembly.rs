@@ -239,7 +239,7 @@ impl Assembly {
             operate: Arc::clone(&self.store) as Arc<dyn Operate>,
             routes: Arc::new(checked.routes.clone()),
             faulty,
-            calls: Arc::clone(&self.metrics),
+            metrics: Arc::clone(&self.metrics),
             reload: self.reload.clone(),
             accounts: countries(settings),
             notifications: Arc::clone(&self.notifications),

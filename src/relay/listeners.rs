@@ -40,7 +40,7 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// [`StartError::Listen`] if an address is taken, or what was handed over is no listener.
+    /// [`StartError::Listen`] if an address is taken, or what was handed over is not a listener.
     pub async fn bind(settings: &RelayFile) -> Result<Self, StartError> {
         let mut handed = ListenFd::from_env();
         let webhooks = handed_over(&mut handed, 0)?;

@@ -9,7 +9,7 @@ use crate::config::relay::AlertSpec;
 use crate::phone;
 use crate::secret::SigningKey;
 
-/// Somebody who is told when a hold begins, lasts or ends.
+/// Somebody who is notified when a hold begins, lasts or ends.
 #[derive(Debug, Clone)]
 pub enum Alert {
     /// By JSON, signed by Standard Webhooks where there is a key.

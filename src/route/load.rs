@@ -87,7 +87,7 @@ impl Origin {
         for diagnostic in errors.filter(|diagnostic| !self.is_of_unused_source(diagnostic, &checked, last)) {
             match (self.name_in("routes", diagnostic), self.name_in("sources", diagnostic)) {
                 (Some(route), _) => of_routes.entry(route).or_default().push(diagnostic),
-                // at a start there is no before: what does not use the source runs
+                // at a start nothing ran before: routes that do not use the source run
                 (None, Some(source)) if last.is_none() => {
                     let using = checked.written.routes.values().filter(|route| route.value.source == source);
                     using.for_each(|route| of_routes.entry(route.name.clone()).or_default().push(diagnostic));

@@ -24,7 +24,7 @@ impl LookupNotifiers {
         Self(routes.keys().map(notifier).collect())
     }
 
-    /// What is told when a lookup of a route is due.
+    /// What is notified when a lookup of a route is due.
     pub fn of(&self, route: &str) -> Option<&Notify> {
         self.0.get(route).map(Arc::as_ref)
     }

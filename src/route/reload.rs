@@ -1,4 +1,4 @@
-//! Asking for the configuration to be taken anew, and what is told of it.
+//! Requests to take the configuration anew, and what they answer.
 
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// So many refused calls in a row are no chance, nor somebody who tries addresses once.
+/// This many refused calls in a row are neither chance nor somebody who tries an address once.
 const MANY: u64 = 5;
 
 /// A route that accepted a call within this time before is well: somebody else knocks.

@@ -163,7 +163,7 @@ impl Bulk {
             due: Arc::new(LookupNotifiers::new(&routes)),
             routes,
             faulty: Arc::default(),
-            calls: Arc::clone(&metrics),
+            metrics: Arc::clone(&metrics),
             reload: tokio::sync::mpsc::channel(1).0,
             accounts: [("default".to_owned(), serri_relay::phone::Country::INDIA)].into(),
             notifications: Notifications::new(Arc::clone(&metrics)).0,

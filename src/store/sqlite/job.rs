@@ -8,7 +8,7 @@ use crate::store::StoreError;
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// Work inside a transaction that others may share. It may be done twice, if the first transaction comes to nothing.
+/// Work inside a transaction that others may share. It may be done twice, if the first transaction is rolled back.
 pub trait Job: Send {
     /// Does it; the result is kept until the transaction is on disk.
     fn carry_out(&mut self, db: &Connection) -> rusqlite::Result<()>;
