@@ -246,7 +246,7 @@ mod tests {
 
     fn handshakes(yaml: &str) -> Handshakes {
         let spec: HandshakeSpec = serde_saphyr::from_str(yaml).expect("YAML");
-        let place = Place::start_of(Arc::new(Source { name: "test".into(), text: String::new() }));
+        let place = Place::start_of(Arc::new(Source::new("test", "")));
         let given = Given { secret: Some("client-secret"), verify_token: Some("letmein"), place: &place };
         Handshakes::compile(Some(&spec), &given).expect("sound")
     }

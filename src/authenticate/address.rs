@@ -10,8 +10,10 @@ use crate::call::Call;
 use crate::secret::Secret;
 
 /// Whether the rest of the path, behind the route's name, is one of the secrets.
-pub fn in_path(call: &Call, secrets: &[Secret]) -> Result<(), Refusal> {
-    let rest = call.uri.path().trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or("");
+pub fn in_path(call: &Call, route: &str, secrets: &[Secret]) -> Result<(), Refusal> {
+    // `webhooks`, and the steps of the name: one, or a client's two
+    let before = 2 + route.matches('/').count();
+    let rest = call.uri.path().trim_start_matches('/').splitn(before + 1, '/').nth(before).unwrap_or("");
     let without_slash = rest.strip_suffix('/').unwrap_or(rest);
     if without_slash.trim_matches('/').is_empty() {
         return Err(Refusal::Missing);
@@ -104,8 +106,8 @@ mod tests {
             ("ends/", "ends/"),
             ("é", "%C3%A9"),
         ] {
-            assert_eq!(in_path(&call(&format!("/webhooks/r/{written}")), &secret(given)), Ok(()), "{written}");
-            assert_eq!(in_path(&call(&format!("/webhooks/r/{written}/")), &secret(given)), Ok(()), "{written}/");
+            assert_eq!(in_path(&call(&format!("/webhooks/r/{written}")), "r", &secret(given)), Ok(()), "{written}");
+            assert_eq!(in_path(&call(&format!("/webhooks/r/{written}/")), "r", &secret(given)), Ok(()), "{written}/");
             let asked = call(&format!("/webhooks/r?b=1&%6Bey={written}&c=2"));
             assert_eq!(in_query(&asked, "key", &secret(given)), Ok(()), "{written}");
         }
@@ -123,7 +125,11 @@ mod tests {
             ("/abc+def", Refusal::Wrong),
             ("/abc%FFdef", Refusal::Wrong),
         ] {
-            assert_eq!(in_path(&call(&format!("/webhooks/r{written}")), &secret("abc-def")), Err(refusal), "{written}");
+            assert_eq!(
+                in_path(&call(&format!("/webhooks/r{written}")), "r", &secret("abc-def")),
+                Err(refusal),
+                "{written}"
+            );
         }
         for (query, refusal) in [
             ("", Refusal::Missing),
@@ -141,7 +147,7 @@ mod tests {
         #[test]
         fn what_is_escaped_for_an_address_is_taken(text in "a\\PC{0,20}") {
             let written = escaped(&text);
-            prop_assert_eq!(in_path(&call(&format!("/webhooks/r/{written}")), &secret(&text)), Ok(()));
+            prop_assert_eq!(in_path(&call(&format!("/webhooks/r/{written}")), "r", &secret(&text)), Ok(()));
             prop_assert_eq!(in_query(&call(&format!("/webhooks/r?key={written}")), "key", &secret(&text)), Ok(()));
         }
     }

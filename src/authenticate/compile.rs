@@ -19,6 +19,8 @@ use crate::secret::Secret;
 /// What a route brings to its authentication.
 #[derive(Debug)]
 pub struct Given<'a> {
+    /// The route's name, with which its address begins.
+    pub route: &'a str,
     /// The ways of its source, or its own.
     pub auth: Option<&'a OneOrMany<AuthSpec>>,
     /// Its `secret:`.
@@ -138,7 +140,9 @@ fn scheme(spec: &AuthSpec, secrets: &[String], given: &Given<'_>) -> Made {
         AuthSpec::Keyword(AuthKeyword::None) => one(Scheme::Open),
         AuthSpec::Keyword(AuthKeyword::StandardWebhooks) => standard_webhooks(secrets, given),
         AuthSpec::Keyword(AuthKeyword::Bearer) => one(Scheme::Bearer(values(None, secrets, given.place)?)),
-        AuthSpec::Keyword(AuthKeyword::Path) => one(Scheme::Path(values(None, secrets, given.place)?)),
+        AuthSpec::Keyword(AuthKeyword::Path) => {
+            one(Scheme::Path { route: given.route.to_owned(), secrets: values(None, secrets, given.place)? })
+        }
         AuthSpec::Form(AuthForm::Bearer(token)) => one(Scheme::Bearer(values(token.as_ref(), secrets, given.place)?)),
         AuthSpec::Form(AuthForm::Basic(basic)) => one(Scheme::Basic {
             user: basic.user.clone(),

@@ -22,7 +22,9 @@ impl Scheme {
             Self::Header { name, .. } => format!("header `{name}` with the route's secret"),
             Self::Query { name, .. } => format!("query parameter `{name}` with the route's secret"),
             Self::Field { path, .. } => format!("field `{}` of the body with the route's secret", path.join(".")),
-            Self::Path(_) => "the route's secret at the end of the address: /webhooks/ROUTE/SECRET".to_owned(),
+            Self::Path { route, .. } => {
+                format!("the route's secret at the end of the address: /webhooks/{route}/SECRET")
+            }
             Self::Jwt { header, .. } => {
                 format!("a JSON Web Token (HS256) in header `{header}`, signed with the route's secret")
             }

@@ -73,7 +73,10 @@ enum Scheme {
         values: Vec<Secret>,
     },
     /// The rest of the address, after the route's name.
-    Path(Vec<Secret>),
+    Path {
+        route: String,
+        secrets: Vec<Secret>,
+    },
     Jwt {
         header: String,
         expiry: TokenExpiry,
@@ -210,7 +213,7 @@ impl Authentication {
                 Scheme::Signature(recipe) => {
                     hidden.headers.extend(recipe.headers.iter().map(|name| name.to_ascii_lowercase()));
                 }
-                Scheme::Open | Scheme::Bearer(_) | Scheme::Basic { .. } | Scheme::Path(_) => {}
+                Scheme::Open | Scheme::Bearer(_) | Scheme::Basic { .. } | Scheme::Path { .. } => {}
             }
         }
         hidden
@@ -252,7 +255,7 @@ impl Scheme {
                     _ => Err(Refusal::Malformed),
                 }
             }
-            Self::Path(values) => address::in_path(call, values),
+            Self::Path { route, secrets } => address::in_path(call, route, secrets),
             Self::Jwt { header, expiry, keys } => {
                 let given = call.header(header).ok_or(Refusal::Missing)?;
                 jwt::verify(scheme_value(given, "bearer").unwrap_or(given), keys, *expiry, now)

@@ -58,7 +58,7 @@ pub fn sign(authentication: &Authentication, call: &mut Draft, now: Timestamp) -
             Ok(())
         }
         Scheme::Field { path, values } => put(call, path, first(values)),
-        Scheme::Path(secrets) => {
+        Scheme::Path { secrets, .. } => {
             let query = call.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
             // in a path a plus is a plus, and a space is `%20`
             let step =

@@ -96,6 +96,7 @@ fn json_of(report: &Report, is_well: bool, variables: &Variables) -> Value {
                 "line": line,
                 "column": column,
                 "message": concealed.hide(&diagnostic.message),
+                "routes": diagnostic.routes,
                 "hint": diagnostic.hint.as_deref().map(|hint| concealed.hide(hint)),
             })
         })

@@ -125,7 +125,9 @@ impl Setting {
         let own = Path::new("routes").join(route);
         let is_own = |place: &Place| Path::new(&place.source.name).with_extension("").ends_with(&own);
         diagnostics.retain(|diagnostic| {
-            diagnostic.severity == Severity::Error || diagnostic.place.as_ref().is_some_and(is_own)
+            diagnostic.severity == Severity::Error
+                || diagnostic.routes.contains(route)
+                || diagnostic.place.as_ref().is_some_and(is_own)
         });
         show(&diagnostics, &self.variables);
         let well =

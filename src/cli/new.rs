@@ -16,12 +16,12 @@ use crate::config::enrich::NOT_SET;
 use crate::config::handshake::HandshakeSpec;
 use crate::config::one_or_many::OneOrMany;
 use crate::config::source::{SourceFile, USUAL_NUMBER};
-use crate::config::{self, Extent, is_name};
+use crate::config::{self, Extent, is_route_name};
 
 /// The arguments of `new`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The route's name: its address is /webhooks/ROUTE.
+    /// The route's name: its address is /webhooks/ROUTE. CLIENT/NAME for one of a client's routes.
     route: String,
     /// The kind of sender; `serri-relay sources` lists them.
     #[arg(long)]
@@ -31,8 +31,8 @@ pub struct Arguments {
 /// Runs it.
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let name = &arguments.route;
-    if !is_name(name) {
-        bail!("`{name}` becomes part of an address; use a-z, 0-9, - and _");
+    if !is_route_name(name) {
+        bail!("`{name}` becomes part of an address; use a-z, 0-9, - and _, or CLIENT/NAME for a route of a client");
     }
     let (written, faults) = config::read(&setting.dir, &setting.variables, Extent::All);
     let Some(written) = written else {
@@ -96,7 +96,8 @@ fn variable(route: &str, what: &str) -> String {
 fn text(route: &str, (name, source): (&str, &SourceFile), secret: &str) -> String {
     let secret_variable = variable(route, "SECRET");
     let mut text = format!(
-        "# yaml-language-server: $schema=../schema/route.json\n# POST /webhooks/{route}: {}\nsource: {name}\n",
+        "# yaml-language-server: $schema={}/schema/route.json\n# POST /webhooks/{route}: {}\nsource: {name}\n",
+        if route.contains('/') { "../.." } else { ".." },
         source.title
     );
     if source.profile_spec.auth.is_none() {

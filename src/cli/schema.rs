@@ -6,9 +6,10 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::{Ended, Setting, say};
+use crate::config::assemble::NOT_SHARED;
 use crate::config::relay::RelayFile;
 use crate::config::route::RouteFile;
-use crate::config::shape::schema_of;
+use crate::config::schema::{part_schema_of, schema_of};
 use crate::config::source::SourceFile;
 
 /// The arguments of `schema`.
@@ -25,6 +26,10 @@ pub enum Kind {
     Relay,
     /// `config/routes/NAME.yaml`
     Route,
+    /// `config/shared/NAME.yaml`
+    Shared,
+    /// `config/routes/CLIENT/client.yaml`
+    Client,
     /// `config/sources/NAME.yaml`
     Source,
 }
@@ -45,6 +50,8 @@ pub fn text(kind: Kind) -> serde_json::Result<String> {
             schema
         }
         Kind::Route => schema_of::<RouteFile>(),
+        Kind::Shared => part_schema_of::<RouteFile>(&NOT_SHARED.map(|(key, _)| key)),
+        Kind::Client => part_schema_of::<RouteFile>(&[]),
         Kind::Source => schema_of::<SourceFile>(),
     };
     serde_json::to_string_pretty(&schema)

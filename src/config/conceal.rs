@@ -14,7 +14,8 @@ use super::document::{Entry, Kind, Node};
 use super::interpolate::{Variables, references};
 use super::relay::RelayFile;
 use super::route::RouteFile;
-use super::shape::{SECRET, Shape, constants, schema_of, takes_any_text};
+use super::schema::schema_of;
+use super::shape::{SECRET, Shape, constants, takes_any_text};
 use super::source::SourceFile;
 use crate::mask::{self, Secrets};
 

@@ -2,6 +2,7 @@
 //!
 //! They come from anywhere between reading a file and compiling a template; all are collected, then shown together.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,6 +14,21 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Whether several routes may take what it says: a fault in it names those that do.
+    pub is_shared: bool,
+}
+
+impl Source {
+    /// A text by its name.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into(), is_shared: false }
+    }
+
+    /// The same as one that several routes may take.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self { is_shared: true, ..self }
+    }
 }
 
 /// A place in a source: a range of bytes.
@@ -73,17 +89,23 @@ pub struct Diagnostic {
     pub place: Option<Place>,
     /// What to do next.
     pub hint: Option<String>,
+    /// The routes that it is about, where it stands in a file that several take.
+    pub routes: BTreeSet<String>,
 }
+
+/// How many routes are named with a fault.
+const NAMED: usize = 3;
 
 impl Diagnostic {
     /// A diagnostic at a place.
     pub fn at(place: &Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), place: Some(place.clone()), hint: None }
+        Self { place: Some(place.clone()), ..Self::general(message) }
     }
 
     /// A fault that has no place in a file.
     pub fn general(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), place: None, hint: None }
+        let routes = BTreeSet::new();
+        Self { severity: Severity::Error, message: message.into(), place: None, hint: None, routes }
     }
 
     /// The same with advice.
@@ -100,6 +122,24 @@ impl Diagnostic {
         self
     }
 
+    /// The same as one of a route: it is named if the fault stands in a file that others take as well.
+    #[must_use]
+    pub fn of_route(mut self, route: &str) -> Self {
+        if self.place.as_ref().is_some_and(|place| place.source.is_shared) {
+            self.routes.insert(route.to_owned());
+        }
+        self
+    }
+
+    /// Which routes it is about, if that does not go without saying.
+    pub fn taken_by(&self) -> Option<String> {
+        let names: Vec<String> = self.routes.iter().take(NAMED).map(|route| format!("`{route}`")).collect();
+        let more = self.routes.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let routes = if self.routes.len() == 1 { "route" } else { "routes" };
+        (!names.is_empty()).then(|| format!("taken by {routes} {}{more}", names.join(", ")))
+    }
+
     /// `file:line:column: message (hint)` on one line, for logs.
     pub fn one_line(&self) -> String {
         let mut line = String::new();
@@ -111,8 +151,30 @@ impl Diagnostic {
         if let Some(hint) = &self.hint {
             let _ = write!(line, " ({hint})");
         }
+        if let Some(taken_by) = self.taken_by() {
+            let _ = write!(line, " ({taken_by})");
+        }
         line
     }
+}
+
+/// Each fault once: what several routes take from one file has the same fault in each.
+pub fn once_each(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut once: Vec<Diagnostic> = Vec::with_capacity(diagnostics.len());
+    for diagnostic in diagnostics {
+        let is_shared = diagnostic.place.as_ref().is_some_and(|place| place.source.is_shared);
+        let is_same = |known: &&mut Diagnostic| {
+            known.severity == diagnostic.severity
+                && known.message == diagnostic.message
+                && known.place == diagnostic.place
+                && (is_shared || known.hint == diagnostic.hint)
+        };
+        match once.iter_mut().find(is_same) {
+            Some(known) => known.routes.extend(diagnostic.routes),
+            None => once.push(diagnostic),
+        }
+    }
+    once
 }
 
 /// The nearest of `known` to what was written, if one is near enough to be what was meant.
@@ -147,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_place_counts_characters_not_bytes() {
-        let source = Arc::new(Source { name: "a.yaml".into(), text: "né: x\n".into() });
+        let source = Arc::new(Source::new("a.yaml", "né: x\n"));
         assert_eq!(Place { source, range: 5..6 }.line_column(), (1, 5));
     }
 }

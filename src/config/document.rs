@@ -91,6 +91,12 @@ impl Node {
         }
     }
 
+    /// Where a key stands; the place of the whole if it does not.
+    pub fn place_of_key(&self, key: &str) -> &Place {
+        let Kind::Map(entries) = &self.kind else { return &self.place };
+        entries.iter().find(|entry| entry.key == key).map_or(&self.place, |entry| &entry.place)
+    }
+
     /// The entry `index` of a list.
     pub fn entry(&self, index: usize) -> Option<&Self> {
         match &self.kind {
@@ -240,7 +246,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Node, Diagnostic> {
-        Node::parse(&Arc::new(Source { name: "t.yaml".into(), text: text.into() }))
+        Node::parse(&Arc::new(Source::new("t.yaml", text)))
     }
 
     #[test]

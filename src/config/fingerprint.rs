@@ -35,7 +35,7 @@ impl Fingerprint {
         let settings = dir.join("relay.yaml");
         let single = [PathBuf::from(dotenv::FILE), settings].map(|path| (path.clone(), identity(&path)));
         let mut files = BTreeMap::from(single);
-        for kind in ["routes", "sources"] {
+        for kind in ["routes", "shared", "sources"] {
             look(&dir.join(kind), DEEPEST, &mut files);
         }
         Self(files)

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     fn filled(text: &str) -> Result<String, String> {
-        let place = Place::start_of(Arc::new(Source { name: "t".into(), text: text.into() }));
+        let place = Place::start_of(Arc::new(Source::new("t", text)));
         replace(text, &place, &Variables::given([("KEY", "s:e\"c"), ("EMPTY", "")]))
             .map_err(|diagnostic| diagnostic.message)
     }

@@ -44,8 +44,7 @@ pub fn lay(documents: Vec<Node>, variables: &Variables) -> Result<Node, Diagnost
     let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__").source(Some(named));
     let laid = builder.add_source(environment).build().and_then(|config| config.collect());
     let values = laid.map_err(|error| Diagnostic::general(format!("the settings cannot be read: {error}")))?;
-    let place =
-        whole.unwrap_or_else(|| Place::start_of(Arc::new(Source { name: "relay.yaml".into(), text: String::new() })));
+    let place = whole.unwrap_or_else(|| Place::start_of(Arc::new(Source::new("relay.yaml", ""))));
     Ok(Node { place, kind: rebuild(values, &places, &mut Vec::new()) })
 }
 
@@ -102,7 +101,7 @@ fn rebuild(values: Map<String, Value>, places: &[Place], path: &mut Vec<String>)
                 // a table that takes the place of something else has lost its own place, and stands where its first key does
                 let place = first_place(&kind).cloned().unwrap_or_else(|| {
                     let name = format!("environment variable {PREFIX}__{}", path.join("__").to_uppercase());
-                    Place::start_of(Arc::new(Source { name, text: String::new() }))
+                    Place::start_of(Arc::new(Source::new(name, "")))
                 });
                 (place.clone(), place)
             });
@@ -144,7 +143,7 @@ mod tests {
     use super::*;
 
     fn node(name: &str, text: &str) -> Node {
-        Node::parse(&Arc::new(Source { name: name.into(), text: text.into() })).expect("YAML")
+        Node::parse(&Arc::new(Source::new(name, text))).expect("YAML")
     }
 
     #[test]

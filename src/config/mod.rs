@@ -4,6 +4,7 @@
 //! Nothing is compiled here, and only this module reads the environment.
 
 pub mod address;
+pub mod assemble;
 pub mod auth;
 mod bare_variable;
 pub mod conceal;
@@ -12,6 +13,7 @@ pub mod dates;
 mod directory;
 mod dotenv;
 pub mod document;
+pub mod document_file;
 pub mod enrich;
 pub mod file;
 pub mod fingerprint;
@@ -25,6 +27,7 @@ pub mod one_or_many;
 pub mod relay;
 pub mod report;
 pub mod route;
+pub mod schema;
 pub mod shape;
 pub mod shipped;
 pub mod source;
@@ -34,31 +37,19 @@ mod yaml_fault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use diagnostic::{Diagnostic, Source};
-use document::Node;
-use interpolate::{Variables, interpolate};
+use document_file::{Document, named};
+use interpolate::Variables;
 use relay::RelayFile;
 use route::RouteFile;
 use shape::{Reading, Shaped};
 use source::SourceFile;
 
-/// A file that fits its shape.
-#[derive(Debug, Clone)]
-pub struct File<T> {
-    /// The file's name without `.yaml`.
-    pub name: String,
-    /// What it says.
-    pub value: T,
-    /// The same with places, for faults found later.
-    pub node: Node,
-    /// Whether it is as written.
-    pub reading: Reading,
-}
+pub use document_file::{File, is_name, is_route_name};
 
 /// The whole configuration as written.
 #[derive(Debug, Clone)]
@@ -82,7 +73,7 @@ pub enum Extent {
     All,
 }
 
-/// Reads a configuration directory: `relay.yaml`, `routes/*.yaml`, `sources/*.yaml`, and the shipped sources.
+/// Reads a configuration directory: `relay.yaml`, routes with what they share, `sources/*.yaml`, and the shipped sources.
 ///
 /// All faults are collected. `None` only if the settings themselves cannot be used.
 pub fn read(dir: &Path, variables: &Variables, extent: Extent) -> (Option<Written>, Vec<Diagnostic>) {
@@ -96,12 +87,12 @@ pub fn read(dir: &Path, variables: &Variables, extent: Extent) -> (Option<Writte
         );
     }
     let mut sources: BTreeMap<String, File<SourceFile>> = read_all(&dir.join("sources"), variables, &mut diagnostics);
-    let routes: BTreeMap<String, File<RouteFile>> = read_all(&dir.join("routes"), variables, &mut diagnostics);
+    let routes = assemble::routes(dir, variables, &mut diagnostics);
     for (name, text) in shipped::SOURCES {
         let wanted = extent == Extent::All || routes.values().any(|route| route.value.source == *name);
         // a file in the directory stands for the shipped one, even while it has faults
         if wanted && own_source(dir, name).is_none() {
-            let source = Source { name: format!("config/sources/{name}.yaml (shipped)"), text: (*text).to_owned() };
+            let source = Source::new(format!("config/sources/{name}.yaml (shipped)"), *text);
             sources.extend(parse(name, source, variables, &mut diagnostics).map(|file| (file.name.clone(), file)));
         }
     }
@@ -133,17 +124,7 @@ pub fn parse<T: JsonSchema + DeserializeOwned>(
     variables: &Variables,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<File<T>> {
-    match Node::parse(&Arc::new(source)) {
-        Ok(mut node) => {
-            let reading = filled(&mut node, variables, diagnostics);
-            let Shaped { value, reading: shaped } = shape::read(&node, diagnostics)?;
-            Some(File { name: name.to_owned(), value, node, reading: reading.and(shaped) })
-        }
-        Err(diagnostic) => {
-            diagnostics.push(diagnostic);
-            None
-        }
-    }
+    Document::parse(source, variables, diagnostics)?.shaped(name, diagnostics)
 }
 
 fn read_relay(path: &Path, variables: &Variables, diagnostics: &mut Vec<Diagnostic>) -> Option<File<RelayFile>> {
@@ -151,17 +132,14 @@ fn read_relay(path: &Path, variables: &Variables, diagnostics: &mut Vec<Diagnost
     // without its file everything else can be checked, and nothing may run
     let mut reading = if own.is_some() { Reading::AsWritten } else { Reading::WithStandIns };
     let mut documents = Vec::new();
-    let defaults = Source { name: "defaults".into(), text: shipped::RELAY.to_owned() };
+    let defaults = Source::new("defaults", shipped::RELAY);
     for layer in std::iter::once(defaults).chain(own) {
-        match Node::parse(&Arc::new(layer)) {
-            Ok(mut node) => {
-                reading = reading.and(filled(&mut node, variables, diagnostics));
-                documents.push(node);
+        match Document::parse(layer, variables, diagnostics) {
+            Some(document) => {
+                reading = reading.and(document.reading);
+                documents.push(document.node);
             }
-            Err(diagnostic) => {
-                diagnostics.push(diagnostic);
-                reading = Reading::WithStandIns;
-            }
+            None => reading = Reading::WithStandIns,
         }
     }
     match layers::lay(documents, variables) {
@@ -176,33 +154,13 @@ fn read_relay(path: &Path, variables: &Variables, diagnostics: &mut Vec<Diagnost
     }
 }
 
-/// Fills in what stands in `${}`. A text that should name a variable and does not stands in for its value.
-fn filled(node: &mut Node, variables: &Variables, diagnostics: &mut Vec<Diagnostic>) -> Reading {
-    let before = diagnostics.len();
-    bare_variable::check(node, diagnostics);
-    let reading = if diagnostics.len() == before { Reading::AsWritten } else { Reading::WithStandIns };
-    interpolate(node, variables, diagnostics);
-    reading
-}
-
 fn read_all<T: JsonSchema + DeserializeOwned>(
     dir: &Path,
     variables: &Variables,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, File<T>> {
     let mut files = BTreeMap::new();
-    for path in directory::yaml_files(dir, diagnostics) {
-        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        if !is_name(&name) {
-            let message = format!("`{}` becomes part of an address; use a-z, 0-9, - and _", path.display());
-            diagnostics.push(directory::fault(&path, message).hint("rename the file"));
-            continue;
-        }
-        if files.contains_key(&name) {
-            let message = format!("there is a `{name}.yaml` and a `{name}.yml`");
-            diagnostics.push(directory::fault(&path, message).hint("keep one"));
-            continue;
-        }
+    for (name, path) in named(directory::yaml_files(dir, diagnostics), diagnostics) {
         if let Some(source) = directory::load(&path, diagnostics)
             && let Some(file) = parse(&name, source, variables, diagnostics)
         {
@@ -210,9 +168,4 @@ fn read_all<T: JsonSchema + DeserializeOwned>(
         }
     }
     files
-}
-
-/// Whether a text can be the name of a route or a source.
-pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

@@ -37,6 +37,9 @@ pub fn render(diagnostic: &Diagnostic, variables: &Variables, renderer: &Rendere
                 .annotation(AnnotationKind::Primary.span(start..end)),
         );
     }
+    if let Some(taken_by) = diagnostic.taken_by() {
+        group = group.element(Level::NOTE.message(taken_by));
+    }
     if let Some(hint) = &hint {
         group = group.element(Level::HELP.message(hint.as_str()));
     }

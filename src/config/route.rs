@@ -1,4 +1,5 @@
-//! `config/routes/NAME.yaml` as written: a webhook address and the rules that make sends of its events.
+//! `config/routes/NAME.yaml` as written, with what it takes of other files: a webhook address and the rules that make sends
+//! of its events.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,9 @@ use super::source::SourceProfileSpec;
 /// A webhook address, `POST /webhooks/NAME`.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 pub struct RouteFile {
+    /// Shared pieces that it takes, by their names: `config/shared/NAME.yaml`. What the route says itself counts before them.
+    #[serde(default)]
+    pub shared: Option<OneOrMany<String>>,
     /// The kind of sender: the name of a source (`serri-relay sources` lists them).
     pub source: String,
     /// The secret shared with the sender; a list while it is being changed.

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::document::{Entry, Kind, Node};
 use super::format::{Misfit, check_format};
+use super::schema::{part_schema_of, schema_of};
 
 /// What a schema says of a value that is a secret: a keyword of JSON Schema, for what is written and never shown.
 pub const SECRET: &str = "writeOnly";
@@ -62,27 +63,10 @@ pub fn read<T: JsonSchema + DeserializeOwned>(node: &Node, diagnostics: &mut Vec
     }
 }
 
-/// The JSON Schema of a type, closed: an object that lists its properties takes no others.
-pub fn schema_of<T: JsonSchema>() -> Value {
-    let mut schema = schemars::SchemaGenerator::default().into_root_schema_for::<T>().to_value();
-    close(&mut schema);
-    schema
-}
-
-fn close(schema: &mut Value) {
-    match schema {
-        Value::Object(map) => {
-            if map.get("type") == Some(&Value::from("object"))
-                && map.contains_key("properties")
-                && !map.contains_key("additionalProperties")
-            {
-                map.insert("additionalProperties".into(), Value::Bool(false));
-            }
-            map.values_mut().for_each(close);
-        }
-        Value::Array(items) => items.iter_mut().for_each(close),
-        _ => {}
-    }
+/// Checks a document that is a part of a `T`, of which anything may be left out.
+pub fn check_part<T: JsonSchema>(node: &Node, diagnostics: &mut Vec<Diagnostic>) {
+    let schema = part_schema_of::<T>(&[]);
+    Shape::new(&schema).value(node, &schema, diagnostics);
 }
 
 /// A schema whose references are followed.
@@ -365,7 +349,7 @@ mod tests {
     }
 
     fn sample(text: &str) -> Result<Sample, Vec<String>> {
-        let node = Node::parse(&Arc::new(Source { name: "s.yaml".into(), text: text.into() })).expect("YAML");
+        let node = Node::parse(&Arc::new(Source::new("s.yaml", text))).expect("YAML");
         let mut diagnostics = Vec::new();
         let sample = read(&node, &mut diagnostics);
         let sample = sample.filter(|sample| diagnostics.is_empty() && sample.reading == Reading::AsWritten);

@@ -144,12 +144,26 @@ async fn webhook(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
 impl Receiver {
     /// The route of an address. What stands behind its name, a secret perhaps, is for [`crate::authenticate`].
     fn route_of(&self, uri: &Uri) -> Option<&Arc<Route>> {
-        self.routes.get(name_of(uri))
+        self.routes.get(self.name_in(uri))
+    }
+
+    /// The name of the route in an address: that of a client's route, if there is one, before a route of one's own with a
+    /// secret behind it.
+    fn name_in<'a>(&self, uri: &'a Uri) -> &'a str {
+        let is_known = |name: &&str| self.routes.contains_key(*name) || self.faulty.contains_key(*name);
+        let (short, long) = names_in(uri);
+        long.filter(is_known).unwrap_or(short)
+    }
+
+    /// Whether some client has this name.
+    fn is_client(&self, name: &str) -> bool {
+        let mut names = self.routes.keys().chain(self.faulty.keys());
+        names.any(|route| route.split_once('/').is_some_and(|(client, _)| client == name))
     }
 
     /// Why no route takes a call.
     fn without_route(&self, method: &Method, uri: &Uri) -> ReceiveError {
-        let name = name_of(uri);
+        let name = self.name_in(uri);
         match self.faulty.get(name) {
             Some(faulty) => {
                 let manner = match faulty.serves {
@@ -158,10 +172,14 @@ impl Receiver {
                 };
                 ReceiveError::FaultyRoute { route: name.to_owned(), faults: faulty.faults.join("; "), manner }
             }
-            None => ReceiveError::NoSuchRoute {
-                called: called(method, uri),
-                meant: did_you_mean(name, self.routes.keys().map(String::as_str)).map(ToOwned::to_owned),
-            },
+            None => {
+                // with a client's name, what follows is a route's and not a secret
+                let of_client = names_in(uri).1.filter(|_| self.is_client(name));
+                let shown = if of_client.is_some() { 2 } else { 1 };
+                let known = self.routes.keys().map(String::as_str);
+                let meant = did_you_mean(of_client.unwrap_or(name), known).map(ToOwned::to_owned);
+                ReceiveError::NoSuchRoute { called: called(method, uri, shown), meant }
+            }
         }
     }
 
@@ -220,20 +238,24 @@ impl Receiver {
     }
 }
 
-/// The name of the route in an address.
-fn name_of(uri: &Uri) -> &str {
+/// What may be the name of the route in an address: the first step, and the first two if there are as many.
+fn names_in(uri: &Uri) -> (&str, Option<&str>) {
     let steps = uri.path().strip_prefix("/webhooks/").unwrap_or_default();
-    steps.split('/').next().unwrap_or_default()
+    let Some((first, rest)) = steps.split_once('/') else { return (steps, None) };
+    let second = rest.split('/').next().unwrap_or_default();
+    let both = steps.get(..first.len() + 1 + second.len());
+    (first, both.filter(|_| !second.is_empty()))
 }
 
 /// How much of an address is shown, in characters.
 const SHOWN: usize = 100;
 
-/// Method and address of a call as they are logged: neither the query nor what stands behind a route's name, where a secret
-/// may be.
-pub(crate) fn called(method: &Method, uri: &Uri) -> String {
-    let mut steps = uri.path().splitn(4, '/');
-    let first: Vec<&str> = steps.by_ref().take(3).collect();
+/// Method and address of a call as they are logged: neither the query nor what stands behind a route's name of so many steps,
+/// where a secret may be.
+pub(crate) fn called(method: &Method, uri: &Uri, name: usize) -> String {
+    let before = 2 + name;
+    let mut steps = uri.path().splitn(before + 1, '/');
+    let first: Vec<&str> = steps.by_ref().take(before).collect();
     let rest = if steps.next().is_some_and(|rest| !rest.is_empty()) { "/..." } else { "" };
     let path: String = first.join("/").chars().take(SHOWN).collect();
     format!("{method} {path}{rest}")

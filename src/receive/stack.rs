@@ -171,10 +171,10 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 async fn nothing_here(method: Method, uri: Uri) -> Problem {
     // browsers and crawlers ask for whatever comes to their minds; what posts here is mostly meant for a route
     if method == Method::GET || method == Method::HEAD {
-        tracing::debug!(called = called(&method, &uri), "there is nothing at this address");
+        tracing::debug!(called = called(&method, &uri, 1), "there is nothing at this address");
     } else {
         let next = "correct the address at the sender: webhooks come to /webhooks/{route}";
-        tracing::warn!(called = called(&method, &uri), next, "a call went to an address that leads nowhere");
+        tracing::warn!(called = called(&method, &uri, 1), next, "a call went to an address that leads nowhere");
     }
     Problem {
         status: StatusCode::NOT_FOUND,

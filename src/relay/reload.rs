@@ -182,10 +182,8 @@ impl Reloader {
 fn told(old: &Checked, new: &Checked, faulty: &FaultyRoutes) -> Reloaded {
     let names = |checked: &Checked| checked.routes.keys().cloned().collect::<BTreeSet<String>>();
     let (before, after) = (names(old), names(new));
-    let text = |checked: &Checked, name: &str| {
-        checked.written.routes.get(name).map(|file| file.node.place.source.text.clone())
-    };
-    let is_changed = |name: &&String| text(old, name) != text(new, name);
+    let node = |checked: &'_ Checked, name: &str| checked.written.routes.get(name).map(|file| file.node.clone());
+    let is_changed = |name: &&String| node(old, name) != node(new, name);
     Reloaded {
         routes: after.len(),
         added: after.difference(&before).cloned().collect(),

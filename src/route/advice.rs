@@ -144,14 +144,16 @@ pub fn storage(file: &File<RouteFile>, written: &Written, diagnostics: &mut Vec<
 
 /// One secret for two routes: who has it for the one can call the other.
 pub fn shared_secrets(written: &Written, diagnostics: &mut Vec<Diagnostic>) {
-    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut owners: BTreeMap<&str, (&str, &Place)> = BTreeMap::new();
     for file in written.routes.values() {
+        let place = file.node.place_of(&["secret"]);
         let secrets = file.value.secret.iter().flat_map(OneOrMany::as_slice);
         for secret in secrets.filter(|secret| !secret.trim().is_empty()) {
             match owners.get(secret.as_str()) {
-                Some(other) if *other != file.name => {
+                // a client's, which its routes take from one place, is meant for them all
+                Some((other, at)) if *other != file.name && *at != place => {
                     let diagnostic = Diagnostic::at(
-                        file.node.place_of(&["secret"]),
+                        place,
                         format!(
                             "`{}` and `{other}` have the same secret: who may call the one can call the other",
                             file.name
@@ -159,7 +161,7 @@ pub fn shared_secrets(written: &Written, diagnostics: &mut Vec<Diagnostic>) {
                     );
                     diagnostics.push(diagnostic.hint("give each route its own: openssl rand -hex 24").warning());
                 }
-                _ => drop(owners.insert(secret, &file.name)),
+                _ => drop(owners.insert(secret, (&file.name, place))),
             }
         }
     }

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use super::accounts::{self, Accounts};
 use super::alerts::{self, Alert};
-use super::{Routes, advice, compile, example, listed, retention};
-use crate::config::diagnostic::Diagnostic;
+use super::{Route, Routes, advice, compile, example, listed, retention};
+use crate::config::diagnostic::{Diagnostic, once_each};
 use crate::config::document::Node;
 use crate::config::interpolate::Variables;
 use crate::config::relay::{AccountSpec, ServerSpec};
+use crate::config::route::RouteFile;
 use crate::config::shape::Reading;
-use crate::config::{self, Extent, Written};
+use crate::config::{self, Extent, File, Written};
 use crate::source::SourceProfile;
 
 /// Where an account's sends go.
@@ -86,19 +87,8 @@ pub fn examine(
     }
     for (name, route) in &routes {
         if let Some(file) = written.routes.get(name) {
-            let mut wrong = Vec::new();
-            example::run(route, file, &written, &mut wrong);
-            diagnostics.extend(wrong.into_iter().map(|wrong| match purpose {
-                Purpose::Check => wrong,
-                Purpose::Run => wrong.warning(),
-            }));
-            listed::rules(file, &written, &route.rules, &mut diagnostics);
-            advice::published_secret(file, &written, &mut diagnostics);
-            advice::exposure(file, &written, route, &mut diagnostics);
-            advice::phone(file, &written, route, &mut diagnostics);
-            advice::lookup(file, route, &mut diagnostics);
-            advice::idle_options(file, &written, &mut diagnostics);
-            advice::storage(file, &written, &mut diagnostics);
+            let found = of_route(route, file, &written, purpose);
+            diagnostics.extend(found.into_iter().map(|diagnostic| diagnostic.of_route(name)));
         }
     }
     advice::shared_secrets(&written, &mut diagnostics);
@@ -118,14 +108,21 @@ pub fn examine(
     (Some(Checked { written, accounts, alerts, routes, sending }), diagnostics)
 }
 
-fn once_each(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let mut once = Vec::with_capacity(diagnostics.len());
-    for diagnostic in diagnostics {
-        if !once.contains(&diagnostic) {
-            once.push(diagnostic);
-        }
+/// What is wrong with a route that could be compiled, or might not be meant so.
+fn of_route(route: &Route, file: &File<RouteFile>, written: &Written, purpose: Purpose) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    example::run(route, file, written, &mut diagnostics);
+    if purpose == Purpose::Run {
+        diagnostics = diagnostics.into_iter().map(Diagnostic::warning).collect();
     }
-    once
+    listed::rules(file, written, &route.rules, &mut diagnostics);
+    advice::published_secret(file, written, &mut diagnostics);
+    advice::exposure(file, written, route, &mut diagnostics);
+    advice::phone(file, written, route, &mut diagnostics);
+    advice::lookup(file, route, &mut diagnostics);
+    advice::idle_options(file, written, &mut diagnostics);
+    advice::storage(file, written, &mut diagnostics);
+    diagnostics
 }
 
 fn settings(written: &Written, diagnostics: &mut Vec<Diagnostic>) {

@@ -11,6 +11,7 @@ use http::StatusCode;
 use super::check::{Checked, Purpose, Sending, examine};
 use super::compile;
 use crate::config::diagnostic::{Diagnostic, Place, Severity};
+use crate::config::document_file::CLIENT;
 use crate::config::fingerprint::Fingerprint;
 use crate::config::interpolate::Variables;
 use crate::config::report::one_line;
@@ -84,9 +85,23 @@ impl Origin {
         let mut of_routes: BTreeMap<String, Vec<&Diagnostic>> = BTreeMap::new();
         let mut is_sound = true;
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-        for diagnostic in errors.filter(|diagnostic| !self.is_of_unused_source(diagnostic, &checked, last)) {
+        for diagnostic in errors.filter(|diagnostic| !self.is_of_unused_file(diagnostic, &checked, last)) {
+            let taking = &diagnostic.routes;
+            taking.iter().for_each(|route| of_routes.entry(route.clone()).or_default().push(diagnostic));
+            if !taking.is_empty() {
+                continue;
+            }
             match (self.name_in("routes", diagnostic), self.name_in("sources", diagnostic)) {
-                (Some(route), _) => of_routes.entry(route).or_default().push(diagnostic),
+                (Some(name), _) => {
+                    // of a directory, it is one of all the routes that were read from there before
+                    let inside = last
+                        .iter()
+                        .flat_map(|last| last.written.routes.keys())
+                        .filter(|route| route.strip_prefix(&*name).is_some_and(|rest| rest.starts_with('/')));
+                    let of_directory: Vec<String> = inside.cloned().collect();
+                    let names = if of_directory.is_empty() { vec![name] } else { of_directory };
+                    names.into_iter().for_each(|name| of_routes.entry(name).or_default().push(diagnostic));
+                }
                 // at a start nothing ran before: routes that do not use the source run
                 (None, Some(source)) if last.is_none() => {
                     let using = checked.written.routes.values().filter(|route| route.value.source == source);
@@ -115,7 +130,7 @@ impl Origin {
             }
         }
         let of_routes: Vec<Diagnostic> = of_routes.into_values().flatten().cloned().collect();
-        // what is wrong with a source that no route uses is only said
+        // what is wrong with a file that no route takes is only said
         let rest = diagnostics.into_iter().filter(|diagnostic| !of_routes.contains(diagnostic));
         let warnings = rest.map(Diagnostic::warning).collect();
         Ok(Loaded { checked, faulty, warnings, files, secrets })
@@ -165,8 +180,17 @@ impl Origin {
         faulty.collect()
     }
 
-    /// Whether a fault stands in a source that no route uses.
-    fn is_of_unused_source(&self, diagnostic: &Diagnostic, checked: &Checked, last: Option<&Checked>) -> bool {
+    /// Whether a fault stands in a file that no route takes: a source, a shared piece, or a client's.
+    fn is_of_unused_file(&self, diagnostic: &Diagnostic, checked: &Checked, last: Option<&Checked>) -> bool {
+        if !diagnostic.routes.is_empty() {
+            return false;
+        }
+        let of_client = format!("/{CLIENT}");
+        if self.name_in("shared", diagnostic).is_some()
+            || self.name_in("routes", diagnostic).is_some_and(|name| name.ends_with(&of_client))
+        {
+            return true;
+        }
         let Some(source) = self.name_in("sources", diagnostic) else { return false };
         let routes = checked.written.routes.values().chain(last.iter().flat_map(|last| last.written.routes.values()));
         let used: BTreeSet<&str> = routes.map(|route| &*route.value.source).collect();

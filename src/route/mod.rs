@@ -46,7 +46,7 @@ pub use rules::TestMode;
 /// A webhook address, ready to take calls.
 #[derive(Debug)]
 pub struct Route {
-    /// Its name, the last step of its address.
+    /// Its name, what follows `/webhooks/` in its address: `NAME`, or `CLIENT/NAME`.
     pub name: String,
     /// Its source's name.
     pub source: String,
@@ -74,7 +74,7 @@ pub fn compile(written: &Written, diagnostics: &mut Vec<Diagnostic>) -> Routes {
     for file in written.routes.values() {
         match Route::compile(file, written) {
             Ok(route) => routes.push(route),
-            Err(more) => diagnostics.extend(more),
+            Err(more) => diagnostics.extend(more.into_iter().map(|diagnostic| diagnostic.of_route(&file.name))),
         }
     }
     let watchers = Arc::new(routes.iter().flat_map(|route| route.rules.watchers(&route.name)).collect::<Vec<_>>());
@@ -128,6 +128,7 @@ impl Route {
         let place =
             file.node.get("secret").or_else(|| file.node.get("auth")).map_or(&file.node.place, |node| &node.place);
         let given = Given {
+            route: &file.name,
             auth: profile_spec.auth.as_ref(),
             secret: spec.secret.as_ref(),
             is_secret_shared: profile_spec.handshake.as_ref().is_some_and(HandshakeSpec::signs),

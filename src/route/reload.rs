@@ -26,7 +26,7 @@ pub struct Reloaded {
     pub routes: usize,
     /// The routes that are new.
     pub added: Vec<String>,
-    /// The routes whose files say something else now.
+    /// The routes of which a file says something else now: their own, their client's, or a shared piece.
     pub changed: Vec<String>,
     /// The routes whose files are gone.
     pub removed: Vec<String>,

@@ -30,10 +30,7 @@ impl Compiler<'_> {
             })
         };
         let file = self.files.iter().find(has).or_else(|| self.files.first());
-        file.map_or_else(
-            || Place::start_of(Arc::new(Source { name: String::new(), text: String::new() })),
-            |file| file.place_of(path).clone(),
-        )
+        file.map_or_else(|| Place::start_of(Arc::new(Source::new("", ""))), |file| file.place_of(path).clone())
     }
 
     pub fn broken(&mut self, path: &[&str], broken: Broken, source: &str) {

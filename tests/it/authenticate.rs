@@ -28,8 +28,9 @@ fn compiled_at(
 ) -> Result<Authentication, Vec<String>> {
     let auth: OneOrMany<AuthSpec> = serde_json::from_value(auth).unwrap();
     let secret = (!secrets.is_empty()).then(|| OneOrMany::Many(secrets.iter().map(ToString::to_string).collect()));
-    let place = Place::start_of(std::sync::Arc::new(Source { name: "t.yaml".into(), text: String::new() }));
+    let place = Place::start_of(std::sync::Arc::new(Source::new("t.yaml", "")));
     let given = Given {
+        route: "t",
         auth: Some(&auth),
         secret: secret.as_ref(),
         is_secret_shared: false,

@@ -10,7 +10,8 @@ use serri_relay::config::interpolate::Variables;
 use serri_relay::config::relay::RelayFile;
 use serri_relay::config::report::render;
 use serri_relay::config::route::RouteFile;
-use serri_relay::config::shape::{SECRET, Shape, schema_of};
+use serri_relay::config::schema::schema_of;
+use serri_relay::config::shape::{SECRET, Shape};
 use serri_relay::config::source::SourceFile;
 use serri_relay::route::check::check;
 
@@ -92,7 +93,7 @@ fn said_where_it_stands(name: &str, text: &str) -> String {
 
 /// What is said of a text at some of its lines, whether there is a fault of it or not.
 fn said_of(name: &str, text: &str, wanted: fn(&str) -> bool) -> String {
-    let source = Arc::new(Source { name: name.into(), text: text.into() });
+    let source = Arc::new(Source::new(name, text));
     let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
     let places = starts.filter_map(|start| {
         let line = text.get(start..).and_then(|line| line.lines().next()).unwrap_or("");

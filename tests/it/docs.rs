@@ -51,7 +51,9 @@ fn every_yaml_in_the_docs_is_what_it_says() {
                 .unwrap_or_else(|| panic!("{page}: a YAML block begins with `# config/...`, not with `{first}`"));
             let setup = Setup::new().set("server.public_url=https://hooks.example.com");
             setup.write("http://127.0.0.1:9/");
-            let setup = setup.file(name, &block);
+            // a block may hold several files that belong together
+            let files = block.split("# config/").skip(1).filter_map(|file| file.split_once('\n'));
+            let setup = files.fold(setup, |setup, (name, text)| setup.file(name, text));
             let (checked, diagnostics) = check(
                 &setup.config(),
                 &Variables::given([

@@ -25,6 +25,7 @@ mod bulk;
 mod by_hand;
 mod carts;
 mod cli;
+mod clients;
 mod commands;
 mod concealed;
 mod container;

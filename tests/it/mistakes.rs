@@ -284,8 +284,7 @@ fn a_file_that_is_not_read_is_a_fault() {
     let bytes = written(well());
     std::fs::write(bytes.config().join("routes/latin.yaml"), b"source: caf\xe9\n").unwrap();
     let cases = [
-        ("a route in a sub-folder", written(well().file("routes/acme/shop.yaml", &route("")))),
-        ("two steps down", written(well().file("routes/acme/in/form.yml", "source: [\n"))),
+        ("a route two directories down", written(well().file("routes/acme/in/form.yml", "source: [\n"))),
         ("a source in a sub-folder", written(well().file("sources/acme/mine.yaml", "title: Mine\n"))),
         ("an ending in capitals", written(well().file("routes/SHOP.YAML", &route("")))),
         ("no settings", well()),
@@ -325,7 +324,7 @@ fn nothing_takes_calls_and_nothing_is_tried_with_such_a_mistake() {
         ("a variable", written(Setup::new().route("r", &format!("{bare}sends: []\n")))),
         ("a secret", written(Setup::new().route("r", "source: gohighlevel\nsecret: s3cret-for-tests\nsends: []\n"))),
         ("no settings", Setup::new().route("r", &route(""))),
-        ("a sub-folder", written(Setup::new().file("routes/acme/r.yaml", &route("")))),
+        ("a sub-folder", written(Setup::new().file("routes/acme/in/r.yaml", &route("")))),
     ];
     for (name, setup) in &cases {
         for command in [&["check"][..], &["try", "r", "lead"]] {

@@ -60,7 +60,7 @@ async fn the_reason_names_the_scheme_and_the_header_and_no_secret() {
         ("header", "{ header: { name: X-Key } }", "header `X-Key`"),
         ("query", "{ query: { name: key } }", "query parameter `key`"),
         ("field", "{ field: { path: auth.token } }", "field `auth.token` of the body"),
-        ("path", "path", "/webhooks/ROUTE/SECRET"),
+        ("path", "path", "/webhooks/path/SECRET"),
         ("jwt", "{ jwt: { header: X-Jwt } }", "a JSON Web Token (HS256) in header `X-Jwt`"),
         ("hmac", hmac, "header `X-Sign` with an HMAC-SHA256 by the route's secret, base64"),
         ("both", &format!("[bearer, {hmac}]"), "`Authorization: Bearer` with the route's secret, or header `X-Sign`"),
