@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::alerts::Ops;
+use crate::asked::texts;
 use crate::crash::{Process, serving};
 use crate::world::{ROUTE, Setup, World, eventually, proven, quick};
 
@@ -99,7 +100,10 @@ async fn whoever_wants_to_know_hears_of_a_route_that_accepts_nothing_once_and_of
     }
     world.post("hello", r#"{"phone":"9812345670"}"#).await;
     eventually("they hear of the end", async || ops.kinds("hook").contains(&"route.accepts".to_owned())).await;
-    assert_eq!(ops.kinds("hook"), ["route.refuses", "route.accepts"]);
+    // what was under way at the restart may come again, as it was
+    let mut heard: Vec<Value> = ops.by("hook").into_iter().map(|heard| heard.body).collect();
+    heard.dedup();
+    assert_eq!(texts(&heard, "type"), ["route.refuses", "route.accepts"]);
     world.stop().await;
 }
 
