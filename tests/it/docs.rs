@@ -126,6 +126,7 @@ fn the_readmes_commands_work_as_they_are_written() {
     assert!(run.len() >= 6, "{run:?}");
     // a person takes a moment to type the next command; the script waits for what that one should show
     let typed = run.join("\n").replace("curl -s http://localhost:8081/sandbox/messages", "until curl -s http://localhost:8081/sandbox/messages | tee inbox | grep -q welcome_lead; do :; done; cat inbox");
+    let typed = typed.replace("serri-relay post shop", "until serri-relay post shop; do :; done");
     let out = typed_beside_a_relay(&typed);
     assert!(out.contains(r#""status":"accepted""#) && out.contains("welcome_lead"), "{out}");
 }
