@@ -85,13 +85,13 @@ fn tell(report: &Report, is_well: bool, setting: &Setting, variables: &Variables
 
 fn json_of(report: &Report, is_well: bool, variables: &Variables) -> Value {
     let Report { diagnostics, faults, warnings, routes, examples } = report;
-    let diagnostics: Vec<Value> = diagnostics
+    let list: Vec<Value> = diagnostics
         .iter()
         .map(|diagnostic| {
             let concealed = Concealed::of(diagnostic, variables);
             let (line, column) = diagnostic.place.as_ref().map(Place::line_column).unzip();
             json!({
-                "severity": match diagnostic.severity { Severity::Error => "fault", Severity::Warning => "warning" },
+                "severity": match diagnostic.severity { Severity::Error => "error", Severity::Warning => "warning" },
                 "file": diagnostic.place.as_ref().map(|place| place.source.name.clone()),
                 "line": line,
                 "column": column,
@@ -102,7 +102,6 @@ fn json_of(report: &Report, is_well: bool, variables: &Variables) -> Value {
         })
         .collect();
     json!({
-        "well": is_well, "faults": faults, "warnings": warnings, "routes": routes, "examples": examples,
-        "diagnostics": diagnostics,
+        "well": is_well, "errors": faults, "warnings": warnings, "routes": routes, "examples": examples, "faults": list,
     })
 }

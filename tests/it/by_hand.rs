@@ -90,8 +90,8 @@ fn check_can_be_strict_and_speaks_to_machines() {
     assert!(!check(&["--strict"]).status.success(), "a warning counts");
     let output = check(&["--json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((output.status.success(), &report["well"], &report["faults"]), (true, &json!(true), &json!(0)));
-    let first = &report["diagnostics"][0];
+    assert_eq!((output.status.success(), &report["well"], &report["errors"]), (true, &json!(true), &json!(0)));
+    let first = &report["faults"][0];
     assert_eq!((&first["severity"], &first["line"], &first["column"]), (&json!("warning"), &json!(3), &json!(9)));
     assert!(first["file"].as_str().unwrap().ends_with("routes/warned.yaml") && first["hint"].is_string(), "{report}");
     assert!(!text(&output.stdout).contains("short-secret"));
