@@ -42,6 +42,7 @@ use settings::connections;
 pub use error::StartError;
 pub use listeners::Listeners;
 pub use parts::PartEnded;
+pub use settings::{endpoint, limits, proxy};
 
 /// How much of the grace is kept for closing the store.
 const CLOSING: Duration = Duration::from_secs(2);

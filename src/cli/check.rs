@@ -6,11 +6,11 @@ use clap::Args;
 
 use serde_json::{Value, json};
 
-use super::{Ended, Setting, complain, learn, say, show};
+use super::{Ended, Setting, block_on, complain, learn, online, say, show};
 use crate::config::conceal::Concealed;
-use crate::config::diagnostic::{Diagnostic, Place, Severity};
+use crate::config::diagnostic::{Diagnostic, Place, Severity, once_each};
 use crate::config::interpolate::Variables;
-use crate::route::check::check;
+use crate::route::check::{Purpose, Sending, examine};
 
 /// The arguments of `check`.
 #[derive(Debug, Args)]
@@ -28,6 +28,10 @@ pub struct Arguments {
     /// Variables and files that are not there are not faults: for a machine that has no secrets, as one that checks a repository.
     #[arg(long)]
     no_secrets: bool,
+    /// Ask the API of each account whether its key is valid, and whether the campaigns that rules name are there, live, and take
+    /// what the rules give. Nothing is sent.
+    #[arg(long, conflicts_with = "no_secrets")]
+    online: bool,
 }
 
 /// What `check` found.
@@ -46,7 +50,13 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     }
     let stood_in = arguments.no_secrets.then(|| setting.variables.with_stand_ins());
     let variables = stood_in.as_ref().unwrap_or(&setting.variables);
-    let (checked, mut diagnostics) = check(&setting.dir, variables);
+    let purpose = if arguments.online { Purpose::Ask } else { Purpose::Check };
+    let (mut checked, mut diagnostics) = examine(&setting.dir, variables, Sending::AsConfigured, purpose);
+    if let Some(checked) = checked.as_mut().filter(|_| arguments.online) {
+        let answers = block_on(online::ask(checked))??;
+        diagnostics.extend(answers.diagnostics(checked));
+        diagnostics = once_each(diagnostics);
+    }
     // what is said of a stand-in is not said of the secret
     diagnostics.retain(|diagnostic| !diagnostic.place.as_ref().is_some_and(|place| variables.stand_in_at(place)));
     let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();

@@ -2,12 +2,14 @@
 //!
 //! Results go to standard output, logs and faults to standard error. Exit codes: 0 well, 1 a fault found, 2 misuse.
 
+mod campaigns;
 mod check;
 mod health;
 mod input;
 mod kept;
 mod learn;
 mod new;
+mod online;
 mod operate;
 mod post;
 mod recipient;
@@ -71,6 +73,8 @@ enum Command {
     Reload(operate::reload::Arguments),
     /// Run a stand-in for the Serri API.
     Sandbox(sandbox::Arguments),
+    /// What the campaigns are that rules name, read from the accounts' APIs. Nothing is sent.
+    Campaigns(campaigns::Arguments),
     /// Print a JSON Schema for editors.
     Schema(schema::Arguments),
     /// Ask a running relay whether it is ready, for a container's health check.
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Suppress(arguments) => operate::suppress::run(&arguments, &setting),
         Command::Forget(arguments) => operate::forget::run(&arguments, &setting),
         Command::Reload(arguments) => operate::reload::run(&arguments, &setting),
+        Command::Campaigns(arguments) => campaigns::run(&arguments, &setting),
         Command::Sandbox(arguments) => sandbox::run(&arguments, &setting),
         Command::Schema(arguments) => schema::run(&arguments, &setting),
         Command::Health(arguments) => health::run(&arguments, &setting),

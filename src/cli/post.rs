@@ -61,7 +61,9 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let (status, body) = answered?;
     say(&format!("{status}\n{body}"));
     match status.as_u16() {
-        404 => complain("hint: the relay takes changed files within some seconds; `serri-relay reload` takes them at once, or says why not"),
+        404 => complain(
+            "hint: the relay takes changed files within some seconds; `serri-relay reload` takes them at once, or says why not",
+        ),
         401 => complain(
             "hint: `post` signs with the secret as this terminal has it; the relay may have been started with another",
         ),

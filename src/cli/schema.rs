@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Ended, Setting, say};
 use crate::config::assemble::NOT_SHARED;
+use crate::config::campaigns::CampaignsFile;
 use crate::config::relay::RelayFile;
 use crate::config::route::RouteFile;
 use crate::config::schema::{part_schema_of, schema_of};
@@ -30,6 +31,8 @@ pub enum Kind {
     Shared,
     /// `config/routes/CLIENT/client.yaml`
     Client,
+    /// `config/campaigns.yaml`
+    Campaigns,
     /// `config/sources/NAME.yaml`
     Source,
 }
@@ -52,6 +55,7 @@ pub fn text(kind: Kind) -> serde_json::Result<String> {
         Kind::Route => schema_of::<RouteFile>(),
         Kind::Shared => part_schema_of::<RouteFile>(&NOT_SHARED.map(|(key, _)| key)),
         Kind::Client => part_schema_of::<RouteFile>(&[]),
+        Kind::Campaigns => schema_of::<CampaignsFile>(),
         Kind::Source => schema_of::<SourceFile>(),
     };
     serde_json::to_string_pretty(&schema)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{directory, dotenv};
+use super::{campaigns, directory, dotenv};
 
 /// How deep files are looked for.
 const DEEPEST: usize = 4;
@@ -33,7 +33,8 @@ impl Fingerprint {
     /// That of a directory as it is now, and of `.env`.
     pub fn of(dir: &Path) -> Self {
         let settings = dir.join("relay.yaml");
-        let single = [PathBuf::from(dotenv::FILE), settings].map(|path| (path.clone(), identity(&path)));
+        let single = [PathBuf::from(dotenv::FILE), settings, dir.join(campaigns::FILE)]
+            .map(|path| (path.clone(), identity(&path)));
         let mut files = BTreeMap::from(single);
         for kind in ["routes", "shared", "sources"] {
             look(&dir.join(kind), DEEPEST, &mut files);

@@ -7,6 +7,7 @@ pub mod address;
 pub mod assemble;
 pub mod auth;
 mod bare_variable;
+pub mod campaigns;
 pub mod conceal;
 pub mod contact;
 pub mod dates;
@@ -41,6 +42,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use campaigns::{CampaignsFile, Knowledge};
 use diagnostic::{Diagnostic, Source};
 use document_file::{Document, named};
 use interpolate::Variables;
@@ -60,6 +62,10 @@ pub struct Written {
     pub sources: BTreeMap<String, File<SourceFile>>,
     /// Every route that could be read, by name.
     pub routes: BTreeMap<String, File<RouteFile>>,
+    /// What is known of campaigns besides what the settings say.
+    pub campaigns: CampaignsFile,
+    /// How that is known.
+    pub knowledge: Knowledge,
     /// Sources of which the file is there and could not be read.
     pub unread: BTreeSet<String>,
 }
@@ -100,7 +106,9 @@ pub fn read(dir: &Path, variables: &Variables, extent: Extent) -> (Option<Writte
     let there = |name: &String| is_name(name) && own_source(dir, name).is_some();
     let unread = named.filter(|name| !sources.contains_key(name) && there(name)).collect();
     let relay = read_relay(&dir.join("relay.yaml"), variables, &mut diagnostics);
-    (relay.map(|relay| Written { relay, sources, routes, unread }), diagnostics)
+    let campaigns = read_campaigns(&dir.join(campaigns::FILE), variables, &mut diagnostics);
+    let knowledge = Knowledge::Pulled;
+    (relay.map(|relay| Written { relay, sources, routes, campaigns, knowledge, unread }), diagnostics)
 }
 
 /// The file of a configuration directory that describes a source, if there is one. `name` passes [`is_name`].
@@ -125,6 +133,16 @@ pub fn parse<T: JsonSchema + DeserializeOwned>(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<File<T>> {
     Document::parse(source, variables, diagnostics)?.shaped(name, diagnostics)
+}
+
+/// What was read of campaigns; nothing if there is no such file.
+fn read_campaigns(path: &Path, variables: &Variables, diagnostics: &mut Vec<Diagnostic>) -> CampaignsFile {
+    if !path.exists() {
+        return CampaignsFile::default();
+    }
+    let source = directory::load(path, diagnostics);
+    let file = source.and_then(|source| parse::<CampaignsFile>("campaigns", source, variables, diagnostics));
+    file.map(|file| file.value).unwrap_or_default()
 }
 
 fn read_relay(path: &Path, variables: &Variables, diagnostics: &mut Vec<Diagnostic>) -> Option<File<RelayFile>> {

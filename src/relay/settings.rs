@@ -106,11 +106,19 @@ pub fn accounts(checked: &Accounts, campaigns: &[CampaignSpec], sandbox: Option<
 
 /// Where an account's calls go, and with which key.
 fn reached(name: &str, spec: &AccountSpec, sandbox: Option<&Url>) -> (Endpoint, Secret) {
-    let (url, key) = match sandbox.filter(|_| spec.uses_sandbox()) {
-        Some(sandbox) => (sandbox, sandbox::KEY),
-        None => (spec.endpoint.url(), spec.api_key.trim()),
-    };
-    (Endpoint { account: name.to_owned(), url: url.clone(), confirm: spec.confirm }, Secret::new(key))
+    match sandbox.filter(|_| spec.uses_sandbox()) {
+        Some(sandbox) => {
+            let url = sandbox.clone();
+            (Endpoint { account: name.to_owned(), url, confirm: spec.confirm }, Secret::new(sandbox::KEY))
+        }
+        None => endpoint(name, spec),
+    }
+}
+
+/// The API of an account that has a key, and the key.
+pub fn endpoint(name: &str, spec: &AccountSpec) -> (Endpoint, Secret) {
+    let url = spec.endpoint.url().clone();
+    (Endpoint { account: name.to_owned(), url, confirm: spec.confirm }, Secret::new(spec.api_key.trim()))
 }
 
 /// The countries of the accounts' numbers, by the accounts as sends name them.

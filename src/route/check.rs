@@ -6,6 +6,7 @@ use std::path::Path;
 use super::accounts::{self, Accounts};
 use super::alerts::{self, Alert};
 use super::{Route, Routes, advice, compile, example, listed, retention};
+use crate::config::campaigns::CampaignsFile;
 use crate::config::diagnostic::{Diagnostic, once_each};
 use crate::config::document::Node;
 use crate::config::interpolate::Variables;
@@ -30,8 +31,10 @@ pub enum Sending {
 pub enum Purpose {
     /// To find everything that is wrong.
     Check,
+    /// The same, where the APIs are asked about campaigns afterwards: what was pulled before does not matter.
+    Ask,
     /// To run. An example that does not come out as it says is a warning: what a rule sends may be right, and a relay that
-    /// does not start loses more.
+    /// does not start loses more. What was pulled of campaigns may be older than they are, and does not matter.
     Run,
 }
 
@@ -69,6 +72,9 @@ pub fn examine(
 ) -> (Option<Checked>, Vec<Diagnostic>) {
     let (written, mut diagnostics) = config::read(dir, variables, Extent::Used);
     let Some(mut written) = written else { return (None, diagnostics) };
+    if purpose != Purpose::Check {
+        written.campaigns = CampaignsFile::default();
+    }
     if sending == Sending::Sandbox {
         written.relay.value.accounts.values_mut().for_each(AccountSpec::use_sandbox);
     }
@@ -115,7 +121,7 @@ fn of_route(route: &Route, file: &File<RouteFile>, written: &Written, purpose: P
     if purpose == Purpose::Run {
         diagnostics = diagnostics.into_iter().map(Diagnostic::warning).collect();
     }
-    listed::rules(file, written, &route.rules, &mut diagnostics);
+    listed::rules(file, written, route, &mut diagnostics);
     advice::published_secret(file, written, &mut diagnostics);
     advice::exposure(file, written, route, &mut diagnostics);
     advice::phone(file, written, route, &mut diagnostics);

@@ -48,6 +48,20 @@ pub fn run(route: &Route, file: &File<RouteFile>, written: &Written, diagnostics
     }
 }
 
+/// The sends, as JSON with the rule's name, that come of a route's examples and of its source's samples.
+pub fn sends(route: &Route, file: &File<RouteFile>, written: &Written) -> Vec<Value> {
+    let Some(profile_spec) = super::profile_spec_of(&file.value, written) else { return Vec::new() };
+    let samples = written.sources.get(&file.value.source).map(|source| &source.value.samples);
+    let of_example = |example: &ExampleSpec| {
+        let sample = example.sample.as_ref().and_then(|name| samples.and_then(|samples| samples.get(name)));
+        merged(example, sample)
+    };
+    let calls =
+        file.value.examples.iter().map(of_example).chain(samples.into_iter().flat_map(BTreeMap::values).cloned());
+    let made = calls.filter_map(|call| outcome(route, call_of(&call, &profile_spec), call.lookup.as_ref()).ok());
+    made.flat_map(|(sends, _)| sends).collect()
+}
+
 /// Reports the dates of a sample that can be read in several ways, where a rule reads them.
 fn ambiguous_dates(
     route: &Route,

@@ -10,6 +10,7 @@ use http::StatusCode;
 
 use super::check::{Checked, Purpose, Sending, examine};
 use super::compile;
+use crate::config::campaigns;
 use crate::config::diagnostic::{Diagnostic, Place, Severity};
 use crate::config::document_file::CLIENT;
 use crate::config::fingerprint::Fingerprint;
@@ -184,6 +185,11 @@ impl Origin {
     fn is_of_unused_file(&self, diagnostic: &Diagnostic, checked: &Checked, last: Option<&Checked>) -> bool {
         if !diagnostic.routes.is_empty() {
             return false;
+        }
+        // only `check` goes by it
+        let of_campaigns = Some(self.dir.join(campaigns::FILE).display().to_string());
+        if diagnostic.place.as_ref().map(|place| place.source.name.clone()) == of_campaigns {
+            return true;
         }
         let of_client = format!("/{CLIENT}");
         if self.name_in("shared", diagnostic).is_some()

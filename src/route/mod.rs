@@ -10,7 +10,7 @@ pub mod complete;
 pub mod cors;
 pub mod check;
 pub mod example;
-mod listed;
+pub mod listed;
 pub mod load;
 pub mod reload;
 mod retention;

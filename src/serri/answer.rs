@@ -18,7 +18,7 @@ const TABLE: &str = include_str!("answers.tsv");
 
 /// How far a fault reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
+pub(super) enum Scope {
     Account,
     Campaign,
     Send,
@@ -170,7 +170,7 @@ impl Asked<'_> {
     }
 }
 
-fn scope_of(reason: &str) -> Option<Scope> {
+pub(super) fn scope_of(reason: &str) -> Option<Scope> {
     let lower = reason.to_lowercase();
     TEXTS.iter().find(|(text, _)| lower.contains(text)).map(|(_, scope)| *scope)
 }

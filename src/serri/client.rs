@@ -2,9 +2,10 @@
 
 use futures_util::future::BoxFuture;
 use http::header::CONTENT_TYPE;
-use reqwest::Request;
+use reqwest::{Request, Url};
 
 use super::answer::{Answer, classify};
+use super::campaign;
 use super::endpoint::Endpoint;
 use crate::event::Outcome;
 use crate::outbound::{Answered, Outbound, Unanswered, kept, without};
@@ -67,10 +68,22 @@ impl Client {
         Self(outbound)
     }
 
+    /// Reads a campaign; nothing is sent.
+    pub async fn read_campaign(&self, endpoint: &Endpoint, key: &Secret, name: &str) -> campaign::Read {
+        let Some(url) = campaign::address(&endpoint.url) else {
+            return campaign::Read::Unreadable("the endpoint has no path".to_owned());
+        };
+        match self.0.call(posted(url, with_key(&campaign::question(name), key)), ANSWER_LIMIT).await {
+            Ok(answered) => {
+                let body = without(answered.body, key);
+                campaign::meaning(&Answered { body, ..answered })
+            }
+            Err(error) => campaign::Read::Unreached(error.to_string()),
+        }
+    }
+
     async fn send(&self, endpoint: &Endpoint, key: &Secret, payload: &str) -> Exchange {
-        let mut request = Request::new(reqwest::Method::POST, endpoint.url.clone());
-        request.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-        *request.body_mut() = Some(with_key(payload, key).into());
+        let request = posted(endpoint.url.clone(), with_key(payload, key));
         let answered = match self.0.call(request, ANSWER_LIMIT).await {
             Ok(answered) => answered,
             Err(error) => return Exchange::unanswered(meaning(&error)),
@@ -89,6 +102,13 @@ impl Client {
             }
         }
     }
+}
+
+fn posted(url: Url, json: String) -> Request {
+    let mut request = Request::new(reqwest::Method::POST, url);
+    request.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    *request.body_mut() = Some(json.into());
+    request
 }
 
 fn meaning(error: &Unanswered) -> Outcome {

@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod body;
+pub mod campaign;
 pub mod client;
 mod endpoint;
 pub mod payload;

@@ -28,6 +28,9 @@ pub use cases::{CASES, Case};
 /// The path of the campaign API, as at Serri.
 pub const PATH: &str = "/campaign/t1/api/v2";
 
+/// The path at which campaigns are read, as at Serri.
+const DETAILS: &str = "/campaign/t1/api/campaign-details";
+
 /// The key that the in-process sandbox is called with.
 pub const KEY: &str = "sandbox";
 
@@ -61,6 +64,7 @@ impl Sandbox {
     pub fn router(&self) -> Router {
         Router::new()
             .route(PATH, post(campaign))
+            .route(DETAILS, post(details))
             .route("/messages", get(messages).delete(forget))
             .fallback(unknown)
             .with_state(self.clone())
@@ -177,6 +181,41 @@ async fn campaign(State(sandbox): State<Sandbox>, body: bytes::Bytes) -> Respons
     }
 }
 
+/// What a campaign is: every name is one, but for those that the cases say are not.
+async fn details(body: bytes::Bytes) -> Response {
+    let Ok(Value::Object(call)) = serde_json::from_slice(&body) else {
+        return raw(400, r#"{"message":"Invalid request body"}"#);
+    };
+    let text = |key: &str| call.get(key).and_then(Value::as_str).unwrap_or("").trim().to_owned();
+    let name = text("campaignName");
+    if text("apiKey").is_empty() {
+        return raw(401, r#"{"message":"Invalid API key"}"#);
+    }
+    let case = CASES.iter().find(|case| case.campaign == name).map(|case| case.behaviour);
+    let status = match case {
+        // what is wrong with an account or an address is wrong here as well; what is about one message is not
+        Some(Behaviour::Answer(400 | 200, "Campaign is Not Live")) => "PAUSED",
+        Some(Behaviour::Answer(status, said))
+            if status != 200 && !said.contains("params") && !said.contains("Number") =>
+        {
+            return raw(status, said);
+        }
+        _ => "LIVE",
+    };
+    // the others take any call, so that there is nothing to say of theirs
+    let example = wanted_params(&name).map(|count| {
+        let params: Vec<String> = (1..=count).map(|number| format!("parameter {number}")).collect();
+        json!({ "templateParams": params })
+    });
+    let campaign = json!({ "name": name, "status": status, "type": "API" });
+    raw(200, &json!({ "success": true, "requestBody": example, "campaign": campaign }).to_string())
+}
+
+/// How many parameters a `sandbox_params_N` campaign wants.
+fn wanted_params(campaign: &str) -> Option<usize> {
+    campaign.strip_prefix("sandbox_params_").and_then(|count| count.parse().ok())
+}
+
 fn raw(status: u16, body: &str) -> Response {
     let kind = if body.starts_with('<') { "text/html" } else { "application/json" };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -241,11 +280,7 @@ fn check_params(call: &Map<String, Value>) -> Result<(), (u16, String)> {
             "Param text cannot be empty, have new-line/tab characters or more than 4 consecutive spaces".into(),
         ));
     }
-    let wanted = call
-        .get("campaignName")
-        .and_then(Value::as_str)
-        .and_then(|name| name.strip_prefix("sandbox_params_"))
-        .and_then(|count| count.parse::<usize>().ok());
+    let wanted = call.get("campaignName").and_then(Value::as_str).and_then(wanted_params);
     if wanted.is_some_and(|wanted| wanted != params.len()) {
         return Err((400, "Template params does not match the campaign".into()));
     }

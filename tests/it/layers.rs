@@ -402,7 +402,7 @@ fn files_keep_to_one_subject() {
 
 #[test]
 fn what_ships_in_yaml_has_its_schema() {
-    for kind in ["relay", "route", "shared", "client", "source"] {
+    for kind in ["relay", "route", "shared", "client", "campaigns", "source"] {
         let output =
             std::process::Command::new(env!("CARGO_BIN_EXE_serri-relay")).args(["schema", kind]).output().unwrap();
         let kept =

@@ -23,6 +23,7 @@ mod authenticate;
 mod budget;
 mod bulk;
 mod by_hand;
+mod campaigns;
 mod carts;
 mod cli;
 mod clients;

@@ -26,11 +26,11 @@ use crate::config;
 use crate::config::relay::RelayFile;
 use crate::outbound::client_for;
 
-pub use show::{entries, field};
+pub use show::{entries, field, table};
 
 use export::{Csv, Reader};
 use moment::in_zone;
-use show::{legible_lines, more, show_sends, state_of, step, table};
+use show::{legible_lines, more, show_sends, state_of, step};
 use which::{Paging, Pairs, Which, WhichEvents, filter, is_said};
 
 /// Which relay, and how it is shown.
