@@ -195,6 +195,8 @@ fn facts(source: &SourceFile, url: &str) -> String {
         ("Last name", &contact.last_name),
         ("E-mail", &contact.email),
         ("Country", &contact.country),
+        ("Calling code", &contact.calling_code),
+        ("State", &contact.state),
     ] {
         if let Some(places) = places {
             lines.push((title, places.as_slice().iter().map(|place| code(place)).collect::<Vec<_>>().join(", ")));

@@ -26,6 +26,12 @@ pub struct ContactSpec {
     /// The country: two letters, its name, or its calling code.
     #[serde(default)]
     pub country: Option<OneOrMany<String>>,
+    /// The calling code that stands beside a number, as `+91` or `91`; other values do not count. It goes before the country.
+    #[serde(default)]
+    pub calling_code: Option<OneOrMany<String>>,
+    /// The state, province or region by its name, which counts if no country is named and only one country has such a state.
+    #[serde(default)]
+    pub state: Option<OneOrMany<String>>,
     /// Where the fields of a form stand: an object of them, or a list of objects with their names and values. What the paths do not
     /// give is looked for there by the names that people give to such fields.
     #[serde(default)]
@@ -53,13 +59,26 @@ pub enum ContactPart {
     Email,
     /// The country.
     Country,
+    /// The code that is dialled before the number.
+    CallingCode,
+    /// The state, province or region.
+    State,
 }
 
 impl ContactPart {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Phone, Self::Name, Self::FirstName, Self::LastName, Self::Email, Self::Country];
+    pub const ALL: [Self; 8] = [
+        Self::Phone,
+        Self::Name,
+        Self::FirstName,
+        Self::LastName,
+        Self::Email,
+        Self::Country,
+        Self::CallingCode,
+        Self::State,
+    ];
 
-    /// Its key in YAML and in templates.
+    /// Its key in YAML, and in templates except for the last two.
     pub fn key(self) -> &'static str {
         match self {
             Self::Phone => "phone",
@@ -68,6 +87,8 @@ impl ContactPart {
             Self::LastName => "last_name",
             Self::Email => "email",
             Self::Country => "country",
+            Self::CallingCode => "calling_code",
+            Self::State => "state",
         }
     }
 }
@@ -82,14 +103,21 @@ impl ContactSpec {
             ContactPart::LastName => &self.last_name,
             ContactPart::Email => &self.email,
             ContactPart::Country => &self.country,
+            ContactPart::CallingCode => &self.calling_code,
+            ContactPart::State => &self.state,
         }
         .as_ref()
     }
 
-    /// This, and where it says nothing, what `base` says.
+    /// This, and where it says nothing, what `base` says. Where this names the country, no other value does.
     #[must_use]
     pub fn over(&self, base: &Self) -> Self {
         let own = self.clone();
+        let names_country = own.country.is_some();
+        let is_settled = |part: &ContactPart| {
+            self.paths(*part).is_some()
+                || (names_country && matches!(part, ContactPart::CallingCode | ContactPart::State))
+        };
         Self {
             phone: own.phone.or_else(|| base.phone.clone()),
             name: own.name.or_else(|| base.name.clone()),
@@ -97,9 +125,11 @@ impl ContactSpec {
             last_name: own.last_name.or_else(|| base.last_name.clone()),
             email: own.email.or_else(|| base.email.clone()),
             country: own.country.or_else(|| base.country.clone()),
+            calling_code: own.calling_code.or_else(|| base.calling_code.clone().filter(|_| !names_country)),
+            state: own.state.or_else(|| base.state.clone().filter(|_| !names_country)),
             fields: own.fields.or_else(|| base.fields.clone()),
             titles: own.titles.or_else(|| base.titles.clone()),
-            settled: ContactPart::ALL.into_iter().filter(|part| self.paths(*part).is_some()).collect(),
+            settled: ContactPart::ALL.into_iter().filter(is_settled).collect(),
         }
     }
 }

@@ -65,8 +65,10 @@ pub struct Contact {
     pub last_name: String,
     /// The e-mail address.
     pub email: String,
-    /// The country as ISO 3166-1 alpha-2, where the event says it.
+    /// The country, in the event's own words, or the two letters of the country that its state is in.
     pub country: String,
+    /// What says in which country the number is dialled: the country of the calling code beside it, else the country.
+    pub number_country: String,
 }
 
 /// What came with the body: the parts of the call that templates may use.

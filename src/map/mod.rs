@@ -51,6 +51,9 @@ use crate::moment::Dates;
 use budget::Budget;
 use expression::{converted, to_value};
 
+/// Where a scope has the country of the number if it differs from the person's: no template can name it.
+const NUMBER_COUNTRY: &str = " number country";
+
 /// Everything that templates see of one event, and how much work they may still make of it.
 #[derive(Debug, Clone)]
 pub struct Scope {
@@ -106,7 +109,13 @@ impl Scope {
             country => known(&contact.country),
         };
         let meta = minijinja::context! { id => event.id.as_str(), type => known(&event.kind), source, route, received_at => received_at.to_string() };
-        self.with(minijinja::context! { contact, meta, ..self.value.clone() })
+        let scope = self.with(minijinja::context! { contact, meta, ..self.value.clone() });
+        let number_country = &event.contact.number_country;
+        if number_country.is_empty() || *number_country == event.contact.country {
+            return scope;
+        }
+        let known = Value::from_pairs([(NUMBER_COUNTRY, Value::from(number_country.as_str()))]);
+        scope.with(minijinja::context! { ..known, ..scope.value.clone() })
     }
 
     /// The same inside `for_each`.
@@ -135,9 +144,11 @@ impl Scope {
         self.budget.exceeded_by_source()
     }
 
-    /// The country that the event names, in its own words.
+    /// What the event says of where its number is dialled, in its own words.
     pub fn contact_country(&self) -> Option<String> {
-        let country = self.value.get_attr("contact").ok()?.get_attr("country").ok()?;
+        let known = self.value.get_attr(NUMBER_COUNTRY).ok().filter(|known| !known.is_undefined());
+        let named = || self.value.get_attr("contact").ok()?.get_attr("country").ok();
+        let country = known.or_else(named)?;
         readable::text_of(&country).ok()?.filter(|country| !text::is_blank(country))
     }
 

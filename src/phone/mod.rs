@@ -2,6 +2,7 @@
 
 mod country;
 mod damaged;
+mod state;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
 use thiserror::Error;

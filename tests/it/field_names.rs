@@ -11,7 +11,7 @@ const RULE: &str = "campaignName: c\ndestination: \"{{ contact.phone }}\"\nuserN
     templateParams: [\"{{ contact.first_name | default('-') }}\", \"{{ contact.last_name | default('-') }}\", \"{{ contact.email | default('-') }}\", \"{{ contact.country | default('-') }}\"]";
 
 /// Number, name, given name, family name, address and country that a route finds in an event.
-fn found(head: &str, event: &Value) -> [String; 6] {
+pub fn found(head: &str, event: &Value) -> [String; 6] {
     let send = mapped_of(head, RULE, event).remove(0);
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     if send["error"].is_string() {
@@ -21,12 +21,12 @@ fn found(head: &str, event: &Value) -> [String; 6] {
     [&send["destination"], &send["userName"], &params[0], &params[1], &params[2], &params[3]].map(text)
 }
 
-fn head(source: &str) -> String {
+pub fn head(source: &str) -> String {
     format!("source: {source}\nauth: none\nhandshake: none")
 }
 
 /// The ways in which sources pack the fields of a form.
-const SOURCES: [(&str, fn(&Value) -> Value); 14] = [
+pub const SOURCES: [(&str, fn(&Value) -> Value); 14] = [
     ("generic", |fields| fields.clone()),
     ("zapier", |fields| json!({ "data": fields })),
     ("make", |fields| json!({ "contact": fields })),

@@ -30,6 +30,7 @@ mod clients;
 mod commands;
 mod concealed;
 mod container;
+mod countries;
 mod counts;
 mod crash;
 mod deliver;

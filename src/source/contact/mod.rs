@@ -2,30 +2,26 @@
 
 mod fields;
 mod names;
+mod value;
 mod words;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
 
-use minijinja::Value;
-use minijinja::value::ValueKind;
-
 use super::compiler::Compiler;
 use crate::config::contact::{ContactPart, ContactSpec};
 use crate::event::Contact;
 use crate::fold::fold;
-use crate::map::expression::{Expression, written};
-use crate::map::{Scope, first_name, readable, text, without_placeholders};
+use crate::map::expression::Expression;
+use crate::map::{Scope, first_name, without_placeholders};
 use crate::phone::Country;
 use fields::{Field, Titles};
 use names::Rank;
+use value::{comparable, may_be, text_of};
 
 /// How many fields of an event are looked at.
 const FIELDS_LIMIT: usize = 1_000;
-
-/// The fewest digits of a phone number.
-const PHONE_DIGITS: usize = 6;
 
 /// Where a source's events say whom they are about.
 #[derive(Debug)]
@@ -84,10 +80,17 @@ impl ContactRules {
         let by_name = OnceCell::new();
         let named = |part: ContactPart| {
             let candidates = by_name.get_or_init(|| self.by_name(scope));
-            candidates.iter().find(|candidate| candidate.part == part && !self.settled.contains(&part))
+            let mut found = candidates.iter().filter(move |candidate| candidate.part == part);
+            match part {
+                _ if self.settled.contains(&part) => None,
+                ContactPart::CallingCode => self.code_beside_number(candidates, scope),
+                _ => found.next(),
+            }
         };
-        let [phone, name, first_name, last_name, email, country] = ContactPart::ALL.map(|part| {
-            let by_path = self.by_path(part, scope).next().map(|(_, text)| text);
+        let [phone, name, first_name, last_name, email, country, calling_code, state] = ContactPart::ALL.map(|part| {
+            let is_known = |text: &String| part != ContactPart::Country || Country::named(text).is_some();
+            let texts = || self.by_path(part, scope).map(|(_, text)| text);
+            let by_path = texts().find(is_known).or_else(|| texts().next());
             let found = by_path.or_else(|| named(part).map(|candidate| candidate.text.clone())).unwrap_or_default();
             match part {
                 // a space before a number may have been a plus: see `phone`
@@ -95,15 +98,48 @@ impl ContactRules {
                 ContactPart::Name | ContactPart::FirstName | ContactPart::LastName => {
                     without_placeholders(found.trim()).into_owned()
                 }
-                ContactPart::Email | ContactPart::Country => found.trim().to_owned(),
+                ContactPart::Email | ContactPart::Country | ContactPart::CallingCode | ContactPart::State => {
+                    found.trim().to_owned()
+                }
             }
         });
         let by_path = |part: ContactPart| self.by_path(part, scope).next().is_some();
         let halves_by_path = by_path(ContactPart::FirstName) || by_path(ContactPart::LastName);
         let is_half = !(by_path(ContactPart::Name) && halves_by_path);
-        let mut contact = Contact { phone, name, first_name, last_name, email, country };
+        let letters = |country: Option<Country>| country.map(|country| country.to_string()).unwrap_or_default();
+        let of_state = letters(Country::of_state(&state));
+        let country = [country, calling_code.clone(), of_state].into_iter().find(|text| !text.is_empty());
+        let country = country.unwrap_or_default();
+        // a calling code is one of the number, whatever country its owner lives in
+        let of_number = [letters(Country::of_calling_code(&calling_code)), country.clone()];
+        let number_country = of_number.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+        let mut contact = Contact { phone, name, first_name, last_name, email, country, number_country };
         complete_names(&mut contact, is_half);
         contact
+    }
+
+    /// The field with the calling code of the number that is taken: one that is called as its field is, else one that is not called as
+    /// another number's.
+    fn code_beside_number<'c>(&self, candidates: &'c [Candidate], scope: &Scope) -> Option<&'c Candidate> {
+        let of_part = |part: ContactPart| candidates.iter().filter(move |candidate| candidate.part == part);
+        let by_path =
+            self.by_path(ContactPart::Phone, scope).next().map(|(path, text)| (names::last_of_path(path), text));
+        let (path, taken) = by_path
+            .or_else(|| of_part(ContactPart::Phone).next().map(|phone| (phone.name.as_str(), phone.text.clone())))
+            .unwrap_or_default();
+        let number = comparable(ContactPart::Phone, &taken);
+        let is_taken = |phone: &&Candidate| comparable(ContactPart::Phone, &phone.text) == number;
+        let is_beside = |code: &&Candidate| {
+            let mut fields =
+                of_part(ContactPart::Phone).filter(is_taken).map(|phone| phone.name.as_str()).chain([path]);
+            fields.any(|name| names::is_code_of(&code.name, name))
+        };
+        let is_of_another = |code: &&Candidate| {
+            let mut others = of_part(ContactPart::Phone).filter(|phone| !is_taken(phone));
+            others.any(|phone| names::is_code_of(&code.name, &phone.name))
+        };
+        let codes = || of_part(ContactPart::CallingCode);
+        codes().find(is_beside).or_else(|| codes().find(|code| !is_of_another(code)))
     }
 
     /// What may be meant otherwise than it is taken: values that differ, of which the first is taken.
@@ -124,7 +160,9 @@ impl ContactRules {
             let others: Vec<String> = found.filter(differs).map(|(name, _)| name).collect();
             (!others.is_empty()).then_some(Ambiguity { part, taken, others })
         };
-        ContactPart::ALL.into_iter().filter_map(of_part).collect()
+        // the code of another number differs from that of the number that is taken, as it should
+        let parts = ContactPart::ALL.into_iter().filter(|part| *part != ContactPart::CallingCode);
+        parts.filter_map(of_part).collect()
     }
 
     /// The values at the paths of a part, with their paths.
@@ -148,6 +186,7 @@ impl ContactRules {
             let mut found: Vec<Candidate> = form.iter().filter_map(|field| of_field(field, scope)).collect();
             found.sort_by_key(|candidate| candidate.rank);
             candidates.extend(found);
+            candidates.extend(form.iter().flat_map(|field| of_address(field, scope)));
         }
         if candidates.is_empty() {
             candidates = behind_own_prefix(forms.iter().flatten().take(FIELDS_LIMIT), scope);
@@ -168,8 +207,25 @@ fn of_field(field: &Field, scope: &Scope) -> Option<Candidate> {
         Some((field.names.first()?, (part, rank.by_type())))
     };
     let (name, (part, rank)) = by_name.or_else(by_type)?;
-    let text = text_of(part, &field.value, scope).filter(|text| may_be(part, text))?;
-    Some(Candidate { part, rank, name: name.clone(), text })
+    let candidate = |part: ContactPart| {
+        let text = text_of(part, &field.value, scope).filter(|text| may_be(part, text))?;
+        Some(Candidate { part, rank, name: name.clone(), text })
+    };
+    // a country's code is the one that is dialled, or its letters
+    candidate(part).or_else(|| candidate(ContactPart::Country).filter(|_| part == ContactPart::CallingCode))
+}
+
+/// What an address says of its country, if it is an object: `{"city": ..., "state": ..., "country": ...}`.
+fn of_address(field: &Field, scope: &Scope) -> Vec<Candidate> {
+    if !field.names.iter().any(|name| names::is_address(name)) {
+        return Vec::new();
+    }
+    let is_of_place = |candidate: &Candidate| matches!(candidate.part, ContactPart::Country | ContactPart::State);
+    let within = fields::of(&field.value, &Titles::default(), FIELDS_LIMIT);
+    let mut found: Vec<Candidate> =
+        within.iter().filter_map(|field| of_field(field, scope)).filter(is_of_place).collect();
+    found.sort_by_key(|candidate| candidate.rank);
+    found
 }
 
 /// Where no field has a name of the list, all may have one behind a prefix of the form's own: `acme_phone`, `acme_email`.
@@ -189,58 +245,6 @@ fn behind_own_prefix<'f>(fields: impl Iterator<Item = &'f Field>, scope: &Scope)
     match (prefixes.next(), prefixes.next()) {
         (Some(only), None) => only,
         _ => Vec::new(),
-    }
-}
-
-/// The text of a value as a part of a contact; none if it is not there or blank.
-fn text_of(part: ContactPart, value: &Value, scope: &Scope) -> Option<String> {
-    let text = if part == ContactPart::Phone && value.kind() == ValueKind::Map {
-        phone_of_parts(value)
-    } else {
-        written(value, scope).ok()?
-    };
-    text.filter(|text| !text::is_blank(text))
-}
-
-/// Form builders send a number as `{"full": ...}`, with its country code beside it, or in parts.
-fn phone_of_parts(value: &Value) -> Option<String> {
-    let part = |key: &&str| readable::text_of(&value.get_attr(key).ok()?).ok()?.filter(|text| !text::is_blank(text));
-    let whole =
-        ["full", "value", "e164", "international", "number", "phone_number", "phoneNumber"].iter().find_map(part);
-    if let Some(number) = whole {
-        let code = ["country_code", "countryCode", "dial_code", "dialCode", "calling_code"].iter().find_map(part);
-        let code = code.map(|code| code.trim_start_matches('+').to_owned());
-        return Some(match code.filter(|code| code.chars().all(|c| c.is_ascii_digit()) && !number.starts_with('+')) {
-            Some(code) => format!("+{code} {number}"),
-            None => number,
-        });
-    }
-    let parts: Vec<String> = ["country", "area", "phone"].iter().filter_map(part).collect();
-    part(&"phone").map(|_| parts.join(" "))
-}
-
-/// Whether a text that a field holds can be what its name says: a form may ask "WhatsApp?" for a yes or a no.
-fn may_be(part: ContactPart, text: &str) -> bool {
-    match part {
-        ContactPart::Phone => !text.contains('@') && text.chars().filter(|c| c.is_numeric()).count() >= PHONE_DIGITS,
-        ContactPart::Email => text.contains('@'),
-        ContactPart::Name | ContactPart::FirstName | ContactPart::LastName => {
-            text.contains(char::is_alphabetic) && !text.contains('@') && !text.starts_with(['{', '['])
-        }
-        // an answer to a question about land, and not Norway
-        ContactPart::Country => !matches!(fold(text).as_str(), "no" | "yes" | "na") && Country::named(text).is_some(),
-    }
-}
-
-/// What has to be equal for two values to say the same.
-fn comparable(part: ContactPart, text: &str) -> String {
-    match part {
-        // with or without country code
-        ContactPart::Phone => {
-            let digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
-            digits.iter().rev().take(9).collect()
-        }
-        _ => text.trim().to_lowercase(),
     }
 }
 

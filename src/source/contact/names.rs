@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::words::{AFTER, BEFORE, IN_BRACKETS, OTHERS, SOMEBODY_ELSE};
+use super::words::{ADDRESS, AFTER, BEFORE, IN_BRACKETS, OTHERS, SOMEBODY_ELSE};
 use crate::config::contact::ContactPart;
 use crate::fold::fold;
 
@@ -68,7 +68,25 @@ pub fn is_of_somebody_else(name: &str) -> bool {
 
 /// A country that people ask for, or prefer, is not that of their number.
 fn is_own(part: ContactPart, words: &[String]) -> bool {
-    part != ContactPart::Country || words.first().is_some_and(|word| word == "your" || word == "billing")
+    let is_place = matches!(part, ContactPart::Country | ContactPart::State);
+    !is_place || words.first().is_some_and(|word| word == "your" || word == "billing")
+}
+
+/// Whether a field of this name has the calling code of the number in a field of that name: `whatsapp_code` and `WhatsApp no.`.
+pub fn is_code_of(code: &str, phone: &str) -> bool {
+    let own = |name: &str| words(name).into_iter().find(|word| !may_stand_before(0, word));
+    own(code).is_some_and(|word| Some(word) == own(phone))
+}
+
+/// The name of the field that a path ends in: `event["Phone Number"]`.
+pub fn last_of_path(path: &str) -> &str {
+    path.trim_end_matches(['"', '\'', ']', ')']).rsplit(['.', '"', '\'']).next().unwrap_or(path)
+}
+
+/// Whether a field of this name holds the address of the person who fills in the form.
+pub fn is_address(name: &str) -> bool {
+    let is_one = || words(name).last().is_some_and(|word| ADDRESS.contains(&word.as_str()));
+    name.len() <= LONGEST && is_one() && !is_of_somebody_else(name)
 }
 
 /// A name without brackets that leave it what it is; `None` for others: `Mobile (Father)` is another person's.
@@ -219,7 +237,35 @@ mod tests {
                     "البريد الإلكتروني",
                 ],
             ),
-            ("country", &["Country", "país", "Pays", "देश", "country_code", "Country/Region"]),
+            ("country", &["Country", "país", "Pays", "देश", "country iso", "Country/Region"]),
+            (
+                "calling_code",
+                &[
+                    "country_code",
+                    "Country code",
+                    "phoneCountryCode",
+                    "dial_code",
+                    "isd",
+                    "mobile_country_code",
+                    "Country Code (WhatsApp)",
+                    "customer[dial_code]",
+                    "Ländervorwahl",
+                    "رمز الدولة",
+                ],
+            ),
+            (
+                "state",
+                &[
+                    "State",
+                    "state/province",
+                    "billing_state",
+                    "Bundesland",
+                    "राज्य",
+                    "Estado/UF",
+                    "Your state",
+                    "REGION",
+                ],
+            ),
         ] {
             for name in names {
                 assert_eq!(key(name), Some(part), "{name}");
@@ -241,6 +287,12 @@ mod tests {
             "sender_phone",
             "Preferred Country",
             "Client country",
+            "Client state",
+            "Preferred state",
+            "Father's country code",
+            "area code",
+            "zip code",
+            "coupon code",
             "Country (you wish to study in)",
             "Ad",
             "first",
@@ -282,7 +334,7 @@ mod tests {
             ("Número de WhatsApp", "Celular"),
             ("Phone", "Work phone"),
             ("Full name", "Name"),
-            ("Country code", "Country of residence"),
+            ("Mobile country code", "Dial code"),
             ("Current country", "Country"),
         ] {
             assert!(rank(sooner) < rank(later), "{sooner} before {later}");

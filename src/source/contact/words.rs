@@ -167,3 +167,18 @@ pub const SOMEBODY_ELSE: [&str; 58] = [
 
 /// What looks like a name of the list and says something else.
 pub const OTHERS: [&str; 3] = ["username", "userid", "contactid"];
+
+/// What people call an address, at the end of a field's name.
+pub const ADDRESS: [&str; 11] = [
+    "address",
+    "addresses",
+    "adres",
+    "adresse",
+    "anschrift",
+    "direccion",
+    "endereco",
+    "indirizzo",
+    "location",
+    "पता",
+    "العنوان",
+];
