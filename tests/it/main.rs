@@ -44,6 +44,7 @@ mod forget;
 mod handover;
 mod holds;
 mod hostile;
+mod hubspot;
 mod ids;
 mod intake;
 mod keys;
