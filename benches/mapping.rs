@@ -15,6 +15,7 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use serri_relay::clock::Timestamp;
 use serri_relay::config::interpolate::Variables;
+use serri_relay::config::source::BodyFormat;
 use serri_relay::event::{Contact, Envelope, Event};
 use serri_relay::map::{Allowance, Rule, RuleContext, RulePlace, Scope, SendOptionPlaces, SendOptionRules};
 use serri_relay::phone::{Country, normalise};
@@ -38,6 +39,13 @@ fn mapping(c: &mut Criterion) {
     let profile_spec = profile_spec_of(&checked.written.routes["shop"].value, &checked.written).expect("a source");
     let call = call_of(&sample, &profile_spec);
     println!("body: {} bytes", call.body.len());
+    let body = call.body.clone();
+    c.bench_function("the body, as serde_json reads it", |b| {
+        b.iter(|| serde_json::from_slice::<serde_json::Value>(&body).expect("JSON"));
+    });
+    c.bench_function("the body, with its depth and repeated keys", |b| {
+        b.iter(|| serri_relay::body::parse(BodyFormat::Json, Some("application/json"), &body, "").expect("JSON"));
+    });
     let authentic = route.authentication.assume(call);
     let file = &checked.written.routes["shop"];
     let place = RulePlace { file: &file.node, index: 0, country: None };

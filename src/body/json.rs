@@ -1,14 +1,13 @@
 //! JSON (RFC 8259), and what senders write who fill texts into a template or encode twice. Numbers keep all their digits.
 //!
-//! The strict reading comes first and is the only one of what it reads, except where a key stands twice in an object: it
-//! would drop all but the last.
+//! The strict reading comes first, and is the only one of what it reads.
 
 use std::borrow::Cow;
 
 use encoding_rs::Encoding;
 use serde_json::Value;
 
-use super::{BodyError, DEPTH_LIMIT, Parsed, Reading, charset, repeated};
+use super::{BodyError, Parsed, Reading, charset, repeated};
 
 /// How often JSON may stand as a text in JSON.
 const ENCODED: usize = 3;
@@ -29,73 +28,88 @@ pub fn parse(body: &[u8], declared: Option<&'static Encoding>) -> Result<Parsed,
 
 /// Strictly, or else with its charset and its raw line breaks repaired.
 fn read(body: &[u8], declared: Option<&'static Encoding>) -> Result<Parsed, BodyError> {
-    let error = match serde_json::from_slice(body) {
-        Ok(value) => return whole(body, value),
+    let error = match repeated::parse(body) {
+        Ok((value, is_repeated)) => {
+            return Ok(Parsed { value, reading: if is_repeated { Reading::Repaired } else { Reading::Exact } });
+        }
         Err(error) => error,
     };
-    let repaired = charset::text(body, declared).map(|text| match escaped(&text) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(escaped) => Cow::Owned(escaped),
-    });
-    let Some(text) = repaired.filter(|text| text.len() != body.len() || matches!(text, Cow::Owned(_))) else {
-        return Err(BodyError::malformed("JSON", error.to_string()));
+    let Some(sent) = charset::text(body, declared) else {
+        let shown = String::from_utf8_lossy(body);
+        return Err(BodyError::malformed("JSON", located(&error, body, &shown)));
     };
-    let value = serde_json::from_str(&text).map_err(|error| BodyError::malformed("JSON", error.to_string()))?;
-    Ok(Parsed { reading: Reading::Repaired, ..whole(text.as_bytes(), value)? })
+    let repaired = escaped(&sent);
+    if sent.len() == body.len() && matches!((&sent, &repaired), (Cow::Borrowed(_), Cow::Borrowed(_))) {
+        return Err(BodyError::malformed("JSON", located(&error, body, &sent)));
+    }
+    let (value, _) = repeated::parse(repaired.as_bytes())
+        .map_err(|error| BodyError::malformed("JSON", located(&error, repaired.as_bytes(), &sent)))?;
+    Ok(Parsed { value, reading: Reading::Repaired })
 }
 
-/// A value that was read strictly, unless it is nested too deep or a key stood twice.
-fn whole(text: &[u8], value: Value) -> Result<Parsed, BodyError> {
-    let keys = keys(&value, DEPTH_LIMIT)
-        .ok_or_else(|| BodyError::malformed("JSON", format!("nested deeper than {DEPTH_LIMIT}")))?;
-    if keys >= repeated::marks(text) {
-        return Ok(Parsed { value, reading: Reading::Exact });
-    }
-    let all = repeated::parse(text).map_err(|error| BodyError::malformed("JSON", error.to_string()))?;
-    let reading = if all == value { Reading::Exact } else { Reading::Repaired };
-    Ok(Parsed { value: all, reading })
+/// What is wrong with a text, and where that stands in the body as it was sent: its line, and which character of that line.
+fn located(error: &serde_json::Error, read: &[u8], sent: &str) -> String {
+    let (line, column) = (error.line(), error.column());
+    let said = error.to_string();
+    let Some(what) = said.strip_suffix(&format!(" at line {line} column {column}")) else { return said };
+    let mut ends = read.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    let start = line.checked_sub(2).map_or(Some(0), |before| ends.nth(before)).unwrap_or(read.len());
+    let at = origin(sent, start + column);
+    let before: &[u8] = sent.as_bytes().get(..at).unwrap_or(sent.as_bytes());
+    let lines = before.split(|byte| *byte == b'\n');
+    let is_first_byte = |byte: &&u8| **byte & 0xC0 != 0x80;
+    let column = lines.clone().next_back().unwrap_or_default().iter().filter(is_first_byte).count();
+    format!("{what} at line {} column {column}", lines.count())
 }
 
-/// How many keys all objects of a value have; `None` if it is nested deeper than the limit.
-fn keys(value: &Value, limit: usize) -> Option<usize> {
-    match value {
-        Value::Array(items) => {
-            let limit = limit.checked_sub(1)?;
-            items.iter().try_fold(0, |sum, item| Some(sum + keys(item, limit)?))
+/// Where in a text that stands which is at some place once the text is [`escaped`].
+fn origin(text: &str, at: usize) -> usize {
+    let mut longer = 0;
+    for (place, escape) in escapes(text) {
+        if place + longer >= at {
+            break;
         }
-        Value::Object(map) => {
-            let limit = limit.checked_sub(1)?;
-            map.values().try_fold(map.len(), |sum, item| Some(sum + keys(item, limit)?))
+        if place + longer + escape.len() >= at {
+            return place + 1;
         }
-        _ => Some(0),
+        longer += escape.len() - 1;
     }
+    at - longer
 }
 
 /// JSON whose texts hold control characters as they are, with escapes in their place.
 fn escaped(text: &str) -> Cow<'_, str> {
     let (mut out, mut from) = (String::new(), 0);
-    let (mut in_text, mut after_backslash) = (false, false);
-    for (at, byte) in text.bytes().enumerate() {
-        if !in_text {
-            in_text = byte == b'"';
-        } else if byte < b' ' {
-            out.push_str(text.get(from..at).unwrap_or_default());
-            // before a line break a backslash is one that was typed
-            out.push_str(if after_backslash { "\\" } else { "" });
-            out.push_str(&escape(byte));
-            (from, after_backslash) = (at + 1, false);
-        } else if after_backslash {
-            after_backslash = false;
-        } else {
-            after_backslash = byte == b'\\';
-            in_text = byte != b'"';
-        }
+    for (at, escape) in escapes(text) {
+        out.push_str(text.get(from..at).unwrap_or_default());
+        out.push_str(&escape);
+        from = at + 1;
     }
     if from == 0 {
         return Cow::Borrowed(text);
     }
     out.push_str(text.get(from..).unwrap_or_default());
     Cow::Owned(out)
+}
+
+/// Where JSON has a control character in a text, and what should stand there.
+fn escapes(text: &str) -> impl Iterator<Item = (usize, Cow<'static, str>)> {
+    let (mut in_text, mut after_backslash) = (false, false);
+    text.bytes().enumerate().filter_map(move |(at, byte)| {
+        if !in_text {
+            in_text = byte == b'"';
+            return None;
+        }
+        let was_after_backslash = after_backslash;
+        after_backslash = byte == b'\\' && !was_after_backslash;
+        if byte < b' ' {
+            let escape = escape(byte);
+            // before a line break a backslash is one that was typed
+            return Some((at, if was_after_backslash { format!("\\{escape}").into() } else { escape }));
+        }
+        in_text = byte != b'"' || was_after_backslash;
+        None
+    })
 }
 
 fn escape(control: u8) -> Cow<'static, str> {
@@ -174,6 +188,49 @@ mod tests {
         assert_eq!(parse(br#"{"a":"{\"b\":1}"}"#), Ok(json!({"a": r#"{"b":1}"#})));
     }
 
+    /// How a text becomes bytes, and what its content type declares.
+    type Sent = (fn(&str) -> Vec<u8>, &'static str);
+
+    #[test]
+    fn a_fault_is_where_it_stands_in_the_body_that_was_sent() {
+        fn wide(text: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
+            text.encode_utf16().flat_map(order).collect()
+        }
+        let latin: fn(&str) -> Vec<u8> = |text| text.chars().filter_map(|c| u8::try_from(c).ok()).collect();
+        let sent: [Sent; 8] = [
+            (|text| text.into(), ""),
+            (|text| format!("\u{feff}{text}").into(), ""),
+            (|text| format!("\u{feff}\u{feff}{text}").into(), ""),
+            (|text| wide(&format!("\u{feff}{text}"), u16::to_le_bytes), ""),
+            (|text| wide(text, u16::to_be_bytes), ""),
+            (|text| wide(text, u16::to_le_bytes), "text/plain; charset=utf-16le"),
+            (latin, "text/plain; charset=iso-8859-1"),
+            (latin, ""),
+        ];
+        // the fault is the exclamation mark
+        for text in [
+            r#"{"a":1,"b":!}"#,
+            r#"{"é":"José", "b":!}"#,
+            "{\n  \"a\": \"é\",\n  \"b\": !\n}",
+            "{\"a\":\"é one\ntwo\",\"b\":!}",
+            "{\"a\":\"one\r\n\ttwo\u{1}\\\n\",\n\"b\":\t!}",
+            "{\"a\":\"\t\t\t\",\"é\":!}",
+            "[\"\n\n\n\",\n\"é\" !",
+            "!\"é\"",
+        ] {
+            let before = text.split('!').next().unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            for (index, (bytes, declared)) in sent.iter().enumerate() {
+                let error = super::parse(&bytes(text), charset::declared(declared)).expect_err(text).to_string();
+                assert!(error.ends_with(&format!(" at line {line} column {column}")), "{index}: {text:?}: {error}");
+            }
+        }
+        // what is no text at all is counted as it would be shown
+        let error = parse(b"{\"a\":\"\xE0\xA4\x86\xE0\xA4\",\n!}").expect_err("cut").to_string();
+        assert!(error.contains(" at line 1 column "), "{error}");
+    }
+
     #[test]
     fn other_charsets_and_byte_order_marks_are_read() {
         let expected = Ok(json!({"n": "José"}));
@@ -203,10 +260,21 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_escaped_is_found_where_it_stood(text in "[\"\\\\a\n\t\u{1}é]{0,30}") {
+            let (escaped, mut at) = (escaped(&text), 0);
+            let unescaped = |text: &str| text.chars().filter(|c| *c == 'a' || *c == 'é').count();
+            for c in escaped.chars() {
+                at += c.len_utf8();
+                let prefix = text.get(..origin(&text, at)).unwrap_or_default();
+                prop_assert_eq!(unescaped(prefix), unescaped(escaped.get(..at).unwrap_or_default()));
+            }
+        }
+
+        #[test]
         fn what_is_read_strictly_is_read_the_same(text in "[\\[\\]{}:,\" \n\\\\anue1\u{e9}]{0,30}") {
             if let Ok(strict) = serde_json::from_str::<Value>(&text)
                 && !strict.is_string()
-                && repeated::parse(text.as_bytes()).is_ok_and(|all| all == strict)
+                && repeated::parse(text.as_bytes()).is_ok_and(|(all, _)| all == strict)
             {
                 prop_assert_eq!(parse(text.as_bytes()), Ok(strict));
             }

@@ -1,54 +1,72 @@
-//! Keys that stand several times in one JSON object, of which a strict reader takes the last.
+//! JSON, also where a key stands several times in one object, of which a strict reader takes the last. Everything else is read as
+//! `serde_json` reads it, and as fast: a map says itself that it has a key already.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::DEPTH_LIMIT;
 use super::fields::distinct;
 
 /// By this key `serde_json` hands a number over with all its digits (its feature `arbitrary_precision`).
 const NUMBER: &str = "$serde_json::private::Number";
 
-/// How many keys a JSON text has at most: its colons after a quote that is not escaped. One that a text holds or begins
-/// with is counted too; that a key stands twice is then looked for in vain, but never missed.
-pub fn marks(text: &[u8]) -> usize {
-    let pairs = || text.iter().zip(text.iter().skip(1));
-    let close = pairs().filter(|(before, byte)| **byte == b':' && **before == b'"').count();
-    let apart = pairs().filter(|(before, byte)| **byte == b':' && before.is_ascii_whitespace()).count();
-    if apart == 0 && !text.windows(3).any(|three| three == b"\\\":") {
-        return close;
+/// By this key it takes a text for JSON that is already written (its feature `raw_value`).
+const RAW: &str = "$serde_json::private::RawValue";
+
+/// Reads JSON that is nested no deeper than [`DEPTH_LIMIT`]; a key that stands several times has a list of its different values. Also
+/// whether there is one.
+pub fn parse(text: &[u8]) -> serde_json::Result<(Value, bool)> {
+    let differs = Cell::new(false);
+    let reader = Reader { depth: DEPTH_LIMIT, differs: &differs, gathers: false };
+    let value = reader.read(text)?;
+    if !differs.take() {
+        return Ok((value, false));
     }
-    let colons = text.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at);
-    colons.filter(|at| text.get(..*at).is_some_and(ends_key)).count()
+    // there is a key that stands twice, which is rare: only then the values are gathered, for which a key is hashed twice
+    let value = Reader { gathers: true, ..reader }.read(text)?;
+    Ok((value, differs.get()))
 }
 
-fn ends_key(before: &[u8]) -> bool {
-    let Some(within) = before.trim_ascii_end().strip_suffix(b"\"") else { return false };
-    within.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
+/// Reads a value, and notes whether it may differ from what a strict reader reads; if it gathers the values of repeated keys, whether it
+/// does.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    depth: usize,
+    differs: &'a Cell<bool>,
+    gathers: bool,
 }
 
-/// Reads JSON; a key that stands several times has a list of its different values.
-pub fn parse(text: &[u8]) -> serde_json::Result<Value> {
-    serde_json::from_slice(text).map(|All(value)| value)
-}
+impl Reader<'_> {
+    fn read(self, text: &[u8]) -> serde_json::Result<Value> {
+        let mut deserializer = serde_json::Deserializer::from_slice(text);
+        let value = self.deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(value)
+    }
 
-struct All(Value);
-
-impl<'de> Deserialize<'de> for All {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader).map(Self)
+    fn within<E: serde::de::Error>(self) -> Result<Self, E> {
+        let deeper = || E::custom(format_args!("nested deeper than {DEPTH_LIMIT}"));
+        Ok(Self { depth: self.depth.checked_sub(1).ok_or_else(deeper)?, ..self })
     }
 }
 
-struct Reader;
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Value;
 
-impl<'de> Visitor<'de> for Reader {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
+        f.write_str("any valid JSON value")
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
@@ -76,34 +94,92 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let within = self.within()?;
         let mut list = Vec::new();
-        while let Some(All(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(within)? {
             list.push(item);
         }
         Ok(list.into())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        let mut more: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            if key == NUMBER && map.is_empty() {
+        let mut key = match entries.next_key_seed(First)? {
+            Some(Key::Own(key)) => key,
+            Some(Key::Number) => {
                 let digits: String = entries.next_value()?;
                 return digits.parse().map(Value::Number).map_err(A::Error::custom);
             }
-            let All(value) = entries.next_value()?;
-            if map.contains_key(&key) {
-                more.entry(key).or_default().push(value);
-            } else {
-                map.insert(key, value);
+            Some(Key::Raw) => {
+                // as a strict reader does; the text is not the value's
+                self.differs.set(true);
+                let written: String = entries.next_value()?;
+                return self.within()?.read(written.as_bytes()).map_err(A::Error::custom);
             }
+            None => return self.within().map(|_| Value::Object(Map::new())),
+        };
+        let within = self.within()?;
+        let mut map = Map::new();
+        let mut more: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        loop {
+            let value = entries.next_value_seed(within)?;
+            if self.gathers && map.contains_key(&key) {
+                more.entry(key).or_default().push(value);
+            } else if map.insert(key, value).is_some() {
+                self.differs.set(true);
+            }
+            let Some(next) = entries.next_key()? else { break };
+            key = next;
         }
         for (key, values) in more {
             if let Some(first) = map.get_mut(&key) {
+                let is_same = values.iter().all(|value| value == first);
+                self.differs.set(self.differs.get() || !is_same);
                 *first = distinct(std::iter::once(first.take()).chain(values).collect());
             }
         }
         Ok(map.into())
+    }
+}
+
+/// The first key of an object, or what `serde_json` has in its place.
+enum Key {
+    Own(String),
+    Number,
+    Raw,
+}
+
+/// Reads it; a number costs no text of its own.
+struct First;
+
+impl<'de> DeserializeSeed<'de> for First {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for First {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+        Ok(match key {
+            NUMBER => Key::Number,
+            RAW => Key::Raw,
+            _ => Key::Own(key.to_owned()),
+        })
+    }
+
+    fn visit_string<E>(self, key: String) -> Result<Key, E> {
+        Ok(match key.as_str() {
+            NUMBER => Key::Number,
+            RAW => Key::Raw,
+            _ => Key::Own(key),
+        })
     }
 }
 
@@ -115,7 +191,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Value {
-        parse(text.as_bytes()).expect("JSON")
+        parse(text.as_bytes()).expect("JSON").0
     }
 
     #[test]
@@ -138,21 +214,6 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_missed_however_it_is_written() {
-        for (text, count) in [
-            (r#"{"a":1}"#, 1),
-            ("{\"a\" \t\n:1, \"b\": 2}", 2),
-            (r#"{"a\"":1,"b\\":2,"c\\\"":3,"d\\\\" :4}"#, 4),
-            (r#"{"a":"\":\"","b":"say \"c\": now"}"#, 2),
-            (r#"{"a":"12:30","b":"at : 9"}"#, 2),
-            // no key, and counted
-            (r#"[":"]"#, 1),
-        ] {
-            assert_eq!(marks(text.as_bytes()), count, "{text}");
-        }
-    }
-
-    #[test]
     fn a_hostile_number_of_repetitions_costs_no_more_than_as_many_keys() {
         let many = |value: fn(usize) -> String| {
             let entries: Vec<String> = (0..100_000).map(|n| format!("\"a\":{}", value(n))).collect();
@@ -162,18 +223,30 @@ mod tests {
         assert_eq!(many(|n| n.to_string())["a"].as_array().map(Vec::len), Some(100_000));
     }
 
+    #[test]
+    fn a_repetition_is_told_where_a_strict_reader_would_miss_it() {
+        for (text, expected) in [
+            (r#"{"a":1,"b":1}"#, false),
+            (r#"{"a":1,"a":1}"#, false),
+            (r#"{"a":1,"a":2}"#, true),
+            (r#"[{"a":{"b":1,"b":[1]},"c":1,"c":1}]"#, true),
+            (r#"[{"a":1},{"a":2}]"#, false),
+            (r#"{"$serde_json::private::RawValue":"[1]"}"#, true),
+        ] {
+            assert_eq!(parse(text.as_bytes()).expect(text).1, expected, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn as_many_marks_as_keys_or_more(text in "[\\[\\]{}:,\" \\\\ab1]{0,30}") {
-            fn keys(value: &Value) -> usize {
-                match value {
-                    Value::Array(items) => items.iter().map(keys).sum(),
-                    Value::Object(map) => map.len() + map.values().map(keys).sum::<usize>(),
-                    _ => 0,
-                }
-            }
-            if let Ok(value) = serde_json::from_str::<Value>(&text) {
-                prop_assert!(marks(text.as_bytes()) >= keys(&value));
+        fn what_a_strict_reader_reads_or_refuses_is_read_or_refused_alike(
+            text in "([\\[\\]{}:,\" \\\\ab1e.\n-]|true|null|\"a\":){0,30}",
+        ) {
+            match (parse(text.as_bytes()), serde_json::from_str::<Value>(&text)) {
+                (Ok((value, false)), Ok(strict)) => prop_assert_eq!(value, strict),
+                (Ok((value, true)), Ok(strict)) => prop_assert_ne!(value, strict),
+                (Err(error), Err(strict)) => prop_assert_eq!(error.to_string(), strict.to_string()),
+                (found, strict) => prop_assert!(false, "{:?}, and strictly {:?}", found, strict),
             }
         }
     }

@@ -55,8 +55,18 @@ fn with_root(
     }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: NODE_LIMIT, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text.trim_start(), options)
-        .map_err(|error| BodyError::malformed("XML", error.to_string()))?;
+        .map_err(|error| BodyError::malformed("XML", located(&error, text)))?;
     read(document.root_element())
+}
+
+/// What is wrong with a document, and where that stands in the text that was sent: the white space before it was not read.
+fn located(error: &roxmltree::Error, sent: &str) -> String {
+    let (at, said) = (error.pos(), error.to_string());
+    let Some(what) = said.strip_suffix(&format!(" at {at}")) else { return said };
+    let skipped = sent.get(..sent.len() - sent.trim_start().len()).unwrap_or_default();
+    let beside = if at.row == 1 { skipped.rsplit('\n').next().unwrap_or_default().chars().count() } else { 0 };
+    let (above, column) = (skipped.matches('\n').count(), beside + at.col as usize);
+    format!("{what} at line {} column {column}", above + at.row as usize)
 }
 
 /// The charset that a document declares itself: `<?xml version="1.0" encoding="ISO-8859-1"?>`. UTF-16 shows otherwise.
@@ -168,6 +178,40 @@ mod tests {
         let latin2 = b"<?xml version='1.0' encoding='ISO-8859-2'?><a>\xB1</a>";
         assert_eq!(parse(latin2), Ok(json!("\u{105}")));
         assert_eq!(super::parse(b"<a>\xB1</a>", Encoding::for_label(b"latin2")), Ok(json!("\u{105}")));
+    }
+
+    #[test]
+    fn a_fault_is_where_it_stands_in_the_document_that_was_sent() {
+        for before in ["", "\n", "  ", "\r\n\n \t", "\u{feff}", "\u{feff}\u{feff}\n "] {
+            for (head, tail) in [("<a>José <b", "=1></a>"), ("<a>\n<é>Jos\u{e9}\n  </b", "></a>")] {
+                let text = format!("{before}{head}{tail}");
+                let shown = text.trim_start_matches('\u{feff}');
+                let head = shown.strip_suffix(tail).unwrap_or_default();
+                let line = head.matches('\n').count() + 1;
+                let wide = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+                let latin = shown.chars().filter_map(|c| u8::try_from(c).ok()).collect();
+                let all: [Vec<u8>; 3] = [text.clone().into(), wide, latin];
+                let said = all.map(|bytes| parse(&bytes).expect_err(&text).to_string());
+                let at_line = format!(" at line {line} column ");
+                assert!(
+                    said.iter().all(|said| said.contains(&at_line) && *said == said_of_plain(shown)),
+                    "{text:?}: {said:?}"
+                );
+            }
+        }
+    }
+
+    /// The same counted by hand: without what stands before it, and that added.
+    fn said_of_plain(shown: &str) -> String {
+        let plain = shown.trim_start();
+        let said = parse(plain.as_bytes()).expect_err(plain).to_string();
+        let (what, at) = said.split_once(" at line ").expect("a place");
+        let (line, column) = at.split_once(" column ").expect("a column");
+        let (line, column): (usize, usize) = (line.parse().expect(line), column.parse().expect(column));
+        let skipped = shown.strip_suffix(plain).unwrap_or_default();
+        let first = skipped.rsplit('\n').next().unwrap_or_default().chars().count();
+        let column = if line == 1 { column + first } else { column };
+        format!("{what} at line {} column {column}", line + skipped.matches('\n').count())
     }
 
     #[test]

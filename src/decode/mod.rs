@@ -181,7 +181,13 @@ fn unfold(mut whole: Value, field: Option<&str>) -> Result<Value, DecodeError> {
     {
         let unreadable = |reason: String| DecodeError::JsonField { field: field.to_owned(), reason };
         let parsed = body::parse(BodyFormat::Json, None, text.as_bytes(), "");
-        *slot = parsed.map_err(|error| unreadable(error.to_string()))?.value;
+        // its places are those of the field's text, not of the body
+        let reason = |error| match error {
+            BodyError::Malformed { reason, .. } => format!("{reason} of its text"),
+            BodyError::Empty => "it is empty".to_owned(),
+            other @ BodyError::ContentType { .. } => other.to_string(),
+        };
+        *slot = parsed.map_err(|error| unreadable(reason(error)))?.value;
     }
     Ok(whole)
 }

@@ -120,6 +120,45 @@ async fn damaged_bodies_of_every_format_are_kept_and_refused() {
 }
 
 #[tokio::test]
+async fn a_fault_is_told_where_it_stands_in_what_was_sent() {
+    let route = ROUTE.replace("auth: bearer\n", "auth: bearer\njson_field: raw\n");
+    let world = World::start(Setup::new().route("hello", &route)).await;
+    let broken = "{\"note\":\"José\none\t\ttwo\",\"b\":!}";
+    let place = " at line 2 column 15";
+    let json = "application/json";
+    let form = "application/x-www-form-urlencoded";
+    for (content_type, body, expected) in [
+        (json, broken.as_bytes().to_vec(), Some(place)),
+        (json, format!("\u{feff}{broken}").into_bytes(), Some(place)),
+        (json, wide(&format!("\u{feff}{broken}"), u16::to_le_bytes), Some(place)),
+        ("application/json; charset=iso-8859-1", latin(broken), Some(place)),
+        ("text/xml", b"\n\n<a>\n<b></c></a>".to_vec(), Some(" at line 4 column 4")),
+        // places in a text within the body are those of that text, and said to be
+        (
+            form,
+            form_urlencoded::Serializer::new("raw=".to_owned()).finish().into_bytes(),
+            Some("the field `raw` holds no readable JSON: it is empty"),
+        ),
+        (form, serialized(broken), Some(" at line 2 column 15 of its text")),
+        (json, Value::from(broken).to_string().into_bytes(), None),
+        (json, Value::from(Value::from(broken).to_string()).to_string().into_bytes(), None),
+    ] {
+        let shown = String::from_utf8_lossy(&body).into_owned();
+        let (status, answer) = post(&world, content_type, body).await;
+        let detail = answer["detail"].as_str().unwrap_or_default();
+        assert_eq!(status, 400, "{shown}: {answer}");
+        match expected {
+            Some(place) => assert!(detail.contains(place), "{shown}: {answer}"),
+            None => assert!(!detail.contains("column"), "{shown}: {answer}"),
+        }
+    }
+}
+
+fn serialized(raw: &str) -> Vec<u8> {
+    form_urlencoded::Serializer::new(String::new()).append_pair("raw", raw).finish().into_bytes()
+}
+
+#[tokio::test]
 async fn a_secret_in_another_charset_is_not_kept() {
     let world = World::start(Setup::new().route("hello", ROUTE)).await;
     let said = json!({"phone": "98123 45670", "note": format!("é {SECRET}")}).to_string();
