@@ -1,3 +1,5 @@
+//! How the names of fields are read, as forms and systems spell them.
+
 use super::*;
 
 fn key(name: &str) -> Option<&'static str> {
