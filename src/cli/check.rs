@@ -106,7 +106,7 @@ fn json_of(report: &Report, is_well: bool, variables: &Variables) -> Value {
                 "line": line,
                 "column": column,
                 "message": concealed.hide(&diagnostic.message),
-                "routes": diagnostic.routes,
+                "routes": diagnostic.about.routes().collect::<Vec<_>>(),
                 "hint": diagnostic.hint.as_deref().map(|hint| concealed.hide(hint)),
             })
         })

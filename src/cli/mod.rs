@@ -131,7 +131,7 @@ impl Setting {
         let is_own = |place: &Place| Path::new(&place.source.name).with_extension("").ends_with(&own);
         diagnostics.retain(|diagnostic| {
             diagnostic.severity == Severity::Error
-                || diagnostic.routes.contains(route)
+                || diagnostic.about.routes().any(|other| other == route)
                 || diagnostic.place.as_ref().is_some_and(is_own)
         });
         show(&diagnostics, &self.variables);

@@ -32,7 +32,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let name = &arguments.route;
     if !is_route_name(name) {
-        bail!("`{name}` becomes part of an address; use a-z, 0-9, - and _, or CLIENT/NAME for a route of a client");
+        bail!(
+            "`{name}` becomes part of an address; use a-z, 0-9, - and _, or CLIENT/NAME for a route of a client (NAME is not `client`: that file holds for all its routes)"
+        );
     }
     let (written, faults) = config::read(&setting.dir, &setting.variables, Extent::All);
     let Some(written) = written else {
@@ -48,6 +50,7 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         bail!("there is no source `{}`; {hint}", arguments.source);
     };
     let path = setting.dir.join("routes").join(format!("{name}.yaml"));
+    let path = Some(path.with_extension("yml")).filter(|other| other.exists()).unwrap_or(path);
     if path.exists() {
         bail!("`{}` is there already; choose another name, or edit it", path.display());
     }

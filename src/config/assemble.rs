@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::diagnostic::{Diagnostic, Place, unknown};
-use super::directory;
+use super::diagnostic::{About, Diagnostic, Place, Takers, unknown};
+use super::directory::{self, Blame, CLIENT, named};
 use super::document::{Entry, Kind, Node};
-use super::document_file::{CLIENT, Document, File, is_name, named};
+use super::document_file::{Document, File};
 use super::interpolate::Variables;
 use super::route::RouteFile;
 use super::shape::check_part;
@@ -22,6 +22,9 @@ pub const NOT_SHARED: [(&str, &str); 3] = [
 
 /// Lists of things with names: they add up, and of two with one name the nearer to the route counts.
 const NAMED_LISTS: [&str; 2] = ["sends", "examples"];
+
+/// Lists that only grow: what one file keeps out of the store, no other lets in.
+const GROWING: [&str; 1] = ["redact"];
 
 /// Keys and values of which each counts for itself, as where a route overrides its source.
 const FIELD_BY_FIELD: [&str; 4] = ["contact", "event", "dates", "enrich"];
@@ -54,17 +57,26 @@ impl Part {
     fn read(path: &Path, variables: &Variables) -> Self {
         let mut diagnostics = Vec::new();
         let source = directory::load(path, &mut diagnostics);
-        let document = source.and_then(|source| Document::parse(source.shared(), variables, &mut diagnostics));
-        if let Some(document) = &document {
+        let document =
+            source.and_then(|source| Document::parse(source.taken_by(Takers::Several), variables, &mut diagnostics));
+        // one that says nothing yet is none the worse for it
+        if let Some(document) = document.as_ref().filter(|document| document.node.kind != Kind::Null) {
             check_part::<RouteFile>(&document.node, &mut diagnostics);
         }
         Self { document, diagnostics, takers: BTreeSet::new() }
     }
 
+    /// What it says, for a route that takes it; `None` if that is nothing that can be laid under another.
+    fn take(&mut self, route: &str) -> Option<Document> {
+        self.takers.insert(route.to_owned());
+        let document = self.document.as_ref()?;
+        matches!(document.node.kind, Kind::Map(_) | Kind::Null).then(|| document.clone())
+    }
+
     /// What is wrong with it, as faults of those that take it.
     fn faults(self) -> impl Iterator<Item = Diagnostic> {
         let Self { diagnostics, takers, .. } = self;
-        diagnostics.into_iter().map(move |diagnostic| Diagnostic { routes: takers.clone(), ..diagnostic })
+        diagnostics.into_iter().map(move |diagnostic| diagnostic.about(About::Routes(takers.clone())))
     }
 }
 
@@ -75,24 +87,22 @@ pub fn routes(
     variables: &Variables,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, File<RouteFile>> {
-    let pieces = named(directory::yaml_files(&dir.join("shared"), diagnostics), diagnostics);
+    let pieces = directory::yaml_files(&dir.join("shared"), Blame::Takers, diagnostics);
+    let pieces = named(pieces, Blame::Takers, diagnostics);
     let pieces = pieces.into_iter().map(|(name, path)| (name, Part::piece(&path, variables)));
     let mut pieces: BTreeMap<String, Part> = pieces.collect();
     let mut routes = BTreeMap::new();
-    for folder in directory::route_folders(&dir.join("routes"), diagnostics) {
-        if let Some(client) = folder.client.as_ref().filter(|client| !is_name(client)) {
-            let path = dir.join("routes").join(client);
-            let message = format!("`{}` becomes part of addresses; use a-z, 0-9, - and _", path.display());
-            diagnostics.push(directory::fault(&path, message).hint("rename the directory"));
-            continue;
-        }
-        let mut files = named(folder.files, diagnostics);
+    let top = dir.join("routes");
+    for folder in directory::route_folders(&top, diagnostics) {
+        let mut files = named(folder.files, Blame::Below(&top), diagnostics);
         let client = folder.client.as_ref().and_then(|_| files.remove(CLIENT));
         let mut client = client.map(|path| Part::read(&path, variables));
         for (name, path) in files {
             let name = folder.client.as_ref().map_or_else(|| name.clone(), |client| format!("{client}/{name}"));
-            let own = directory::load(&path, diagnostics);
-            let own = own.and_then(|own| Document::parse(own, variables, diagnostics));
+            let mut unread = Vec::new();
+            let own = directory::load(&path, &mut unread).map(|own| own.taken_by(Takers::One));
+            let own = own.and_then(|own| Document::parse(own, variables, &mut unread));
+            diagnostics.extend(unread.into_iter().map(|diagnostic| diagnostic.about(About::route(&name))));
             let mut found = Vec::new();
             let whole = own.and_then(|own| whole(&name, own, client.as_mut(), &mut pieces, &mut found));
             let route = whole.and_then(|whole| whole.shaped(&name, &mut found));
@@ -113,53 +123,51 @@ fn whole(
     pieces: &mut BTreeMap<String, Part>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Document> {
-    let mut is_whole = true;
-    let mut take = |part: &mut Part| {
-        part.takers.insert(route.to_owned());
-        let usable = part.document.as_ref().filter(|document| matches!(document.node.kind, Kind::Map(_) | Kind::Null));
-        is_whole &= usable.is_some();
-        usable.cloned()
-    };
-    let mut taken_pieces: Vec<Document> = Vec::new();
-    let of_client = client.as_deref().and_then(|client| client.document.clone());
-    let mut missing = false;
-    let mut seen = BTreeSet::new();
-    for (name, place) in of_client.iter().chain([&own]).flat_map(|document| taken(&document.node)) {
-        match pieces.get_mut(name) {
-            Some(piece) if seen.insert(name) => taken_pieces.extend(take(piece)),
-            Some(_) => {}
-            None => {
-                missing = true;
-                found.push(no_piece(place, name, pieces));
-            }
-        }
-    }
-    let client = client.and_then(take);
-    let laid = |far: Document, near: Document, lists: Lists| Document {
+    let of_client = client.as_deref().and_then(|client| client.document.as_ref()).map(|document| &document.node);
+    let shared = named_pieces(of_client.into_iter().chain([&own.node])).into_iter().map(|(name, place)| {
+        let piece = pieces.get_mut(&name).map(|piece| piece.take(route));
+        piece.unwrap_or_else(|| {
+            found.push(no_piece(&place, &name, pieces));
+            None
+        })
+    });
+    // all are looked at before the first that is missing ends it
+    let shared: Vec<Option<Document>> = shared.collect();
+    let client = client.map(|client| client.take(route));
+    let shared: Vec<Document> = shared.into_iter().collect::<Option<_>>()?;
+    let client = client.map_or(Some(None), |client| client.map(Some))?;
+    let over = |far: Document, near: Document, lists: Lists| Document {
         node: laid(far.node, near.node, lists),
         reading: far.reading.and(near.reading),
     };
     // two pieces with rules of one name: which of them would count?
-    let shared = taken_pieces.into_iter().reduce(|far, near| laid(far, near, beside));
-    let far = match (shared, client) {
-        (Some(shared), Some(client)) => Some(laid(shared, client, in_place)),
-        (shared, client) => shared.or(client),
-    };
-    let whole = if let Some(far) = far { laid(far, own, in_place) } else { own };
-    (is_whole && !missing).then_some(whole)
+    let shared = shared.into_iter().reduce(|far, near| over(far, near, beside));
+    let layers = [shared, client, Some(own)].into_iter().flatten();
+    layers.reduce(|far, near| over(far, near, in_place))
 }
 
-/// The pieces that a file takes, with where it says so. What is not a name is a fault of its shape.
-fn taken(node: &Node) -> impl Iterator<Item = (&str, &Place)> {
-    let nodes = match node.get("shared") {
-        Some(Node { kind: Kind::List(items), .. }) => items.iter().collect(),
-        Some(one) => vec![one],
-        None => Vec::new(),
-    };
-    nodes.into_iter().filter_map(|node| match &node.kind {
-        Kind::Text(name) => Some((name.as_str(), &node.place)),
-        _ => None,
-    })
+/// The pieces that files take, with where they say so; of one that is named twice, the last time.
+fn named_pieces<'a>(nodes: impl Iterator<Item = &'a Node>) -> Vec<(String, Place)> {
+    let mut named: Vec<(String, Place)> = Vec::new();
+    for entry in nodes.filter_map(|node| node.get("shared")).flat_map(entries) {
+        let name = match &entry.kind {
+            Kind::Text(name) | Kind::Number(_, name) => name.clone(),
+            Kind::Bool(name) => name.to_string(),
+            // a fault of its shape
+            Kind::Null | Kind::List(_) | Kind::Map(_) => continue,
+        };
+        named.retain(|(other, _)| *other != name);
+        named.push((name, entry.place.clone()));
+    }
+    named
+}
+
+/// A list's entries, or the one thing that stands in its place.
+fn entries(node: &Node) -> &[Node] {
+    match &node.kind {
+        Kind::List(items) => items,
+        _ => std::slice::from_ref(node),
+    }
 }
 
 fn no_piece(place: &Place, name: &str, pieces: &BTreeMap<String, Part>) -> Diagnostic {
@@ -204,6 +212,9 @@ fn of_key(key: &str, far: Node, near: Node, lists: Lists) -> Node {
         (Kind::List(far), Kind::List(nearer)) if NAMED_LISTS.contains(&key) => {
             Node { place: near.place, kind: Kind::List(lists(far, nearer)) }
         }
+        (Kind::List(far), Kind::List(nearer)) if GROWING.contains(&key) => {
+            Node { place: near.place, kind: Kind::List(beside(far, nearer)) }
+        }
         (Kind::Map(far), Kind::Map(nearer)) if FIELD_BY_FIELD.contains(&key) => {
             let kind = Kind::Map(keys_laid(far, nearer, |_, _, near| near));
             Node { place: near.place, kind }
@@ -217,19 +228,21 @@ fn beside(far: Vec<Node>, near: Vec<Node>) -> Vec<Node> {
     [far, near].concat()
 }
 
-/// Both lists; a nearer entry takes the place of a farther one of its name.
-fn in_place(mut far: Vec<Node>, near: Vec<Node>) -> Vec<Node> {
+/// Both lists; a nearer entry takes the place of a farther one of its name. Two nearer ones of one name both stay, and are a
+/// fault.
+fn in_place(far: Vec<Node>, near: Vec<Node>) -> Vec<Node> {
     let name = |node: &Node| match node.get("name").map(|name| &name.kind) {
         Some(Kind::Text(name) | Kind::Number(_, name)) => Some(name.clone()),
         _ => None,
     };
-    let mut more = Vec::new();
-    for node in near {
-        let own = name(&node);
-        match far.iter_mut().find(|farther| own.is_some() && name(farther) == own) {
-            Some(farther) => *farther = node,
-            None => more.push(node),
-        }
+    let mut near: Vec<Option<Node>> = near.into_iter().map(Some).collect();
+    let mut laid = Vec::new();
+    for farther in far {
+        let of_name = |nearer: &&mut Option<Node>| {
+            nearer.as_ref().is_some_and(|nearer| name(nearer).is_some() && name(nearer) == name(&farther))
+        };
+        laid.push(near.iter_mut().find(of_name).and_then(Option::take).unwrap_or(farther));
     }
-    [far, more].concat()
+    laid.extend(near.into_iter().flatten());
+    laid
 }

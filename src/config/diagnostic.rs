@@ -14,20 +14,72 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: String,
-    /// Whether several routes may take what it says: a fault in it names those that do.
-    pub is_shared: bool,
+    /// Who takes what it says.
+    pub takers: Takers,
+}
+
+/// Who takes what a text says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Takers {
+    /// Everything, or whichever route names it: settings, sources.
+    #[default]
+    All,
+    /// One route.
+    One,
+    /// Several routes, perhaps: a fault in it names those that do.
+    Several,
+}
+
+/// What a diagnostic is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum About {
+    /// The configuration as a whole, or what the file says that it stands in.
+    #[default]
+    Whole,
+    /// These routes; `CLIENT/` stands for all of a client's. Without any, it is about what no route takes.
+    Routes(BTreeSet<String>),
+}
+
+impl About {
+    /// One route.
+    pub fn route(name: impl Into<String>) -> Self {
+        Self::Routes(BTreeSet::from([name.into()]))
+    }
+
+    /// What no route takes.
+    pub fn nothing_in_use() -> Self {
+        Self::Routes(BTreeSet::new())
+    }
+
+    /// The routes.
+    pub fn routes(&self) -> impl Iterator<Item = &String> {
+        match self {
+            Self::Whole => None,
+            Self::Routes(routes) => Some(routes),
+        }
+        .into_iter()
+        .flatten()
+    }
+
+    fn add(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Routes(routes), Self::Routes(more)) => routes.extend(more),
+            (own @ Self::Whole, other) => *own = other,
+            (Self::Routes(_), Self::Whole) => {}
+        }
+    }
 }
 
 impl Source {
     /// A text by its name.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into(), is_shared: false }
+        Self { name: name.into(), text: text.into(), takers: Takers::All }
     }
 
-    /// The same as one that several routes may take.
+    /// The same with those who take it.
     #[must_use]
-    pub fn shared(self) -> Self {
-        Self { is_shared: true, ..self }
+    pub fn taken_by(self, takers: Takers) -> Self {
+        Self { takers, ..self }
     }
 }
 
@@ -89,8 +141,8 @@ pub struct Diagnostic {
     pub place: Option<Place>,
     /// What to do next.
     pub hint: Option<String>,
-    /// The routes that it is about, where it stands in a file that several take.
-    pub routes: BTreeSet<String>,
+    /// What it is about.
+    pub about: About,
 }
 
 /// How many routes are named with a fault.
@@ -104,8 +156,7 @@ impl Diagnostic {
 
     /// A fault that has no place in a file.
     pub fn general(message: impl Into<String>) -> Self {
-        let routes = BTreeSet::new();
-        Self { severity: Severity::Error, message: message.into(), place: None, hint: None, routes }
+        Self { severity: Severity::Error, message: message.into(), place: None, hint: None, about: About::Whole }
     }
 
     /// The same with advice.
@@ -122,22 +173,33 @@ impl Diagnostic {
         self
     }
 
-    /// The same as one of a route: it is named if the fault stands in a file that others take as well.
+    /// The same about something else.
+    #[must_use]
+    pub fn about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
+    /// The same as one that was found with a route: it is about that route, unless it stands in what everything takes.
     #[must_use]
     pub fn of_route(mut self, route: &str) -> Self {
-        if self.place.as_ref().is_some_and(|place| place.source.is_shared) {
-            self.routes.insert(route.to_owned());
+        if self.place.as_ref().is_some_and(|place| place.source.takers != Takers::All) {
+            self.about.add(About::route(route));
         }
         self
     }
 
+    fn is_in_several(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.source.takers == Takers::Several)
+    }
+
     /// Which routes it is about, if that does not go without saying.
     pub fn taken_by(&self) -> Option<String> {
-        let names: Vec<String> = self.routes.iter().take(NAMED).map(|route| format!("`{route}`")).collect();
-        let more = self.routes.len().saturating_sub(NAMED);
+        let names: Vec<String> = self.about.routes().take(NAMED).map(|route| format!("`{route}`")).collect();
+        let count = self.about.routes().count();
+        let more = count.saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let routes = if self.routes.len() == 1 { "route" } else { "routes" };
-        (!names.is_empty()).then(|| format!("taken by {routes} {}{more}", names.join(", ")))
+        let routes = if count == 1 { "route" } else { "routes" };
+        (self.is_in_several() && !names.is_empty()).then(|| format!("taken by {routes} {}{more}", names.join(", ")))
     }
 
     /// `file:line:column: message (hint)` on one line, for logs.
@@ -162,15 +224,15 @@ impl Diagnostic {
 pub fn once_each(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut once: Vec<Diagnostic> = Vec::with_capacity(diagnostics.len());
     for diagnostic in diagnostics {
-        let is_shared = diagnostic.place.as_ref().is_some_and(|place| place.source.is_shared);
+        let is_in_several = diagnostic.is_in_several();
         let is_same = |known: &&mut Diagnostic| {
             known.severity == diagnostic.severity
                 && known.message == diagnostic.message
                 && known.place == diagnostic.place
-                && (is_shared || known.hint == diagnostic.hint)
+                && (is_in_several || known.hint == diagnostic.hint)
         };
         match once.iter_mut().find(is_same) {
-            Some(known) => known.routes.extend(diagnostic.routes),
+            Some(known) => known.about.add(diagnostic.about),
             None => once.push(diagnostic),
         }
     }
@@ -180,10 +242,14 @@ pub fn once_each(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
 /// The nearest of `known` to what was written, if one is near enough to be what was meant.
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = written.to_lowercase();
+    let length = wanted.chars().count();
+    let near = |name: &str| 1 + name.chars().count().min(length) / 4;
     known
         .into_iter()
+        // comparing costs the product of the lengths, and anybody may write something long
+        .filter(|name| name.chars().count().abs_diff(length) <= near(name))
         .map(|name| (strsim::damerau_levenshtein(&wanted, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 1 + name.chars().count().min(wanted.chars().count()) / 4)
+        .filter(|(distance, name)| *distance <= near(name))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

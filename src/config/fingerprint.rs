@@ -55,7 +55,8 @@ fn look(dir: &Path, depth: usize, files: &mut BTreeMap<PathBuf, Option<Identity>
             if depth > 0 {
                 look(&path, depth - 1, files);
             }
-        } else if directory::is_yaml(&path) {
+        // a link that leads nowhere is a fault, and its end is a change
+        } else if directory::is_yaml(&path) || !path.exists() {
             files.insert(path.clone(), identity(&path));
         }
     }

@@ -43,15 +43,17 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use campaigns::{CampaignsFile, Knowledge};
-use diagnostic::{Diagnostic, Source};
-use document_file::{Document, named};
+use diagnostic::{About, Diagnostic, Source};
+use directory::{Blame, named};
+use document_file::Document;
 use interpolate::Variables;
 use relay::RelayFile;
 use route::RouteFile;
 use shape::{Reading, Shaped};
 use source::SourceFile;
 
-pub use document_file::{File, is_name, is_route_name};
+pub use directory::{is_name, is_route_name};
+pub use document_file::File;
 
 /// The whole configuration as written.
 #[derive(Debug, Clone)]
@@ -140,8 +142,11 @@ fn read_campaigns(path: &Path, variables: &Variables, diagnostics: &mut Vec<Diag
     if !path.exists() {
         return CampaignsFile::default();
     }
-    let source = directory::load(path, diagnostics);
-    let file = source.and_then(|source| parse::<CampaignsFile>("campaigns", source, variables, diagnostics));
+    let mut found = Vec::new();
+    let source = directory::load(path, &mut found);
+    let file = source.and_then(|source| parse::<CampaignsFile>("campaigns", source, variables, &mut found));
+    // what runs does not go by it
+    diagnostics.extend(found.into_iter().map(|diagnostic| diagnostic.about(About::nothing_in_use())));
     file.map(|file| file.value).unwrap_or_default()
 }
 
@@ -178,7 +183,7 @@ fn read_all<T: JsonSchema + DeserializeOwned>(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, File<T>> {
     let mut files = BTreeMap::new();
-    for (name, path) in named(directory::yaml_files(dir, diagnostics), diagnostics) {
+    for (name, path) in named(directory::yaml_files(dir, Blame::Whole, diagnostics), Blame::Whole, diagnostics) {
         if let Some(source) = directory::load(&path, diagnostics)
             && let Some(file) = parse(&name, source, variables, diagnostics)
         {

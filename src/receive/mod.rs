@@ -164,7 +164,9 @@ impl Receiver {
     /// Why no route takes a call.
     fn without_route(&self, method: &Method, uri: &Uri) -> ReceiveError {
         let name = self.name_in(uri);
-        match self.faulty.get(name) {
+        // of a client's directory that cannot be read, nobody knows what was in it
+        let of_directory = || self.faulty.get(&format!("{name}/"));
+        match self.faulty.get(name).or_else(of_directory) {
             Some(faulty) => {
                 let manner = match faulty.serves {
                     Serves::Nothing(status, unit) => (status, unit),
@@ -173,11 +175,11 @@ impl Receiver {
                 ReceiveError::FaultyRoute { route: name.to_owned(), faults: faulty.faults.join("; "), manner }
             }
             None => {
-                // with a client's name, what follows is a route's and not a secret
-                let of_client = names_in(uri).1.filter(|_| self.is_client(name));
+                let like = |name| did_you_mean(name, self.routes.keys().map(String::as_str));
+                // what follows a client's name may be a secret all the same, unless it is like the name of a route
+                let of_client = names_in(uri).1.filter(|_| self.is_client(name)).and_then(like);
                 let shown = if of_client.is_some() { 2 } else { 1 };
-                let known = self.routes.keys().map(String::as_str);
-                let meant = did_you_mean(of_client.unwrap_or(name), known).map(ToOwned::to_owned);
+                let meant = of_client.or_else(|| like(name)).map(ToOwned::to_owned);
                 ReceiveError::NoSuchRoute { called: called(method, uri, shown), meant }
             }
         }

@@ -10,9 +10,7 @@ use http::StatusCode;
 
 use super::check::{Checked, Purpose, Sending, examine};
 use super::compile;
-use crate::config::campaigns;
-use crate::config::diagnostic::{Diagnostic, Place, Severity};
-use crate::config::document_file::CLIENT;
+use crate::config::diagnostic::{About, Diagnostic, Place, Severity};
 use crate::config::fingerprint::Fingerprint;
 use crate::config::interpolate::Variables;
 use crate::config::report::one_line;
@@ -85,26 +83,22 @@ impl Origin {
         let secrets = checked.secrets();
         let mut of_routes: BTreeMap<String, Vec<&Diagnostic>> = BTreeMap::new();
         let mut is_sound = true;
+        let known = || checked.written.routes.keys().chain(last.iter().flat_map(|last| last.written.routes.keys()));
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-        for diagnostic in errors.filter(|diagnostic| !self.is_of_unused_file(diagnostic, &checked, last)) {
-            let taking = &diagnostic.routes;
-            taking.iter().for_each(|route| of_routes.entry(route.clone()).or_default().push(diagnostic));
-            if !taking.is_empty() {
+        for diagnostic in errors {
+            if let About::Routes(routes) = &diagnostic.about {
+                for name in routes {
+                    let of_client: BTreeSet<&String> =
+                        known().filter(|route| name.ends_with('/') && route.starts_with(name)).collect();
+                    let names = if of_client.is_empty() { BTreeSet::from([name]) } else { of_client };
+                    names.into_iter().for_each(|name| of_routes.entry(name.clone()).or_default().push(diagnostic));
+                }
                 continue;
             }
-            match (self.name_in("routes", diagnostic), self.name_in("sources", diagnostic)) {
-                (Some(name), _) => {
-                    // of a directory, it is one of all the routes that were read from there before
-                    let inside = last
-                        .iter()
-                        .flat_map(|last| last.written.routes.keys())
-                        .filter(|route| route.strip_prefix(&*name).is_some_and(|rest| rest.starts_with('/')));
-                    let of_directory: Vec<String> = inside.cloned().collect();
-                    let names = if of_directory.is_empty() { vec![name] } else { of_directory };
-                    names.into_iter().for_each(|name| of_routes.entry(name).or_default().push(diagnostic));
-                }
+            match self.source_of(diagnostic) {
+                Some(source) if !is_used(&source, &checked, last) => {}
                 // at a start nothing ran before: routes that do not use the source run
-                (None, Some(source)) if last.is_none() => {
+                Some(source) if last.is_none() => {
                     let using = checked.written.routes.values().filter(|route| route.value.source == source);
                     using.for_each(|route| of_routes.entry(route.name.clone()).or_default().push(diagnostic));
                 }
@@ -165,6 +159,12 @@ impl Origin {
         }
         // the faults of those that are left out were found already
         checked.routes = compile(written, &mut Vec::new());
+        // a fault of a shared piece is one of each route that takes it, and finding what to conceal reads the whole file
+        let mut lines: BTreeMap<*const Diagnostic, String> = BTreeMap::new();
+        for fault in of_routes.values().flatten() {
+            let line = || secrets.hide(&one_line(fault, &self.variables)).into_owned();
+            lines.entry(std::ptr::from_ref(*fault)).or_insert_with(line);
+        }
         let faulty = of_routes.iter().map(|(name, found)| {
             let serves = if checked.routes.contains_key(name) {
                 Serves::LastGood
@@ -174,39 +174,22 @@ impl Origin {
                     if status == 429 { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
                 Serves::Nothing(status, unit)
             };
-            let line = |fault: &&Diagnostic| secrets.hide(&one_line(fault, &self.variables)).into_owned();
-            let faults = found.iter().map(line).collect();
+            let faults = found.iter().filter_map(|fault| lines.get(&std::ptr::from_ref(*fault)).cloned()).collect();
             (name.clone(), Faulty { faults, serves })
         });
         faulty.collect()
     }
 
-    /// Whether a fault stands in a file that no route takes: a source, a shared piece, or a client's.
-    fn is_of_unused_file(&self, diagnostic: &Diagnostic, checked: &Checked, last: Option<&Checked>) -> bool {
-        if !diagnostic.routes.is_empty() {
-            return false;
-        }
-        // only `check` goes by it
-        let of_campaigns = Some(self.dir.join(campaigns::FILE).display().to_string());
-        if diagnostic.place.as_ref().map(|place| place.source.name.clone()) == of_campaigns {
-            return true;
-        }
-        let of_client = format!("/{CLIENT}");
-        if self.name_in("shared", diagnostic).is_some()
-            || self.name_in("routes", diagnostic).is_some_and(|name| name.ends_with(&of_client))
-        {
-            return true;
-        }
-        let Some(source) = self.name_in("sources", diagnostic) else { return false };
-        let routes = checked.written.routes.values().chain(last.iter().flat_map(|last| last.written.routes.values()));
-        let used: BTreeSet<&str> = routes.map(|route| &*route.value.source).collect();
-        !used.contains(&*source)
-    }
-
-    /// The name of the file below a directory that a fault stands in.
-    fn name_in(&self, kind: &str, diagnostic: &Diagnostic) -> Option<String> {
+    /// The name of the source that a fault stands in.
+    fn source_of(&self, diagnostic: &Diagnostic) -> Option<String> {
         let Place { source, .. } = diagnostic.place.as_ref()?;
-        let name = Path::new(&source.name).strip_prefix(self.dir.join(kind)).ok()?.with_extension("");
+        let name = Path::new(&source.name).strip_prefix(self.dir.join("sources")).ok()?.with_extension("");
         Some(name.to_string_lossy().into_owned()).filter(|name| !name.is_empty())
     }
+}
+
+/// Whether a route uses a source, or did until now.
+fn is_used(source: &str, checked: &Checked, last: Option<&Checked>) -> bool {
+    let mut routes = checked.written.routes.values().chain(last.iter().flat_map(|last| last.written.routes.values()));
+    routes.any(|route| route.value.source == source)
 }
