@@ -47,9 +47,6 @@ pub use settings::{endpoint, limits, proxy};
 /// How much of the grace is kept for closing the store.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// How many requests to take the configuration anew may wait; whoever asks more waits with them.
-const REQUESTS: usize = 8;
-
 /// What a relay is started with.
 pub struct Start {
     /// The configuration.
@@ -70,13 +67,13 @@ pub struct Start {
 pub struct Reloads {
     /// Where one asks.
     pub ask: ReloadRequests,
-    asked: mpsc::Receiver<ReloadRequest>,
+    asked: mpsc::UnboundedReceiver<ReloadRequest>,
 }
 
 impl Reloads {
     /// With nothing asked yet.
     pub fn new() -> Self {
-        let (ask, asked) = mpsc::channel(REQUESTS);
+        let (ask, asked) = mpsc::unbounded_channel();
         Self { ask, asked }
     }
 }

@@ -17,7 +17,7 @@ use crate::route::reload::{ReloadRequest, Reloaded};
 pub async fn reload(State(admin): State<Arc<AdminState>>) -> Answer<Response> {
     let gone = || problem(StatusCode::SERVICE_UNAVAILABLE, "the relay stops, and takes nothing anew");
     let (answer, answered) = oneshot::channel();
-    admin.reload.send(ReloadRequest { by: "the API", answer: Some(answer) }).await.map_err(|_| gone())?;
+    admin.reload.send(ReloadRequest { by: "the API", answer: Some(answer) }).map_err(|_| gone())?;
     let reloaded = answered.await.map_err(|_| gone())?;
     if reloaded.taken {
         return Ok(Json(reloaded).into_response());

@@ -98,6 +98,11 @@ impl Authentic {
         &self.call
     }
 
+    /// The call, no longer proven.
+    pub fn into_call(self) -> Call {
+        self.call
+    }
+
     /// Whether its body repeats a secret of the route, in whatever spelling or charset.
     pub fn says_a_secret(&self) -> bool {
         let (call, secrets) = (&self.call, &self.hidden.secrets.in_bodies);

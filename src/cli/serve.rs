@@ -115,8 +115,8 @@ impl Signals {
                     if self.ends_with_terminal && !has_terminal() {
                         return;
                     }
-                    // one that waits already reads the files later than now
-                    let _ = self.reload.try_send(ReloadRequest { by: "SIGHUP", answer: None });
+                    // the relay may be at its end
+                    let _ = self.reload.send(ReloadRequest { by: "SIGHUP", answer: None });
                 }
             }
         }

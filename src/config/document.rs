@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 use super::diagnostic::{Diagnostic, Place, Source};
-use super::yaml_fault::{not_yaml, place_at};
+use super::yaml_fault::{DEEPEST, not_yaml, place_at};
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +74,7 @@ impl Node {
             leading_zero_numbers_as_strings: true,
             underscored_numbers_as_strings: true,
             with_snippet: false,
+            budget: serde_saphyr::budget! { max_depth: DEEPEST },
         };
         let root: Option<Spanned<Raw>> =
             serde_saphyr::from_str_with_options(&source.text, options).map_err(|error| not_yaml(source, &error))?;

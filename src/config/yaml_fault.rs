@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Place, Source};
 
+/// How deep lists and keys may stand in each other, with what aliases stand for: each step takes stack, of which a thread has
+/// two MiB, and a build without optimisation takes most. A webhook is hardly half as deep.
+pub const DEEPEST: usize = 32;
+
 /// A line that is indented with something else than spaces, which no message of the parser says.
 fn odd_indentation(source: &Arc<Source>) -> Option<Diagnostic> {
     let mut start = 0;
@@ -38,6 +42,12 @@ pub fn not_yaml(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic
         let diagnostic = Diagnostic::at(&place, "not readable as YAML: a text that begins with braces needs quotes");
         let quote = if template.contains('"') { '\'' } else { '"' };
         return diagnostic.hint(format!("write {quote}{template}{quote}"));
+    }
+    // the parser looks further ahead where brackets may be a key
+    if ["budget breached: Depth", "recursion limit exceeded"].iter().any(|too_deep| message.contains(too_deep)) {
+        let message = format!("lists and keys stand more than {DEEPEST} deep in each other here");
+        let hint = "write them less deep; what an alias (`*NAME`) stands for counts as well";
+        return Diagnostic::at(&place, message).hint(hint);
     }
     if let Some((message, hint)) = of_anchors(message, place.source.text.get(place.range.start..).unwrap_or("")) {
         return Diagnostic::at(&place, message).hint(hint);
@@ -92,4 +102,49 @@ fn offset_of(text: &str, at: serde_saphyr::Location) -> usize {
     let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
     let rest = text.get(before..).unwrap_or("");
     before + rest.char_indices().nth(column).map_or(rest.len(), |(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::Node;
+    use super::*;
+
+    fn fault(text: String) -> Option<String> {
+        Node::parse(&Arc::new(Source { name: "t.yaml".into(), text })).err().map(|fault| fault.one_line())
+    }
+
+    /// So many steps from the outermost to the value, written in each way there is.
+    fn nested(depth: usize) -> [String; 5] {
+        let flow = |open: &str, close: &str| format!("{}x{}\n", open.repeat(depth), close.repeat(depth));
+        let block: String = (0..depth).map(|step| format!("{}a:\n", " ".repeat(step))).collect();
+        // each alias stands for one step more than the one before
+        let aliases: String = (1..depth - 1).map(|step| format!("k{step}: &a{step} [*a{}]\n", step - 1)).collect();
+        [
+            flow("[", "]"),
+            flow("{ a: ", " }"),
+            format!("{block}{}x\n", " ".repeat(depth)),
+            format!("{}x\n", "- ".repeat(depth)),
+            format!("k0: &a0 [x]\n{aliases}"),
+        ]
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_a_fault_and_not_the_end_of_the_process() {
+        for depth in [10, DEEPEST] {
+            for text in nested(depth) {
+                assert_eq!(fault(text.clone()), None, "{text}");
+            }
+        }
+        for depth in [DEEPEST + 1, 300, 10_000] {
+            for text in nested(depth) {
+                let start: String = text.chars().take(200).collect();
+                let fault = fault(text).expect(&start);
+                assert!(
+                    fault.contains("lists and keys stand more than 32 deep in each other here"),
+                    "{start}: {fault}"
+                );
+                assert!(!fault.starts_with("t.yaml:1:1:"), "{start}: {fault}");
+            }
+        }
+    }
 }

@@ -4,16 +4,51 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore};
 
 /// What every call may take without a share of the whole, in bytes: nearly every webhook is smaller, so that large bodies,
 /// however many, never keep those out. `server.concurrency` bounds how many there are.
 const SMALL: usize = 16 * 1_024;
 
+/// How much of a bound is taken, in bytes or in calls. The bound may be another at each time: what was taken before counts.
+#[derive(Debug, Default)]
+pub struct Taken(AtomicUsize);
+
+/// What was taken, until it is dropped.
+#[derive(Debug)]
+pub struct Share<'a>(&'a Taken);
+
+/// Others have taken all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+impl Taken {
+    /// Takes one of so many.
+    pub fn one_of(&self, limit: usize) -> Result<Share<'_>, Full> {
+        self.take(1, limit).map(|()| Share(self))
+    }
+
+    fn take(&self, more: usize, limit: usize) -> Result<(), Full> {
+        let take = |taken: usize| taken.checked_add(more).filter(|taken| *taken <= limit);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map(drop).map_err(|_| Full)
+    }
+
+    fn give_back(&self, taken: usize) {
+        self.0.fetch_sub(taken, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.0.give_back(1);
+    }
+}
+
 /// The memory that bodies share.
 #[derive(Debug)]
 pub struct BodyMemory {
-    left: AtomicUsize,
+    taken: Taken,
+    limit: AtomicUsize,
 }
 
 /// What one call has reserved of it.
@@ -24,14 +59,15 @@ pub struct Reservation {
     reserved: usize,
 }
 
-/// Others have reserved all of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
-
 impl BodyMemory {
     /// So many bytes.
     pub fn new(bytes: usize) -> Self {
-        Self { left: AtomicUsize::new(bytes) }
+        Self { taken: Taken::default(), limit: AtomicUsize::new(bytes) }
+    }
+
+    /// So many bytes in all from now on.
+    pub fn limit_to(&self, bytes: usize) {
+        self.limit.store(bytes, Ordering::Relaxed);
     }
 
     /// A call that has reserved nothing yet.
@@ -47,8 +83,7 @@ impl Reservation {
         if more == 0 {
             return Ok(());
         }
-        let take = |left: usize| left.checked_sub(more);
-        self.memory.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map_err(|_| Full)?;
+        self.memory.taken.take(more, self.memory.limit.load(Ordering::Relaxed))?;
         self.reserved += more;
         Ok(())
     }
@@ -56,47 +91,78 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.memory.left.fetch_add(self.reserved, Ordering::Relaxed);
+        self.memory.taken.give_back(self.reserved);
     }
 }
-
-/// The unit in which [`StoreMemory`] counts, in bytes.
-const UNIT: usize = 1_024;
 
 /// The memory that events share while they wait to be stored. What one call brings can take a hundred times what its body
 /// does.
 #[derive(Debug)]
 pub struct StoreMemory {
-    left: Semaphore,
-    units: u32,
+    taken: Taken,
+    limit: AtomicUsize,
+    /// Of those that wait: one after another, so that many small ones do not keep a large one out.
+    turn: Semaphore,
+    freed: Notify,
+}
+
+/// What one call has reserved of it.
+#[derive(Debug)]
+pub struct Room<'a> {
+    memory: &'a StoreMemory,
+    bytes: usize,
 }
 
 impl StoreMemory {
     /// So many bytes.
     pub fn new(bytes: usize) -> Self {
-        let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).max(1);
-        Self { left: Semaphore::new(usize::try_from(units).unwrap_or(usize::MAX)), units }
+        Self { taken: Taken::default(), limit: AtomicUsize::new(bytes), turn: Semaphore::new(1), freed: Notify::new() }
     }
 
-    /// Room for so many bytes, if there is some. The first 16 KiB of a call need none.
-    pub fn try_reserve(&self, bytes: usize) -> Result<Option<SemaphorePermit<'_>>, Full> {
-        match self.units_of(bytes) {
-            0 => Ok(None),
-            units => self.left.try_acquire_many(units).map(Some).map_err(|_| Full),
+    /// So many bytes in all from now on.
+    pub fn limit_to(&self, bytes: usize) {
+        self.limit.store(bytes, Ordering::Relaxed);
+        self.freed.notify_one();
+    }
+
+    /// Room for so many bytes, if there is some and nobody waits for it. The first 16 KiB of a call need none.
+    pub fn try_reserve(&self, bytes: usize) -> Result<Room<'_>, Full> {
+        let bytes = bytes.saturating_sub(SMALL);
+        if bytes > 0 && self.turn.available_permits() == 0 {
+            return Err(Full);
         }
+        self.take(bytes)
     }
 
     /// Room for so many bytes, when it is this call's turn.
-    pub async fn reserve(&self, bytes: usize) -> Result<Option<SemaphorePermit<'_>>, Full> {
-        match self.units_of(bytes) {
-            0 => Ok(None),
-            units => self.left.acquire_many(units).await.map(Some).map_err(|_| Full),
+    pub async fn reserve(&self, bytes: usize) -> Room<'_> {
+        let bytes = bytes.saturating_sub(SMALL);
+        // nobody closes it
+        let _turn = self.turn.acquire().await;
+        loop {
+            let freed = self.freed.notified();
+            if let Ok(room) = self.take(bytes) {
+                return room;
+            }
+            freed.await;
         }
     }
 
-    /// No more than there are: what is larger than the whole goes alone.
-    fn units_of(&self, bytes: usize) -> u32 {
-        u32::try_from(bytes.saturating_sub(SMALL).div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units)
+    /// What is larger than the whole goes alone.
+    fn take(&self, bytes: usize) -> Result<Room<'_>, Full> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let bytes = bytes.min(limit);
+        self.taken.take(bytes, limit)?;
+        Ok(Room { memory: self, bytes })
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.memory.taken.give_back(self.bytes);
+        if self.bytes > 0 {
+            self.memory.freed.notify_one();
+        }
     }
 }
 
@@ -104,20 +170,48 @@ impl StoreMemory {
 mod tests {
     use super::*;
 
+    const KIB: usize = 1_024;
+
     #[tokio::test]
     async fn what_is_to_be_stored_shares_and_what_is_larger_than_all_goes_alone() {
-        let memory = StoreMemory::new(100 * UNIT);
-        let first = memory.try_reserve(60 * UNIT + SMALL).expect("room");
+        let memory = StoreMemory::new(100 * KIB);
+        let first = memory.try_reserve(60 * KIB + SMALL).expect("room");
         assert!(
-            memory.try_reserve(60 * UNIT + SMALL).is_err()
-                && memory.try_reserve(SMALL).is_ok_and(|reserved| reserved.is_none())
+            memory.try_reserve(60 * KIB + SMALL).is_err()
+                && memory.try_reserve(SMALL).is_ok_and(|reserved| reserved.bytes == 0)
         );
-        let mut huge = std::pin::pin!(memory.reserve(1_000 * UNIT));
+        let mut huge = std::pin::pin!(memory.reserve(1_000 * KIB));
         assert!(futures_util::poll!(&mut huge).is_pending());
         assert!(memory.try_reserve(SMALL + 1).is_err(), "nothing overtakes the one that waits");
         drop(first);
-        assert!(huge.await.is_ok_and(|reserved| reserved.is_some()));
-        assert_eq!(memory.left.available_permits(), 100);
+        assert_eq!(huge.await.bytes, 100 * KIB);
+        assert_eq!(memory.taken.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_new_bound_counts_what_was_taken_under_the_old_one() {
+        let (bodies, storing) = (Arc::new(BodyMemory::new(100 * KIB)), StoreMemory::new(100 * KIB));
+        let limit_to = |bytes: usize| {
+            bodies.limit_to(bytes);
+            storing.limit_to(bytes);
+        };
+        let mut body = bodies.reserve();
+        assert_eq!(body.grow_to(60 * KIB + SMALL), Ok(()));
+        let room = storing.try_reserve(60 * KIB + SMALL).expect("room");
+        // the same bound anew
+        limit_to(100 * KIB);
+        assert_eq!(bodies.reserve().grow_to(60 * KIB + SMALL), Err(Full));
+        assert!(storing.try_reserve(60 * KIB + SMALL).is_err());
+        // a smaller one
+        limit_to(50 * KIB);
+        assert_eq!((bodies.reserve().grow_to(KIB + SMALL), body.grow_to(61 * KIB + SMALL)), (Err(Full), Err(Full)));
+        let mut waiting = std::pin::pin!(storing.reserve(40 * KIB + SMALL));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        // a larger one lets in who waits
+        limit_to(200 * KIB);
+        assert_eq!((bodies.reserve().grow_to(140 * KIB + SMALL), waiting.await.bytes), (Ok(()), 40 * KIB));
+        drop((room, body));
+        assert_eq!([&bodies.taken, &storing.taken].map(|taken| taken.0.load(Ordering::Relaxed)), [0, 0]);
     }
 
     #[test]
@@ -131,6 +225,6 @@ mod tests {
         drop(first);
         assert_eq!(third.grow_to(60_000 + SMALL), Ok(()));
         drop((second, third));
-        assert_eq!(memory.left.load(Ordering::Relaxed), 100_000);
+        assert_eq!(memory.taken.0.load(Ordering::Relaxed), 0);
     }
 }

@@ -5,6 +5,7 @@
 mod cors;
 mod finish;
 mod gzip;
+mod means;
 mod memory;
 mod problem;
 mod read;
@@ -18,13 +19,12 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::json;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, SemaphorePermit};
 use tokio_util::sync::DropGuard;
-use tokio_util::task::TaskTracker;
 
-use crate::authenticate::Refusal;
+use crate::authenticate::{Authentic, Refusal};
 use crate::call::{Answer, Call};
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::{Stopwatch, Timestamp};
 use crate::config::diagnostic::did_you_mean;
 use crate::config::source::RetryAfterUnit;
 use crate::decode::DecodeError;
@@ -33,12 +33,10 @@ use crate::handshake::Reply;
 use crate::route::load::{FaultyRoutes, Serves};
 use crate::route::notifiers::LookupNotifiers;
 use crate::route::{Route, Routes};
-use crate::store::Intake;
-use crate::telemetry::Metrics;
 use memory::Full;
 use problem::ReceiveError;
 
-pub use memory::{BodyMemory, StoreMemory};
+pub use means::{Bounds, Means};
 pub use problem::{Problem, as_problem};
 pub use stack::router;
 
@@ -55,61 +53,9 @@ pub struct Receiver {
     pub lookup: Arc<LookupNotifiers>,
     /// The bounds of what is worked on.
     pub bounds: Bounds,
-    /// What bodies take in memory together.
-    pub memory: Arc<BodyMemory>,
-    /// What events take in memory together while they are being stored.
-    pub storing: StoreMemory,
     /// What it works with.
     pub means: Arc<Means>,
 }
-
-/// What calls are taken with, whatever the configuration says.
-pub struct Means {
-    /// Where events are kept.
-    pub store: Arc<dyn Intake>,
-    /// Told when something was stored.
-    pub wake: Arc<Notify>,
-    /// The time.
-    pub clock: Clock,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// How many calls are worked on at once, see `WORKING`.
-    pub working: Semaphore,
-    /// Whose turn it is among the calls larger than 128 KiB.
-    pub large: Semaphore,
-    /// Calls whose senders hung up, and which are finished all the same.
-    pub tasks: TaskTracker,
-}
-
-impl Means {
-    /// With nothing to do yet.
-    pub fn new(store: Arc<dyn Intake>, wake: Arc<Notify>, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        Self {
-            store,
-            wake,
-            clock,
-            metrics,
-            working: Semaphore::new(WORKING),
-            large: Semaphore::new(1),
-            tasks: TaskTracker::new(),
-        }
-    }
-}
-
-/// The bounds of what is worked on.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// The largest body, in bytes.
-    pub body_limit: usize,
-    /// How long a request may take until the store is asked to keep it.
-    pub request_timeout: Duration,
-    /// How many are worked on at once.
-    pub concurrency: usize,
-}
-
-/// How many calls are authenticated, mapped and stored at once; those beyond wait their turn. More would not be faster,
-/// since each shares a commit with the others, and they would keep the processor from delivering.
-const WORKING: usize = 64;
 
 /// A body larger than this, in bytes, is authenticated and mapped alone: what a JSON parser makes of it can be a hundred
 /// times as large, and it shall not keep all processors from the small ones.
@@ -185,9 +131,9 @@ impl Receiver {
         }
     }
 
-    async fn receive(&self, route: &Route, request: Request) -> Result<Response, ReceiveError> {
+    async fn receive(&self, route: &Arc<Route>, request: Request) -> Result<Response, ReceiveError> {
         let deadline = Deadline { watch: Stopwatch::start(), after: self.bounds.request_timeout };
-        let (call, _memory) = deadline.bound(read::call(request, self.bounds.body_limit, &self.memory)).await??;
+        let (call, _memory) = deadline.bound(read::call(request, self.bounds.body_limit, &self.means.memory)).await??;
         match route.handshakes.reply(&call) {
             Some(Reply::Answer(answer)) => return Ok(respond(&answer, route, "handshake", &[], &[])),
             Some(Reply::Refused) => return Err(Refusal::Wrong.into()),
@@ -197,7 +143,7 @@ impl Receiver {
         let is_large = call.body.len() > LARGE;
         let mut turn = self.turn(is_large, &deadline).await?;
         let now = self.means.clock.now();
-        let authentic = route.authentication.prove(call, now)?;
+        let (mut route, mut authentic) = self.prove(route, call, now)?;
         let mut events = match route.read(&authentic, now) {
             Ok(events) => events,
             Err(DecodeError::Exceeded(over)) => return Err(ReceiveError::Exceeded(over)),
@@ -208,13 +154,15 @@ impl Receiver {
             }
         };
         let bytes = events.iter().map(NewEvent::memory).sum();
-        let _room = match self.storing.try_reserve(bytes) {
+        let _room = match self.means.storing.try_reserve(bytes) {
             Ok(room) => room,
             Err(Full) => {
-                // what waits for room takes none, nor a turn: the same events are made of the call once more
+                // what waits for room takes none, nor a turn: the events are made of the call once more
                 drop((std::mem::take(&mut events), turn));
-                let room = deadline.bound(self.storing.reserve(bytes)).await.map_err(|_| ReceiveError::NoRoom)??;
+                let reserve = self.means.storing.reserve(bytes);
+                let room = deadline.bound(reserve).await.map_err(|_| ReceiveError::NoRoom)?;
                 turn = self.turn(is_large, &deadline).await?;
+                (route, authentic) = self.prove(&route, authentic.into_call(), now)?;
                 events = route.read(&authentic, now)?;
                 room
             }
@@ -229,7 +177,19 @@ impl Receiver {
         if shown.iter().any(|shown| shown.lookup) {
             self.lookup.of(&route.name).into_iter().for_each(Notify::notify_one);
         }
-        Ok(respond(&route.profile.answer, route, "", &shown, &kept))
+        Ok(respond(&route.profile.answer, &route, "", &shown, &kept))
+    }
+
+    /// Proves a call to the route as it is in force now: its sender may have taken its time, and the rules of when it began may
+    /// be gone. Where the route is gone, or would refuse the call, it is what it was when the call began.
+    fn prove(&self, route: &Arc<Route>, call: Call, now: Timestamp) -> Result<(Arc<Route>, Authentic), Refusal> {
+        if let Some(newer) = self.means.newer_than(route)
+            && newer.profile.methods.contains(&call.method)
+            && let Ok(authentic) = newer.authentication.prove(call.clone(), now)
+        {
+            return Ok((newer, authentic));
+        }
+        Ok((Arc::clone(route), route.authentication.prove(call, now)?))
     }
 
     /// A call's turn to be worked on, among the large ones and among all.

@@ -5,16 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::error_handling::HandleErrorLayer;
 use axum::extract::State;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::header::ORIGIN;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
-use tower::limit::GlobalConcurrencyLimitLayer;
-use tower::load_shed::LoadShedLayer;
-use tower::{BoxError, ServiceBuilder};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
@@ -22,6 +19,7 @@ use tracing::Span;
 
 use super::cors::share;
 use super::finish::finish;
+use super::memory::Full;
 use super::problem::{SOON, as_problem, later, overload};
 use super::{Problem, Receiver, Report, called, webhook};
 use crate::telemetry::CallLabels;
@@ -31,7 +29,7 @@ const REQUEST_ID: &str = "x-request-id";
 
 /// The webhook listener's router.
 pub fn router(receiver: &Arc<Receiver>) -> Router {
-    let (observer, shedder) = (Arc::clone(receiver), Arc::clone(receiver));
+    let observer = Arc::clone(receiver);
     let layers = ServiceBuilder::new()
         .map_request(sound_request_id)
         .layer(SetRequestIdLayer::x_request_id(RandomId))
@@ -45,11 +43,7 @@ pub fn router(receiver: &Arc<Receiver>) -> Router {
         .layer(PropagateRequestIdLayer::x_request_id())
         .map_response(IntoResponse::into_response)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(HandleErrorLayer::new(move |uri: Uri, headers: HeaderMap, _: BoxError| {
-            std::future::ready(overloaded(&shedder, &uri, headers.get(ORIGIN)))
-        }))
-        .layer(LoadShedLayer::new())
-        .layer(GlobalConcurrencyLimitLayer::new(receiver.bounds.concurrency));
+        .layer(from_fn_with_state(Arc::clone(receiver), bounded));
     let webhooks = Router::new()
         .route("/webhooks/{route}", any(webhook))
         .route("/webhooks/{route}/", any(webhook))
@@ -150,6 +144,14 @@ fn unreported(status: StatusCode) -> &'static str {
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "overloaded",
         StatusCode::INTERNAL_SERVER_ERROR => "panicked",
         _ => "other",
+    }
+}
+
+/// Lets so many calls in at once as `server.concurrency` says, those counted that an older configuration began.
+async fn bounded(State(receiver): State<Arc<Receiver>>, request: axum::extract::Request, next: Next) -> Response {
+    match receiver.means.calls.one_of(receiver.bounds.concurrency) {
+        Ok(_share) => next.run(request).await,
+        Err(Full) => overloaded(&receiver, request.uri(), request.headers().get(ORIGIN)),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::config::relay::{AccountSpec, RelayFile};
 use crate::deliver::{Deliverer, Delivery, Lookups};
 use crate::listen::{self, Reach};
 use crate::outbound::Outbound;
-use crate::receive::{self, BodyMemory, Receiver, StoreMemory};
+use crate::receive::{self, Receiver};
 use crate::retention::Periods;
 use crate::route::check::Checked;
 use crate::route::load::FaultyRoutes;
@@ -62,7 +62,7 @@ pub struct Assembly {
 pub struct Assembled {
     /// Cancelled when the last webhook, delivery and lookup are over that were begun by it.
     over: [CancellationToken; 3],
-    webhooks: Router,
+    webhooks: Arc<Receiver>,
     admin: Router,
     delivery: Delivery,
     alerts: Arc<alert::Settings>,
@@ -83,9 +83,10 @@ pub struct Outlets {
 impl Outlets {
     /// With what the first configuration made.
     pub fn new(Assembled { webhooks, admin, delivery, alerts, periods, over }: Assembled) -> Self {
+        webhooks.take_over();
         Self {
             over: over.to_vec(),
-            webhooks: watch::Sender::new(webhooks),
+            webhooks: watch::Sender::new(receive::router(&webhooks)),
             admin: watch::Sender::new(admin),
             delivery: watch::Sender::new(delivery),
             alerts: watch::Sender::new(alerts),
@@ -103,7 +104,8 @@ impl Outlets {
         self.delivery.send_replace(delivery);
         self.alerts.send_replace(alerts);
         self.periods.send_replace(periods);
-        drop((self.admin.send_replace(admin), self.webhooks.send_replace(webhooks)));
+        webhooks.take_over();
+        drop((self.admin.send_replace(admin), self.webhooks.send_replace(receive::router(&webhooks))));
         let mut older = std::mem::replace(&mut self.over, over.to_vec());
         older.retain(|over| !over.is_cancelled());
         self.over.extend(older.iter().cloned());
@@ -210,7 +212,7 @@ impl Assembly {
         let receiver = self.receiver(checked, Arc::clone(&faulty), calls_over.clone().drop_guard());
         Ok(Assembled {
             over: [calls_over, deliveries_over, lookups_over],
-            webhooks: receive::router(&Arc::new(receiver)),
+            webhooks: Arc::new(receiver),
             admin: self.admin(checked, faulty),
             delivery: Delivery { deliverer: Arc::new(deliverer), lookups: Arc::new(lookups), is_settled: false },
             alerts: Arc::new(alerts),
@@ -226,8 +228,6 @@ impl Assembly {
             in_use: Some(in_use),
             lookup: Arc::clone(&self.due),
             bounds: bounds(server),
-            memory: Arc::new(BodyMemory::new(server.body_memory.0)),
-            storing: StoreMemory::new(server.body_memory.0),
             means: Arc::clone(&self.receiving),
         }
     }

@@ -16,6 +16,18 @@ pub enum StartError {
         "cannot listen on {0}: {1}; is another relay running? server.listen and admin.listen in relay.yaml say where"
     )]
     Listen(String, std::io::Error),
+    /// What the service manager handed over cannot be used.
+    #[error(
+        "socket {position} of LISTEN_FDS, for {used_for}, cannot be used: {reason}; hand over a TCP socket that listens (a socket unit with ListenStream=ADDRESS:PORT), or none, and server.listen and admin.listen in relay.yaml say where to listen"
+    )]
+    HandedOver {
+        /// Which, from 1.
+        position: usize,
+        /// What it would have been used for.
+        used_for: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),

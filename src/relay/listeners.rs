@@ -1,9 +1,11 @@
 //! The sockets that a relay listens on: its own, or such as one process hands on to the next.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use listenfd::ListenFd;
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -40,11 +42,12 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// [`StartError::Listen`] if an address is taken, or what was handed over is not a listener.
+    /// [`StartError::Listen`] if an address is taken, [`StartError::HandedOver`] if what was handed over is not a TCP socket
+    /// that listens.
     pub async fn bind(settings: &RelayFile) -> Result<Self, StartError> {
         let mut handed = ListenFd::from_env();
-        let webhooks = handed_over(&mut handed, 0)?;
-        let admin = handed_over(&mut handed, 1)?;
+        let webhooks = handed_over(&mut handed, 0, "webhooks")?;
+        let admin = handed_over(&mut handed, 1, "the admin listener")?;
         let is_handed_over = webhooks.is_some();
         let bind = async |handed: Option<TcpListener>, ListenAddress(address): ListenAddress| match handed {
             Some(listener) => Ok(listener),
@@ -88,10 +91,18 @@ impl Listeners {
     }
 }
 
-/// A socket that was handed over.
-fn handed_over(handed: &mut ListenFd, position: usize) -> Result<Option<TcpListener>, StartError> {
-    let failed = |error| StartError::Listen(format!("socket {} of LISTEN_FDS", position + 1), error);
+/// A socket that was handed over. One that is bound and does not listen would fail at each call.
+fn handed_over(
+    handed: &mut ListenFd,
+    position: usize,
+    used_for: &'static str,
+) -> Result<Option<TcpListener>, StartError> {
+    let unusable = |reason: String| StartError::HandedOver { position: position + 1, used_for, reason };
+    let failed = |error: io::Error| unusable(error.to_string());
     let Some(listener) = handed.take_tcp_listener(position).map_err(failed)? else { return Ok(None) };
+    if !SockRef::from(&listener).is_listener().map_err(failed)? {
+        return Err(unusable("it does not listen".to_owned()));
+    }
     listener.set_nonblocking(true).map_err(failed)?;
     TcpListener::from_std(listener).map(Some).map_err(failed)
 }

@@ -45,7 +45,7 @@ pub struct Reloader {
     pub current: Arc<Checked>,
     pub assembly: Assembly,
     pub outlets: Outlets,
-    pub requests: mpsc::Receiver<ReloadRequest>,
+    pub requests: mpsc::UnboundedReceiver<ReloadRequest>,
     /// What the log must not show.
     pub secrets: Arc<CurrentSecrets>,
 }
@@ -76,15 +76,18 @@ impl Reloader {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen = Seen { before: read.clone(), read, restless: 0 };
+        let mut asked = Vec::new();
         loop {
             tokio::select! {
                 biased;
-                Some(ReloadRequest { by, answer }) = self.requests.recv() => {
+                // all that wait share one; who asks from here on wants what is written from here on
+                1.. = self.requests.recv_many(&mut asked, usize::MAX) => {
                     seen.read = self.look().await;
+                    let by = asked.first().map_or("nobody", |request: &ReloadRequest| request.by);
                     let reloaded = self.reload(by).await;
-                    if let Some(answer) = answer {
+                    for answer in asked.drain(..).filter_map(|request| request.answer) {
                         // whoever asked may have gone
-                        let _ = answer.send(reloaded);
+                        let _ = answer.send(reloaded.clone());
                     }
                 }
                 _ = looks.tick(), if self.current.written.relay.value.reload.watch => {

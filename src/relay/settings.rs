@@ -30,6 +30,7 @@ const LEAST_CONNECTIONS: usize = 4_096;
 pub fn bounds(server: &ServerSpec) -> Bounds {
     Bounds {
         body_limit: server.body_limit.0,
+        body_memory: server.body_memory.0,
         request_timeout: server.request_timeout.0,
         concurrency: usize::try_from(server.concurrency).unwrap_or(usize::MAX),
     }

@@ -14,8 +14,8 @@ pub struct ReloadRequest {
     pub answer: Option<oneshot::Sender<Reloaded>>,
 }
 
-/// Where one asks.
-pub type ReloadRequests = mpsc::Sender<ReloadRequest>;
+/// Where one asks. Those that wait share one answer, so that nobody has to wait for a place among them.
+pub type ReloadRequests = mpsc::UnboundedSender<ReloadRequest>;
 
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -164,7 +164,7 @@ impl Bulk {
             routes,
             faulty: Arc::default(),
             metrics: Arc::clone(&metrics),
-            reload: tokio::sync::mpsc::channel(1).0,
+            reload: tokio::sync::mpsc::unbounded_channel().0,
             accounts: [("default".to_owned(), serri_relay::phone::Country::INDIA)].into(),
             notifications: Notifications::new(Arc::clone(&metrics)).0,
             clock: Clock::system(),

@@ -1,7 +1,8 @@
 //! One process follows another on the same sockets, as a service manager holds them open: no call is refused.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use serri_relay::clock::Clock;
 use serri_relay::listen;
 use serri_relay::serri::sandbox::{PATH, Sandbox};
+use socket2::{Domain, Socket, Type};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -29,13 +31,19 @@ impl Sockets {
         Self { webhooks: open(), admin: open() }
     }
 
-    /// Starts a relay that gets them as `sd_listen_fds(3)` has it: as descriptors 3 and 4. They travel as standard input and
-    /// output, which are the ones that a shell can move.
-    fn start(&self, setup: &Setup) -> Process {
+    /// A relay that gets what are its standard input and output as `sd_listen_fds(3)` has it: as descriptors 3 and 4. Those
+    /// are the ones that a shell can move.
+    fn command(setup: &Setup) -> Command {
         let mut command = Command::new("sh");
         let serve =
             "exec 3<&0 4<&1 </dev/null >/dev/null; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" --config \"$1\" serve";
         command.args(["-c", serve, env!("CARGO_BIN_EXE_serri-relay")]).arg(setup.config());
+        command
+    }
+
+    /// Starts a relay that gets them.
+    fn start(&self, setup: &Setup) -> Process {
+        let mut command = Self::command(setup);
         let handed = |socket: &TcpListener| Stdio::from(OwnedFd::from(socket.try_clone().unwrap()));
         Process::start_with(&mut command, handed(&self.webhooks), handed(&self.admin))
     }
@@ -99,6 +107,44 @@ async fn ten_replacements_under_load_refuse_no_call_and_lose_and_double_no_send(
     assert_eq!((sandbox.messages().len(), destinations.len()), (count, count));
     stop.cancel();
     tasks.shutdown().await;
+}
+
+/// Starts a relay with these as descriptors 3 and 4; what it says as it ends.
+fn refused(setup: &Setup, webhooks: OwnedFd, admin: OwnedFd) -> String {
+    let mut command = Sockets::command(setup);
+    let output = command.stdin(Stdio::from(webhooks)).stdout(Stdio::from(admin)).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn what_was_handed_over_and_is_not_a_socket_that_listens_is_refused_at_the_start() {
+    let setup = Setup::new().route("hello", ROUTE);
+    setup.write("http://127.0.0.1:9/");
+    let address: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let listens = || OwnedFd::from(TcpListener::bind(address).unwrap());
+    let bound = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&address.into()).unwrap();
+        OwnedFd::from(socket)
+    };
+    let datagrams = || OwnedFd::from(UdpSocket::bind(address).unwrap());
+    let local = || OwnedFd::from(UnixListener::bind(setup.dir.path().join("socket")).unwrap());
+    let file = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    for (webhooks, admin, said) in [
+        (bound(), listens(), "socket 1 of LISTEN_FDS, for webhooks, cannot be used: it does not listen"),
+        (listens(), bound(), "socket 2 of LISTEN_FDS, for the admin listener, cannot be used: it does not listen"),
+        (
+            datagrams(),
+            listens(),
+            "socket 1 of LISTEN_FDS, for webhooks, cannot be used: fd 3 is not a valid tcp socket",
+        ),
+        (local(), listens(), "socket 1 of LISTEN_FDS, for webhooks, cannot be used: fd 3 is not a valid tcp socket"),
+        (file(), listens(), "socket 1 of LISTEN_FDS, for webhooks, cannot be used: fd 3 is not a socket"),
+    ] {
+        let heard = refused(&setup, webhooks, admin);
+        assert!(heard.contains(said) && heard.contains("hand over a TCP socket that listens"), "{heard}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

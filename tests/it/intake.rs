@@ -1,7 +1,7 @@
 //! What one call may cost, and what becomes of one whose sender does not wait: over real sockets where sockets matter.
 
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flate2::Compression;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use serri_relay::clock::{Clock, Timestamp};
 use serri_relay::event::{Kept, NewEvent};
 use serri_relay::listen;
-use serri_relay::receive::{BodyMemory, Bounds, Means, Receiver, StoreMemory, router};
+use serri_relay::receive::{Bounds, Means, Receiver, router};
 use serri_relay::store::{Intake, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -297,6 +297,7 @@ async fn no_digit_of_an_id_is_lost() {
 /// A store whose commits take as long as a test says.
 #[derive(Default)]
 struct Slow {
+    kept: Mutex<Vec<NewEvent>>,
     asked: Notify,
     done: Notify,
 }
@@ -306,7 +307,9 @@ impl Intake for Slow {
         self.asked.notify_one();
         Box::pin(async move {
             self.done.notified().await;
-            Ok(vec![Kept::New; events.len()])
+            let kept = vec![Kept::New; events.len()];
+            self.kept.lock().unwrap().extend(events);
+            Ok(kept)
         })
     }
 
@@ -318,19 +321,19 @@ impl Intake for Slow {
 fn receiver_of(store: Arc<Slow>, request_timeout: Duration) -> Arc<Receiver> {
     let setup = Setup::new().route("hello", ROUTE).route("packed", &format!("{PACKED}{ROUTE}"));
     setup.write("http://127.0.0.1:9/");
-    Arc::new(Receiver {
+    let receiver = Receiver {
         routes: Arc::new(setup.checked().routes),
         faulty: Arc::default(),
         in_use: None,
         lookup: Arc::default(),
-        bounds: Bounds { body_limit: 1_000_000, request_timeout, concurrency: 10 },
-        memory: Arc::new(BodyMemory::new(1 << 20)),
-        storing: StoreMemory::new(1 << 20),
+        bounds: Bounds { body_limit: 1_000_000, body_memory: 1 << 20, request_timeout, concurrency: 10 },
         means: Arc::new(Means {
             working: Semaphore::new(1),
             ..Means::new(store, Arc::default(), Clock::system(), Arc::default())
         }),
-    })
+    };
+    receiver.take_over();
+    Arc::new(receiver)
 }
 
 fn call() -> http::Request<axum::body::Body> {
@@ -398,7 +401,7 @@ async fn what_waits_for_room_to_be_stored_keeps_nobody_else_waiting() {
     let store = Arc::new(Slow::default());
     let receiver = receiver_of(Arc::clone(&store), PATIENCE);
     // more than there is in all: another call has it
-    let another = receiver.storing.try_reserve(10 << 20).unwrap();
+    let another = receiver.means.storing.try_reserve(10 << 20).unwrap();
     let mut wide = std::pin::pin!(router(&receiver).oneshot(wide()));
     let small = async {
         store.done.notify_one();
@@ -416,14 +419,43 @@ async fn what_waits_for_room_to_be_stored_keeps_nobody_else_waiting() {
     let answer = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
     let answer: Value = serde_json::from_slice(&answer).unwrap();
     assert_eq!((&answer["events"][0]["id"], &answer["events"][19]["id"]), (&json!("1"), &json!("20")));
-    assert!(receiver.storing.try_reserve(10 << 20).is_ok(), "all of it is given back");
+    assert!(receiver.means.storing.try_reserve(10 << 20).is_ok(), "all of it is given back");
+}
+
+#[tokio::test]
+async fn what_waited_for_room_is_mapped_by_the_rules_of_when_it_is_stored() {
+    let store = Arc::new(Slow::default());
+    let receiver = receiver_of(Arc::clone(&store), PATIENCE);
+    let another = receiver.means.storing.try_reserve(10 << 20).unwrap();
+    let mut wide = std::pin::pin!(router(&receiver).oneshot(wide()));
+    let small = async {
+        store.done.notify_one();
+        router(&receiver).oneshot(call()).await.unwrap()
+    };
+    tokio::select! {
+        biased;
+        response = &mut wide => panic!("{response:?}"),
+        response = small => assert_eq!(response.status(), 200),
+    }
+    let setup = Setup::new().route("packed", &format!("{PACKED}{}", ROUTE.replace("'welcome'", "'second'")));
+    setup.write("http://127.0.0.1:9/");
+    let (faulty, lookup, means) = (Arc::default(), Arc::default(), Arc::clone(&receiver.means));
+    let routes = Arc::new(setup.checked().routes);
+    Receiver { routes, faulty, in_use: None, lookup, bounds: receiver.bounds, means }.take_over();
+    drop(another);
+    store.done.notify_one();
+    assert_eq!(within(wide).await.unwrap().status(), 200);
+    let kept = store.kept.lock().unwrap();
+    let campaigns: Vec<&str> =
+        kept.iter().flat_map(|event| &event.made.sends).map(|send| &*send.content.as_ref().unwrap().campaign).collect();
+    assert_eq!(campaigns, [&["welcome"][..], &["second"; 20]].concat());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_finds_no_room_in_time_is_to_be_sent_again() {
     let store = Arc::new(Slow::default());
     let receiver = receiver_of(Arc::clone(&store), Duration::from_secs(30));
-    let _another = receiver.storing.try_reserve(10 << 20).unwrap();
+    let _another = receiver.means.storing.try_reserve(10 << 20).unwrap();
     let response = router(&receiver).oneshot(wide()).await.unwrap();
     assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "5"));
     assert!(

@@ -11,7 +11,7 @@ use serde_json::json;
 use serri_relay::clock::Clock;
 use serri_relay::event::{Kept, NewEvent};
 use serri_relay::listen::Reach;
-use serri_relay::receive::{BodyMemory, Bounds, Means, Receiver, StoreMemory, router};
+use serri_relay::receive::{Bounds, Means, Receiver, router};
 use serri_relay::serri::sandbox::Sandbox;
 use serri_relay::store::{Intake, StoreError};
 use tower::ServiceExt as _;
@@ -338,11 +338,15 @@ async fn a_panic_costs_one_call_and_a_store_that_is_gone_costs_readiness() {
         faulty: Arc::default(),
         in_use: None,
         lookup: Arc::default(),
-        bounds: Bounds { body_limit: 1_000, request_timeout: Duration::from_secs(5), concurrency: 10 },
-        memory: Arc::new(BodyMemory::new(1 << 20)),
-        storing: StoreMemory::new(1 << 20),
+        bounds: Bounds {
+            body_limit: 1_000,
+            body_memory: 1 << 20,
+            request_timeout: Duration::from_secs(5),
+            concurrency: 10,
+        },
         means: Arc::new(Means::new(Arc::new(Panicking), Arc::default(), Clock::system(), Arc::default())),
     });
+    receiver.take_over();
     let router = router(&receiver);
     let ask = |method: &str, path: &str| {
         let request =

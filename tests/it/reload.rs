@@ -7,9 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use serri_relay::relay;
+use serri_relay::route::reload::ReloadRequest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::alerts::Ops;
 use crate::asked::{Ask as _, text, texts};
@@ -241,26 +245,93 @@ async fn what_a_call_that_was_begun_before_brings_is_mapped_again_too() {
     let (world, is_out, calls) = without_credits(setup).await;
     world.post("hello", r#"{"id":"before","phone":"9812345670"}"#).await;
     world.until_holds(1).await;
-    // a sender that is in the middle of its body
-    let mut slow = TcpStream::connect(world.base.trim_start_matches("http://")).await.unwrap();
-    let body = r#"{"id":"slow","phone":"9812345671"}"#;
-    let head = format!(
-        "POST /webhooks/hello HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer s3cret-for-tests\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    slow.write_all(head.as_bytes()).await.unwrap();
-    let (first, second) = body.split_at(10);
-    slow.write_all(first.as_bytes()).await.unwrap();
+    let slow = Slow::begin(&world, "hello", r#"{"id":"slow","phone":"9812345671"}"#).await;
     std::fs::write(world.setup.config().join("routes/hello.yaml"), towards("second")).unwrap();
     taken(&world).await;
-    slow.write_all(second.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    tokio::time::timeout(PATIENCE, slow.read_to_string(&mut answer)).await.expect("in time").unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(slow.end().await, 200);
     // one may be on its way as a probe
     world.until_sends("campaign=second", 2).await;
     is_out.store(false, Ordering::SeqCst);
     eventually("both arrive", async || calls.lock().unwrap().len() == 2).await;
+    world.stop().await;
+}
+
+/// A sender in the middle of its body: one byte is missing.
+struct Slow {
+    stream: TcpStream,
+    last: u8,
+}
+
+impl Slow {
+    async fn begin(world: &World, route: &str, body: &str) -> Self {
+        let mut stream = TcpStream::connect(world.base.trim_start_matches("http://")).await.unwrap();
+        let head = format!(
+            "POST /webhooks/{route} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer s3cret-for-tests\r\ncontent-type: application/json\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // the relay says that it reads: the call has begun
+        let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+        tokio::time::timeout(PATIENCE, stream.read_exact(&mut go_on)).await.expect("in time").unwrap();
+        let (last, first) = body.as_bytes().split_last().unwrap();
+        stream.write_all(first).await.unwrap();
+        Self { stream, last: *last }
+    }
+
+    /// Sends the rest; the status that is answered.
+    async fn end(mut self) -> u16 {
+        self.stream.write_all(&[self.last]).await.unwrap();
+        let mut answer = String::new();
+        tokio::time::timeout(PATIENCE, self.stream.read_to_string(&mut answer)).await.expect("in time").unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_sender_that_takes_its_time_is_mapped_by_the_rules_of_when_its_body_is_whole() {
+    let names = ["hello", "gone", "secret"];
+    let setup = names.iter().fold(Setup::new(), |setup, name| setup.route(name, &towards("first")));
+    let world = World::start(setup.set("reload.watch=false")).await;
+    let mut calls = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        calls.push(Slow::begin(&world, name, &format!(r#"{{"id":"{name}","phone":"981234567{number}"}}"#)).await);
+    }
+    let routes = world.setup.config().join("routes");
+    std::fs::write(routes.join("hello.yaml"), towards("second")).unwrap();
+    std::fs::remove_file(routes.join("gone.yaml")).unwrap();
+    std::fs::write(routes.join("secret.yaml"), towards("second").replace("s3cret-for-tests", "another-s3cret"))
+        .unwrap();
+    taken(&world).await;
+    for (number, call) in calls.into_iter().enumerate() {
+        assert_eq!(call.end().await, 200);
+        world.delivered(number + 1).await;
+    }
+    // a route that is gone, or would refuse the call now, is what it was when the call began
+    assert_eq!(campaigns(&world), ["second", "first", "first"]);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn bounds_count_what_an_older_configuration_began() {
+    let setup = Setup::new().route("hello", ROUTE).set("reload.watch=false").set("server.concurrency=2");
+    let world = World::start(setup.set("server.body_memory=1MiB")).await;
+    let path = world.setup.config().join("relay.yaml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    let body =
+        |id: u32, size: usize| format!(r#"{{"id":"{id}","phone":"981234567{id}","text":"{}"}}"#, "x".repeat(size));
+    let post = async |id: u32, size: usize| world.post("hello", &body(id, size)).await.0;
+    let large = Slow::begin(&world, "hello", &body(1, 600 * 1_024)).await;
+    let small = Slow::begin(&world, "hello", &body(2, 0)).await;
+    for (concurrency, status) in [("2", 503), ("3", 200), ("1", 503), ("2", 503)] {
+        let changed = settings.replace(r#""concurrency":"2""#, &format!(r#""concurrency":"{concurrency}""#));
+        std::fs::write(&path, changed).unwrap();
+        taken(&world).await;
+        assert_eq!(post(3, 0).await, status, "of {concurrency}");
+    }
+    assert_eq!(small.end().await, 200);
+    assert_eq!((post(4, 600 * 1_024).await, post(5, 0).await), (503, 200), "the first body takes the memory");
+    assert_eq!(large.end().await, 200);
+    eventually("it is free again", async || post(6, 600 * 1_024).await == 200).await;
     world.stop().await;
 }
 
@@ -496,6 +567,57 @@ async fn no_answer_repeats_a_secret_that_stands_in_another_place_as_well() {
     let routes = world.admin("GET", "/routes", None).await.1.to_string();
     for said in [told, routes] {
         assert!(said.contains("broken") && !said.contains(secret), "{said}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn requests_that_wait_share_one_reload() {
+    let setup = Setup::new().route("hello", ROUTE).set("reload.watch=false");
+    setup.write("http://127.0.0.1:9/");
+    let start = setup.ready().await;
+    std::fs::write(setup.config().join("routes/more.yaml"), ROUTE).unwrap();
+    let answers: Vec<_> = std::iter::repeat_with(|| {
+        let (answer, answered) = oneshot::channel();
+        start.reloads.ask.send(ReloadRequest { by: "the test", answer: Some(answer) }).unwrap();
+        answered
+    })
+    .take(60)
+    .collect();
+    let stop = CancellationToken::new();
+    let ask = start.reloads.ask.clone();
+    let asking = async {
+        for answered in answers {
+            // each reload after the first would find nothing new
+            assert_eq!(answered.await.unwrap().added, ["more"]);
+        }
+        let (answer, answered) = oneshot::channel();
+        ask.send(ReloadRequest { by: "the test", answer: Some(answer) }).unwrap();
+        assert!(answered.await.unwrap().added.is_empty(), "who asks later has one of their own");
+        stop.cancel();
+    };
+    let (served, ()) = tokio::join!(relay::serve(start, stop.clone()), asking);
+    served.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_nested_too_deeply_is_a_fault_and_one_at_the_limit_runs() {
+    // a route's map, its examples' list, the example's map, and its body
+    let example = |depth: usize| {
+        let body = format!("{}'x'{}", "[".repeat(depth), "]".repeat(depth));
+        format!(
+            "{ROUTE}examples:\n  - {{ name: deep, body: {{ phone: '9812345670', deep: {body} }}, sends: [{{ campaignName: welcome }}] }}\n"
+        )
+    };
+    let world = World::start(Setup::new().route("hello", &example(28)).set("reload.watch=false")).await;
+    assert_eq!(world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await.0, 200);
+    std::fs::write(world.setup.config().join("routes/deep.yaml"), example(28)).unwrap();
+    assert_eq!(taken(&world).await["faulty"], json!([]));
+    for depth in [29, 10_000] {
+        std::fs::write(world.setup.config().join("routes/deep.yaml"), example(depth)).unwrap();
+        let told = taken(&world).await;
+        let fault = text(&told["faulty"][0]["faults"][0]);
+        assert!(fault.contains("deep.yaml:13:") && fault.contains("stand more than 32 deep in each other"), "{told}");
     }
     world.stop().await;
 }
