@@ -15,14 +15,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::answers::Answers;
 use super::clocks::Clocks;
 use super::find::Finder;
-use super::lookup_hold::{HoldTurn, LookupHold};
-use super::pace::Pace;
+use super::lookup_hold::HoldTurn;
+use super::lookup_state::{self, LookupState, LookupStates, SharedState};
 use super::{Delivery, POLL_INTERVAL, STORE_PAUSE, Settings};
 use crate::alert::Notifications;
 use crate::clock::{Clock, Timestamp};
-use crate::config::unit::Rate;
 use crate::event::lookup::{LookupNextStep, LookupSettlement};
-use crate::event::{Notification, Outcome, RouteState};
+use crate::event::{KeyFingerprint, KeyKind, Notification, Outcome, RouteState};
 use crate::outbound::Fetch;
 use crate::route::notifiers::LookupNotifiers;
 use crate::route::{Route, Routes};
@@ -59,11 +58,11 @@ pub struct Lookups {
 /// Makes lookups until told to stop; then finishes what is under way and writes it down. A new configuration has loops of
 /// its own: those of the old finish what is under way beside them.
 pub async fn run(mut delivery: watch::Receiver<Delivery>, stop: CancellationToken) {
-    let mut loops = JoinSet::new();
+    let (mut loops, mut states) = (JoinSet::new(), LookupStates::default());
     while !stop.is_cancelled() {
         let lookups = Arc::clone(&delivery.borrow_and_update().lookups);
         let replaced = stop.child_token();
-        lookups.begin(&mut loops, &replaced).await;
+        lookups.begin(&mut loops, &mut states, &replaced).await;
         while !replaced.is_cancelled() {
             tokio::select! {
                 biased;
@@ -89,7 +88,9 @@ fn pass_on(ended: Result<(), JoinError>) {
 
 impl Lookups {
     /// Begins a loop for each route that needs one.
-    async fn begin(self: Arc<Self>, loops: &mut JoinSet<()>, stop: &CancellationToken) {
+    async fn begin(self: Arc<Self>, loops: &mut JoinSet<()>, states: &mut LookupStates, stop: &CancellationToken) {
+        self.keep_keys(stop).await;
+        states.adopt(&self.routes);
         let waiting = self.waiting(stop).await;
         for (route, count) in waiting.iter().filter(|(route, _)| !self.routes.contains_key(*route)) {
             tracing::warn!(
@@ -101,8 +102,21 @@ impl Lookups {
         for (name, route) in self.routes.iter() {
             // one that no longer looks anything up still has to finish what it was asked for before
             if route.profile.enrichment.is_some() || waiting.contains_key(name) {
-                loops.spawn(Run::new(Arc::clone(&self), route).run(stop.clone()));
+                let state = states.of(route, self.clock.now());
+                loops.spawn(Run::new(Arc::clone(&self), route, state).run(stop.clone()));
             }
+        }
+    }
+
+    /// What waits since a token was refused is due with another; tries until the store can.
+    async fn keep_keys(&self, stop: &CancellationToken) {
+        let keys = self.routes.iter().filter_map(|(name, route)| {
+            let fingerprint = lookup_state::key(route)?;
+            Some(KeyFingerprint { kind: KeyKind::Lookups, name: name.clone(), fingerprint })
+        });
+        let keys: Vec<KeyFingerprint> = keys.collect();
+        while self.store.keep_keys(keys.clone(), self.clock.now()).await.is_err() && !stop.is_cancelled() {
+            drop(tokio::time::timeout(STORE_PAUSE, stop.cancelled()).await);
         }
     }
 
@@ -124,10 +138,9 @@ struct Run {
     finder: Arc<Finder>,
     route: String,
     clocks: Clocks,
-    pace: Pace,
+    state: SharedState,
     under_way: JoinSet<LookupSettlement>,
     settled: Vec<LookupSettlement>,
-    hold: LookupHold,
     /// What became of the hold, and is not written down yet.
     turned: Option<RouteState>,
     /// Something may be ready that was not claimed.
@@ -140,8 +153,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(lookups: Arc<Lookups>, route: &Arc<Route>) -> Self {
-        let rate = route.profile.enrichment.as_ref().map_or(Rate(None), |call| call.rate);
+    fn new(lookups: Arc<Lookups>, route: &Arc<Route>, state: SharedState) -> Self {
         let finder = Finder {
             route: Arc::clone(route),
             outbound: Arc::clone(&lookups.outbound),
@@ -155,10 +167,9 @@ impl Run {
             clocks: Clocks::start(lookups.clock.clone()),
             lookups,
             route: route.name.clone(),
-            pace: Pace::new(rate),
+            state,
             under_way: JoinSet::new(),
             settled: Vec::new(),
-            hold: LookupHold::new(),
             turned: None,
             may_have_ready: true,
             retries_first: false,
@@ -191,6 +202,8 @@ impl Run {
         }
         while let Some(done) = self.under_way.join_next().await {
             self.collect(done);
+            // the loop that came after this one has more room
+            due.notify_one();
         }
         self.settle().await;
         self.turn().await;
@@ -204,6 +217,7 @@ impl Run {
     fn collect(&mut self, first: Result<LookupSettlement, JoinError>) {
         let mut next = Some(first);
         while let Some(done) = next {
+            self.state.lock().under_way -= 1;
             match done {
                 Ok(settlement) => self.settled.push(settlement),
                 // a panic is caught where the lookup is made
@@ -244,16 +258,21 @@ impl Run {
     /// What an attempt tells of the sender's API as a whole.
     fn learn(&mut self, settlement: &LookupSettlement) {
         let ended = settlement.at.after(settlement.took);
+        let mut state = self.state.lock();
+        if !state.uses(lookup_state::key(&self.finder.route)) {
+            return;
+        }
         let turn = match (&settlement.next_step, settlement.status) {
             (LookupNextStep::Retry { reason, .. }, _) if settlement.outcome == Outcome::ACCOUNT => {
-                let turn = self.hold.refused(settlement.number == 1, ended, &self.lookups.settings.policy);
+                let turn = state.hold.refused(settlement.number == 1, ended, &self.lookups.settings.policy);
                 turn.map(|turn| (turn, reason.clone()))
             }
             (LookupNextStep::Found { .. }, Some(_)) => {
-                self.hold.answered(settlement.number == 1).map(|turn| (turn, String::new()))
+                state.hold.answered(settlement.number == 1).map(|turn| (turn, String::new()))
             }
             _ => None,
         };
+        drop(state);
         self.turned = match turn {
             Some((HoldTurn::Begins { since }, reason)) => Some(RouteState::LookupsHeld { since, reason }),
             Some((HoldTurn::Ends, _)) => Some(RouteState::LookupsWork),
@@ -284,32 +303,34 @@ impl Run {
     /// Claims as many as there is room for and the rate allows; of those that were refused, one now and then.
     async fn claim(&mut self) {
         let now = self.lookups.clock.now();
-        let count = self.pace.available(now).min(self.room());
+        let (count, again) = {
+            let state = self.state.lock();
+            (state.pace.available(now).min(room(&state)), state.hold.room(now))
+        };
         if !self.may_have_ready || self.is_paused() || count == 0 {
             return;
         }
         let lease = self.clocks.lease(self.lookups.settings.lease());
         let (route, retries_first) = (self.route.clone(), self.retries_first);
-        let request = LookupRequest { now, lease, route, count, again: self.hold.room(now), retries_first };
+        let request = LookupRequest { now, lease, route, count, again, retries_first };
         let Ok(claims) = self.lookups.store.claim_lookups(request).await else {
             self.pause_until = Some(now.after(STORE_PAUSE));
             return;
         };
         self.pause_until = None;
+        let mut state = self.state.lock();
         if claims.lookups.iter().any(|lookup| lookup.attempts > 0) {
-            self.hold.probes(now);
+            state.hold.probes(now);
         }
-        self.next_due = claims.next_due.map(|due| due.max(self.hold.probe_at().unwrap_or(due)));
+        self.next_due = claims.next_due.map(|due| due.max(state.hold.probe_at().unwrap_or(due)));
         self.retries_first = !self.retries_first;
-        self.pace.take(claims.lookups.len(), now);
+        state.pace.take(claims.lookups.len(), now);
+        state.under_way += claims.lookups.len();
+        drop(state);
         self.may_have_ready = claims.lookups.len() == count;
         for lookup in claims.lookups {
             self.under_way.spawn(Arc::clone(&self.finder).find(lookup));
         }
-    }
-
-    fn room(&self) -> usize {
-        CONCURRENCY.saturating_sub(self.under_way.len())
     }
 
     fn is_paused(&self) -> bool {
@@ -323,9 +344,10 @@ impl Run {
         if let Some(until) = self.pause_until.filter(|until| *until > now) {
             return until.since(now);
         }
-        if self.room() > 0 {
+        let state = self.state.lock();
+        if room(&state) > 0 {
             // something may be ready and nothing is claimed: the rate forbids it for a moment
-            let next = self.pace.next(now);
+            let next = state.pace.next(now);
             at = self.next_due.map_or(at, |due| at.min(due.max(next)));
             at = if self.may_have_ready { at.min(next) } else { at };
         }
@@ -333,8 +355,14 @@ impl Run {
     }
 
     fn look_again(&mut self) {
-        self.pace.clamp_to(self.lookups.clock.now(), POLL_INTERVAL);
-        self.hold.clamp_to(self.lookups.clock.now());
+        let (now, mut state) = (self.lookups.clock.now(), self.state.lock());
+        state.pace.clamp_to(now, POLL_INTERVAL);
+        state.hold.clamp_to(now);
+        drop(state);
         self.may_have_ready = true;
     }
+}
+
+fn room(state: &LookupState) -> usize {
+    CONCURRENCY.saturating_sub(state.under_way)
 }

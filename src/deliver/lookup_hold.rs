@@ -68,6 +68,14 @@ impl LookupHold {
         (was_held || std::mem::take(&mut self.is_unsure)).then_some(HoldTurn::Ends)
     }
 
+    /// Another token is used from now on: what was refused tells nothing of it.
+    pub fn try_at(&mut self, now: Timestamp) {
+        self.refused = None;
+        if let Some(held) = &mut self.held {
+            held.probe_at = now;
+        }
+    }
+
     /// How many of those that were tried before may be tried again.
     pub fn room(&self, now: Timestamp) -> usize {
         match self.held {

@@ -11,6 +11,7 @@ mod clocks;
 mod find;
 mod lookup;
 mod lookup_hold;
+mod lookup_state;
 mod pace;
 mod queue;
 mod remap;
@@ -32,6 +33,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::alert::Notifications;
 use crate::clock::Clock;
 use crate::config::unit::Rate;
+use crate::event::{KeyFingerprint, KeyKind};
 use crate::route::{Routes, TestMode};
 use crate::secret::Secret;
 use crate::serri::{Caller, Endpoint};
@@ -171,9 +173,24 @@ impl Deliverer {
             .collect()
     }
 
+    fn keys(&self) -> Vec<KeyFingerprint> {
+        let of = |(name, account): (&String, &Account)| KeyFingerprint {
+            kind: KeyKind::Account,
+            name: name.clone(),
+            fingerprint: account.key.fingerprint(),
+        };
+        self.accounts.iter().map(of).collect()
+    }
+
     /// Makes what waits as the configuration says now.
     async fn prepare(&self, pass: Pass) -> Result<(), StoreError> {
         self.store.keep_test_modes(self.test_modes()).await?;
+        let (keys, now) = (self.keys(), self.clock.now());
+        match pass {
+            // a probe with the key before may be under way, and ends after this
+            Pass::First => self.store.try_new_keys(keys, now).await?,
+            Pass::Last => self.store.keep_keys(keys, now).await?,
+        }
         self.remap(pass).await
     }
 

@@ -58,3 +58,23 @@ pub enum Verdict {
         unclear: Timestamp,
     },
 }
+
+/// Tells a key from the one before it, and nothing else of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFingerprint {
+    /// What is called with it.
+    pub kind: KeyKind,
+    /// The account, as sends name it, or the route.
+    pub name: String,
+    /// Of the key.
+    pub fingerprint: i64,
+}
+
+/// What is called with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Serri, for an account.
+    Account,
+    /// The API that a route's lookups read.
+    Lookups,
+}

@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 
-pub use hold::{HoldId, HoldScope, Probe, Probed, Verdict};
+pub use hold::{HoldId, HoldScope, KeyFingerprint, KeyKind, Probe, Probed, Verdict};
 pub use notification::{
     AccountChange, AccountTurn, HoldChange, HoldTurn, Notification, NotificationId, NotificationStatus, Reach,
     RouteChange, RouteState, RouteTurn,

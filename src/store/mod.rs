@@ -27,8 +27,8 @@ use crate::event::view::{
     Tally,
 };
 use crate::event::{
-    AccountChange, Claimed, HoldChange, Kept, NewEvent, Notification, NotificationId, NotificationStatus, Reach,
-    Returned, RouteChange, RouteState, SendId, Settlement, UncertainPolicy,
+    AccountChange, Claimed, HoldChange, Kept, KeyFingerprint, NewEvent, Notification, NotificationId,
+    NotificationStatus, Reach, Returned, RouteChange, RouteState, SendId, Settlement, UncertainPolicy,
 };
 
 use sweep::{SweepRequest, Swept};
@@ -262,6 +262,13 @@ pub trait Store: Intake {
 
     /// Remembers which accounts have an API key now; tells all that ever had one.
     fn had_keys(&self, with_key: Vec<String>) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
+
+    /// Tries at once what waits since the key was refused of those whose key is another than [`Store::keep_keys`] last wrote
+    /// down: holds of accounts are probed, lookups of routes are due.
+    fn try_new_keys(&self, keys: Vec<KeyFingerprint>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The same, and these are the keys from now on.
+    fn keep_keys(&self, keys: Vec<KeyFingerprint>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// The waiting sends of rules that were changed since they were written down.
     fn stale(&self, rules: Vec<RuleVersion>) -> BoxFuture<'_, Result<Vec<SendId>, StoreError>>;

@@ -672,3 +672,67 @@ async fn a_token_that_expired_holds_the_lookups_of_its_route_and_a_new_one_relea
     assert!(world.holds().await.is_empty());
     world.stop().await;
 }
+
+/// A relay whose lookups are on hold, not to be probed for an hour; so many wait.
+async fn held_lookups(vendors: &Vendors, route: &str, count: usize, retry: &str) -> World {
+    let setup = setup("fb", route)
+        .set(&format!("delivery.retry.initial={retry}"))
+        .set(&format!("delivery.retry.max={retry}"))
+        .set("delivery.hold_probe.initial=1h")
+        .set("delivery.hold_probe.max=1h")
+        .set("reload.watch=false");
+    let world = World::start(setup).await;
+    for n in 0..count {
+        let id = format!("{}", 100 + n);
+        vendors.keep(&id, lead(&format!("98123456{n:02}"), "Asha Rao"));
+        post(&world.setup, &world.base, "fb", leads(&[&id])).await;
+    }
+    world.until_holds(1).await;
+    for n in 1..=count {
+        eventually("each was tried", async || !outcomes(&world.event(&format!("#{n}")).await).is_empty()).await;
+    }
+    world
+}
+
+fn change_route(world: &World, change: impl Fn(&str) -> String) {
+    let path = world.setup.config().join("routes/fb.yaml");
+    let route = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, change(&route)).unwrap();
+}
+
+#[tokio::test]
+async fn a_hold_of_lookups_outlasts_a_reload() {
+    let vendors = Vendors::default();
+    let base = vendors.start().await;
+    *vendors.refused.lock().unwrap() = Some("/meta".to_owned());
+    let world = held_lookups(&vendors, &meta(&base), 5, "1ms").await;
+    *vendors.refused.lock().unwrap() = None;
+    let before = vendors.calls().len();
+    change_route(&world, |route| format!("{route}\n# nothing else\n"));
+    assert_eq!(world.admin("POST", "/reload", None).await.0, 200);
+    vendors.keep("900", lead("9812345699", "Asha Rao"));
+    post(&world.setup, &world.base, "fb", leads(&["900"])).await;
+    let messages = world.delivered(1).await;
+    // what is new is tried once in any case; what waits is not tried anew
+    assert_eq!((texts(&messages, "destination"), vendors.calls().len()), (vec!["+919812345699".into()], before + 1));
+    assert_eq!(world.holds().await.len(), 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn lookups_on_hold_are_tried_at_once_with_another_token_also_after_a_restart() {
+    for restarts in [false, true] {
+        let vendors = Vendors::default();
+        let base = vendors.start().await;
+        let mut world = held_lookups(&vendors, &meta(&base).replace(TOKEN, "EAAGexpired"), 5, "1h").await;
+        change_route(&world, |route| route.replace("EAAGexpired", TOKEN));
+        if restarts {
+            world = world.restart().await;
+        } else {
+            assert_eq!(world.admin("POST", "/reload", None).await.0, 200);
+        }
+        world.delivered(5).await;
+        world.until_holds(0).await;
+        world.stop().await;
+    }
+}

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use axum::response::IntoResponse as _;
+use serde_json::{Value, json};
 use serri_relay::clock::Clock;
 use serri_relay::relay::{self, Start};
 use serri_relay::route::check::Sending;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::asked::Ask as _;
-use crate::world::{ROUTE, Setup, World};
+use crate::world::{ROUTE, Setup, World, eventually, ok, scripted};
 
 /// A relay in this directory, whose account has no key.
 fn without_key(dir: TempDir) -> Setup {
@@ -154,4 +155,63 @@ fn with_several_accounts_a_route_says_which_one_is_its_own() {
     let setup = Setup::new().route("hello", &format!("account: clinic{ROUTE}")).account("clinic");
     setup.write("http://127.0.0.1:9/");
     assert_eq!(crate::cli::relay(&setup.config(), &["check"]).status.code(), Some(0));
+}
+
+/// A Serri that knows one key.
+fn serri_with(key: &'static str) -> axum::Router {
+    scripted(move |call: Value| {
+        let is_known = call["apiKey"] == key;
+        let refused = (http::StatusCode::UNAUTHORIZED, r#"{"message":"Invalid API key"}"#).into_response();
+        std::future::ready(if is_known { ok() } else { refused })
+    })
+}
+
+fn write_key(world: &World, key: &str) {
+    let path = world.setup.config().join("relay.yaml");
+    let mut settings: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    settings["accounts"]["default"]["api_key"] = key.into();
+    std::fs::write(path, settings.to_string()).unwrap();
+}
+
+async fn reloaded(world: &World) {
+    assert_eq!(world.admin("POST", "/reload", None).await.0, 200);
+}
+
+/// A relay whose account is on hold for its key, not to be probed for an hour.
+async fn on_hold() -> World {
+    let setup = Setup::new()
+        .route("hello", ROUTE)
+        .set("delivery.hold_probe.initial=1h")
+        .set("delivery.hold_probe.max=1h")
+        .set("reload.watch=false");
+    let world = World::start_against(setup, serri_with("the-right-key")).await;
+    assert_eq!(world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await.0, 200);
+    world.until_holds(1).await;
+    world
+}
+
+#[tokio::test]
+async fn an_account_on_hold_is_tried_at_once_with_another_key() {
+    let world = on_hold().await;
+    write_key(&world, "another-wrong-key");
+    reloaded(&world).await;
+    eventually("it is tried", async || world.holds().await[0]["probes"] != 0).await;
+    write_key(&world, "the-right-key");
+    reloaded(&world).await;
+    world.until_holds(0).await;
+    world.until_state(1, "sent").await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn so_is_one_that_gets_another_key_with_a_restart() {
+    let world = on_hold().await.restart().await;
+    let setup = world.stop().await;
+    let setup = setup.set("accounts.default.api_key=the-right-key");
+    let world = World::start_against(setup, serri_with("the-right-key")).await;
+    world.until_holds(0).await;
+    world.until_state(1, "sent").await;
+    // the start with the same key tried nothing
+    assert_eq!(world.attempts(1).await.len(), 2);
+    world.stop().await;
 }

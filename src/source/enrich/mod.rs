@@ -98,6 +98,16 @@ impl Enrichment {
         }
     }
 
+    /// Tells whom it calls, and by which token, from another.
+    pub fn key_fingerprint(&self) -> i64 {
+        let token = match &self.shown {
+            Shown::Nowhere => String::new(),
+            Shown::Header(name, value) => format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())),
+            Shown::Queries(pairs) => pairs.iter().map(|(name, value)| format!("{name}={}&", value.expose())).collect(),
+        };
+        Secret::new(format!("{}\n{token}", self.base)).fingerprint()
+    }
+
     /// The call itself.
     pub fn request(&self, url: &Url) -> Request {
         let mut request = Request::new(self.method.clone(), url.clone());

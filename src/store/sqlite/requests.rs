@@ -18,8 +18,8 @@ use crate::event::erasure::{Erased, ErasureStep, Person};
 use crate::event::lookup::LookupSettlement;
 use crate::event::remap::{Origin, Remapped, RuleVersion};
 use crate::event::{
-    AccountChange, HoldChange, Kept, NewEvent, Notification, NotificationId, NotificationStatus, Reach, Returned,
-    RouteChange, RouteState, SendId, Settlement, UncertainPolicy,
+    AccountChange, HoldChange, Kept, KeyFingerprint, NewEvent, Notification, NotificationId, NotificationStatus, Reach,
+    Returned, RouteChange, RouteState, SendId, Settlement, UncertainPolicy,
 };
 use crate::store::sweep::{SweepRequest, Swept};
 use crate::store::{
@@ -250,6 +250,14 @@ impl<S: Ask> Store for S {
 
     fn had_keys(&self, with_key: Vec<String>) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
         ask(self, |reply| Request::Job(job(reply, move |db| keys::had_keys(db, &with_key))))
+    }
+
+    fn try_new_keys(&self, of: Vec<KeyFingerprint>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| keys::try_new(db, &of, now))))
+    }
+
+    fn keep_keys(&self, of: Vec<KeyFingerprint>, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        ask(self, |reply| Request::Job(job(reply, move |db| keys::keep(db, &of, now))))
     }
 
     fn stale(&self, rules: Vec<RuleVersion>) -> BoxFuture<'_, Result<Vec<SendId>, StoreError>> {
