@@ -25,9 +25,10 @@ pub struct JsonLines(pub Arc<CurrentSecrets>);
 impl<'writer> FormatFields<'writer> for Fields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
         let secrets = self.0.get();
-        let mut masked = Masked { inner: DefaultVisitor::new(writer, true), secrets: &secrets, text: String::new() };
+        let inner = OneLine(DefaultVisitor::new(writer, true));
+        let mut masked = Masked { inner, secrets: &secrets, text: String::new() };
         fields.record(&mut masked);
-        masked.inner.finish()
+        masked.inner.0.finish()
     }
 }
 
@@ -97,6 +98,31 @@ fn shown<'a>(secrets: &Secrets, text: &'a str) -> Cow<'a, str> {
     match secrets.hide(text) {
         Cow::Borrowed(text) => mask::text(text),
         Cow::Owned(text) => Cow::Owned(mask::text(&text).into_owned()),
+    }
+}
+
+/// Keeps what is not in quotes on the line that it belongs to: a name or a sender's text must not look like lines of the log, nor
+/// move a terminal's cursor. Texts in quotes are escaped already.
+struct OneLine<'a>(DefaultVisitor<'a>);
+
+impl Visit for OneLine<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.record_debug(field, &format_args!("{value}"));
+        } else {
+            self.0.record_str(field, value);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let text = format!("{value:?}");
+        if text.contains(char::is_control) {
+            let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+            let text: String = text.chars().map(escaped).collect();
+            self.0.record_debug(field, &format_args!("{text}"));
+        } else {
+            self.0.record_debug(field, &format_args!("{text}"));
+        }
     }
 }
 
@@ -240,5 +266,31 @@ mod tests {
             " INFO request{id=\"call-98******70\"}: \"+91 ***** ***70\" was received send=9812345670 event=\"lead 98***-***70\" \
              to=\"+91********70\" reason=key (secret) error=no answer from ***@example.com share=0.5 odd=NaN last=true\n"
         );
+    }
+
+    #[test]
+    fn what_a_name_or_a_text_holds_stays_on_its_line() {
+        let evil = "a\n INFO all is well\r\u{1b}[2J\"\\";
+        let logged = |layer: &dyn Fn(Lines) -> Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>| {
+            let lines = Lines::default();
+            let subscriber = tracing_subscriber::registry().with(layer(lines.clone()));
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::info!(route = evil, file = ?evil, reason = %evil, "`{evil}` is not a name");
+            });
+            String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+        };
+        let people =
+            logged(&|lines| fmt::layer().with_ansi(false).fmt_fields(Fields(secrets())).with_writer(lines).boxed());
+        let json = logged(&|lines| {
+            let layer = fmt::layer().event_format(JsonLines(secrets())).fmt_fields(Fields(secrets()));
+            layer.with_writer(lines).boxed()
+        });
+        for lines in [&people, &json] {
+            let line = lines.strip_suffix('\n').unwrap();
+            assert!(!line.contains(char::is_control), "{line:?}");
+        }
+        assert_eq!(people.matches(r"a\n INFO all is well\r\u{1b}[2J").count(), 4, "{people}");
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&json["route"], &json["reason"]), (&evil.into(), &evil.into()));
     }
 }

@@ -1,5 +1,7 @@
 //! The configuration is taken anew while the relay runs: what is sound is taken, what is not stops nothing.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -619,5 +621,31 @@ async fn a_file_that_is_nested_too_deeply_is_a_fault_and_one_at_the_limit_runs()
         let fault = text(&told["faulty"][0]["faults"][0]);
         assert!(fault.contains("deep.yaml:13:") && fault.contains("stand more than 32 deep in each other"), "{told}");
     }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_whose_name_is_no_route_is_named_as_it_is_and_spoils_no_page() {
+    let setup = Setup::new().route("hello", ROUTE).set("reload.watch=false");
+    let routes = setup.config().join("routes");
+    let evil = "a\"} 1\nserri_relay_up{x=\"\\\u{1b}[2J";
+    std::fs::write(routes.join(format!("{evil}.yaml")), ROUTE).unwrap();
+    std::fs::write(routes.join(OsStr::from_bytes(b"caf\xe9.yaml")), ROUTE).unwrap();
+    let world = World::start_with_faults(setup).await;
+    let told = taken(&world).await;
+    let names = texts(told["faulty"].as_array().unwrap(), "route");
+    assert_eq!(names, [evil, "caf\u{fffd}"]);
+    for name in &names {
+        let route = route_named(&world, name).await;
+        assert!(text(&route["faults"][0]).contains("becomes part of an address"), "{route}");
+    }
+    let metrics = world.metrics().await;
+    let escaped = evil.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    for name in [&*escaped, "caf\u{fffd}"] {
+        let line = format!("serri_relay_faulty_routes{{route=\"{name}\",serves=\"nothing\"}} 1");
+        assert!(metrics.lines().any(|found| found == line), "{line}: {metrics}");
+    }
+    assert!(!metrics.lines().any(|line| line.starts_with("serri_relay_up")), "{metrics}");
+    assert_eq!(world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await.0, 200);
     world.stop().await;
 }
