@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use serde_json::Value as Json;
+use tokio::sync::watch;
 
+use super::Delivery;
 use super::answers::{Answers, Question};
 use super::schedule::{Policy, Tried};
 use crate::clock::{Clock, Stopwatch, Timestamp};
@@ -36,6 +38,8 @@ pub struct Finder {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where the newest configuration is found.
+    pub newest: watch::Receiver<Delivery>,
     /// What was found, for other events about the same record.
     pub answers: Answers<Outcome>,
 }
@@ -80,11 +84,17 @@ impl Finder {
         settlement
     }
 
+    /// The route as the newest configuration has it, by which the event is mapped; as it was if it looks nothing up any more.
+    fn in_force(&self) -> Arc<Route> {
+        let newest = self.newest.borrow().lookups.routes.get(&self.route.name).cloned();
+        newest.filter(|route| route.profile.enrichment.is_some()).unwrap_or_else(|| Arc::clone(&self.route))
+    }
+
     /// What follows from an attempt.
     fn settlement(&self, lookup: &Lookup, (at, took): (Timestamp, Duration), exchange: Exchange) -> LookupSettlement {
         let Exchange { status, answer, found } = exchange;
         let (outcome, next_step) = match found {
-            Ok(found) => ("found", self.route.complete(&lookup.event, found)),
+            Ok(found) => ("found", self.in_force().complete(&lookup.event, found)),
             Err(outcome) => {
                 let name = outcome.name();
                 (name, self.next(lookup, &Attempt { at, took, status, answer: String::new(), outcome }))

@@ -62,7 +62,7 @@ pub async fn run(mut delivery: watch::Receiver<Delivery>, stop: CancellationToke
     while !stop.is_cancelled() {
         let lookups = Arc::clone(&delivery.borrow_and_update().lookups);
         let replaced = stop.child_token();
-        lookups.begin(&mut loops, &mut states, &replaced).await;
+        lookups.begin(&mut loops, (&mut states, &delivery), &replaced).await;
         while !replaced.is_cancelled() {
             tokio::select! {
                 biased;
@@ -88,9 +88,14 @@ fn pass_on(ended: Result<(), JoinError>) {
 
 impl Lookups {
     /// Begins a loop for each route that needs one.
-    async fn begin(self: Arc<Self>, loops: &mut JoinSet<()>, states: &mut LookupStates, stop: &CancellationToken) {
+    async fn begin(
+        self: Arc<Self>,
+        loops: &mut JoinSet<()>,
+        (states, newest): (&mut LookupStates, &watch::Receiver<Delivery>),
+        stop: &CancellationToken,
+    ) {
         self.keep_keys(stop).await;
-        states.adopt(&self.routes);
+        states.adopt(&self.routes, self.clock.now());
         let waiting = self.waiting(stop).await;
         for (route, count) in waiting.iter().filter(|(route, _)| !self.routes.contains_key(*route)) {
             tracing::warn!(
@@ -102,8 +107,8 @@ impl Lookups {
         for (name, route) in self.routes.iter() {
             // one that no longer looks anything up still has to finish what it was asked for before
             if route.profile.enrichment.is_some() || waiting.contains_key(name) {
-                let state = states.of(route, self.clock.now());
-                loops.spawn(Run::new(Arc::clone(&self), route, state).run(stop.clone()));
+                let state = states.of(route);
+                loops.spawn(Run::new(Arc::clone(&self), route, state, newest.clone()).run(stop.clone()));
             }
         }
     }
@@ -153,13 +158,14 @@ struct Run {
 }
 
 impl Run {
-    fn new(lookups: Arc<Lookups>, route: &Arc<Route>, state: SharedState) -> Self {
+    fn new(lookups: Arc<Lookups>, route: &Arc<Route>, state: SharedState, newest: watch::Receiver<Delivery>) -> Self {
         let finder = Finder {
             route: Arc::clone(route),
             outbound: Arc::clone(&lookups.outbound),
             policy: lookups.settings.policy,
             clock: lookups.clock.clone(),
             metrics: Arc::clone(&lookups.metrics),
+            newest,
             answers: Answers::default(),
         };
         Self {

@@ -33,6 +33,17 @@ impl SharedState {
 }
 
 impl LookupState {
+    /// The route is this one now. What was used of the rate counts on, and so does the hold; with another token it is tried at
+    /// once.
+    fn adopt(&mut self, route: &Route, now: Timestamp) {
+        self.pace = self.pace.clone().adopt(rate(route), now);
+        let key = key(route);
+        if !self.uses(key) {
+            self.key = key;
+            self.hold.try_at(now);
+        }
+    }
+
     /// Whether this is the token that is used now: what another was answered tells nothing about the hold.
     pub fn uses(&self, key: Option<i64>) -> bool {
         self.key == key
@@ -45,28 +56,21 @@ pub struct LookupStates(BTreeMap<String, SharedState>);
 
 impl LookupStates {
     /// These are the routes now.
-    pub fn adopt(&mut self, routes: &Routes) {
+    pub fn adopt(&mut self, routes: &Routes, now: Timestamp) {
         self.0.retain(|name, _| routes.contains_key(name));
+        for (name, state) in &self.0 {
+            routes.get(name).into_iter().for_each(|route| state.lock().adopt(route, now));
+        }
     }
 
-    /// That of a route, as the configuration says now: what was used of the rate counts, and so does the hold. It is tried at
-    /// once with another token.
-    pub fn of(&mut self, route: &Route, now: Timestamp) -> SharedState {
-        let (rate, key) = (rate(route), key(route));
-        if let Some(shared) = self.0.get(&route.name) {
-            let mut state = shared.lock();
-            state.pace = state.pace.clone().adopt(rate, now);
-            if !state.uses(key) {
-                state.key = key;
-                state.hold.try_at(now);
-            }
-            drop(state);
-            return shared.clone();
-        }
-        let state = LookupState { hold: LookupHold::new(), pace: Pace::new(rate), under_way: 0, key };
-        let shared = SharedState(Arc::new(Mutex::new(state)));
-        self.0.insert(route.name.clone(), shared.clone());
-        shared
+    /// That of a route.
+    pub fn of(&mut self, route: &Route) -> SharedState {
+        let new = || {
+            let (hold, pace) = (LookupHold::new(), Pace::new(rate(route)));
+            let state = LookupState { hold, pace, under_way: 0, key: key(route) };
+            SharedState(Arc::new(Mutex::new(state)))
+        };
+        self.0.entry(route.name.clone()).or_insert_with(new).clone()
     }
 }
 

@@ -13,7 +13,7 @@ use serri_relay::relay;
 use serri_relay::route::reload::ReloadRequest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ use crate::alerts::Ops;
 use crate::asked::{Ask as _, text, texts};
 use crate::crash::{Process, serving};
 use crate::holds::no_credits;
-use crate::world::{PATIENCE, ROUTE, Setup, World, eventually, ok, proven, quick, scripted};
+use crate::world::{PATIENCE, ROUTE, Setup, World, eventually, ok, proven, quick, scripted, serve};
 
 /// A route whose sends all go to this campaign.
 fn towards(campaign: &str) -> String {
@@ -647,5 +647,29 @@ async fn a_file_whose_name_is_no_route_is_named_as_it_is_and_spoils_no_page() {
     }
     assert!(!metrics.lines().any(|line| line.starts_with("serri_relay_up")), "{metrics}");
     assert_eq!(world.post("hello", r#"{"id":"e1","phone":"9812345670"}"#).await.0, 200);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_older_configuration_asked_for_is_mapped_by_the_rules_of_when_it_is_answered() {
+    let (asked, answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let handler = {
+        let (asked, answer) = (Arc::clone(&asked), Arc::clone(&answer));
+        async move || {
+            asked.notify_one();
+            answer.notified().await;
+            axum::Json(crate::enrich::lead("+919812345670", "Asha Rao"))
+        }
+    };
+    let served = serve(axum::Router::new().route("/meta/{id}", axum::routing::get(handler))).await;
+    let route = crate::enrich::meta(&served.base);
+    let world = World::start(Setup::new().route("fb", &route).set("reload.watch=false")).await;
+    crate::enrich::post(&world.setup, &world.base, "fb", crate::enrich::leads(&["11"])).await;
+    tokio::time::timeout(PATIENCE, asked.notified()).await.expect("it is asked for");
+    std::fs::write(world.setup.config().join("routes/fb.yaml"), route.replace("welcome_lead", "second")).unwrap();
+    taken(&world).await;
+    answer.notify_one();
+    world.delivered(1).await;
+    assert_eq!(campaigns(&world), ["second"]);
     world.stop().await;
 }

@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world::Setup;
 use model::Model;
-use script::{Act, Script};
+use script::{Act, NAMES, Script};
 use senders::Senders;
 use serri::Serri;
 
@@ -57,17 +57,16 @@ const CALLS: usize = 60;
 const PERIODS: Periods =
     Periods { events: Some(Duration::from_secs(90 * 86_400)), sends: Some(Duration::from_secs(365 * 86_400)) };
 
-/// The routes: compiled once for all seeds.
-static ROUTES: LazyLock<Arc<Routes>> = LazyLock::new(|| {
-    let setup = Setup::new()
-        .account("second")
-        .file("sources/leads.yaml", script::LEADS_SOURCE)
-        .route("shop", script::SHOP)
-        .route("crm", script::CRM)
-        .route("leads", script::LEADS)
-        .lists(script::CAMPAIGNS);
-    setup.write("http://serri.example/api");
-    Arc::new(setup.checked().routes)
+/// The routes of each configuration: compiled once for all seeds.
+static ROUTES: LazyLock<[Arc<Routes>; NAMES.len()]> = LazyLock::new(|| {
+    std::array::from_fn(|configuration| {
+        let setup =
+            Setup::new().account("second").file("sources/leads.yaml", script::LEADS_SOURCE).lists(script::CAMPAIGNS);
+        let routes = script::routes(configuration);
+        let setup = routes.iter().fold(setup, |setup, (name, text)| setup.route(name, text));
+        setup.write("http://serri.example/api");
+        Arc::new(setup.checked().routes)
+    })
 });
 
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says which")]
@@ -149,7 +148,7 @@ impl Simulation {
             let serri = Serri::new(seed, clock.clone(), Arc::clone(&model), script.faults.clone());
             (serri, Arc::new(Senders::new(seed, script.troubles.clone())))
         };
-        let due = Arc::new(LookupNotifiers::new(&ROUTES));
+        let due = Arc::new(LookupNotifiers::new(&ROUTES[0]));
         // half of the worlds share transactions, as the writer thread does
         let store = if seed % 4 < 2 { MemoryStore::new() } else { MemoryStore::committed_by_hand() };
         Self {
@@ -201,7 +200,10 @@ impl Simulation {
                 Act::Event { route, body } => self.receive(route, body, &wake).await,
                 Act::Kill => relay = self.restart(relay, &wake).await,
                 Act::KillAtCall => self.serri.kill_at_next_call(),
-                Act::Reload => self.reload(&mut relay, &wake),
+                Act::Reload(configuration) => {
+                    self.model.configured(*configuration);
+                    self.reload(&mut relay, &wake);
+                }
                 Act::Ahead(by) => {
                     let before = self.clock.now();
                     self.clock.advance(*by);
@@ -256,7 +258,8 @@ impl Simulation {
         let caller = Arc::clone(&self.serri) as Arc<dyn Caller>;
         let senders = Arc::clone(&self.senders) as Arc<dyn Fetch>;
         let due = Arc::clone(&self.due);
-        let far = Far { senders, due, ..Far::of(&self.store, caller, &self.clock) };
+        let routes = Arc::clone(self.routes());
+        let far = Far { senders, due, routes, ..Far::of(&self.store, caller, &self.clock) };
         let mut delivery = delivery(far, settings, "20/s", wake);
         let over = CancellationToken::new();
         Arc::get_mut(&mut delivery.deliverer).unwrap().in_use = Some(over.clone().drop_guard());
@@ -292,8 +295,13 @@ impl Simulation {
         relay
     }
 
+    /// Those of the configuration that runs.
+    fn routes(&self) -> &Arc<Routes> {
+        &ROUTES[self.model.configuration()]
+    }
+
     async fn receive(&self, route: &str, body: &str, wake: &Notify) {
-        let route = &ROUTES[route];
+        let route = &self.routes()[route];
         let call = script::call(route, body);
         let events = route.read(&route.authentication.assume(call), self.clock.now()).unwrap();
         // a deliverer that asks at the same moment gets the sends straight away, where they share a transaction
@@ -343,19 +351,20 @@ pub struct Far {
     pub clock: Clock,
     /// Told of lookups that are due.
     pub due: Arc<LookupNotifiers>,
+    pub routes: Arc<Routes>,
 }
 
 impl Far {
     /// One whose senders' APIs always answer.
     pub fn of(store: &Arc<MemoryStore>, caller: Arc<dyn Caller>, clock: &Clock) -> Self {
-        let (senders, due) = (Arc::new(Senders::new(0, Vec::new())), Arc::new(LookupNotifiers::new(&ROUTES)));
-        Self { store: Arc::clone(store), caller, senders, clock: clock.clone(), due }
+        let (senders, due) = (Arc::new(Senders::new(0, Vec::new())), Arc::new(LookupNotifiers::new(&ROUTES[0])));
+        Self { store: Arc::clone(store), caller, senders, clock: clock.clone(), due, routes: Arc::clone(&ROUTES[0]) }
     }
 }
 
 /// A deliverer over a store, a Serri, senders' APIs and a clock.
 fn delivery(
-    Far { store, caller, senders, clock, due }: Far,
+    Far { store, caller, senders, clock, due, routes }: Far,
     settings: Settings,
     rate: &str,
     wake: &Arc<Notify>,
@@ -377,7 +386,7 @@ fn delivery(
         store: Arc::clone(&store),
         caller,
         accounts: ["default", "second"].map(account).into(),
-        routes: Arc::clone(&ROUTES),
+        routes: Arc::clone(&routes),
         settings,
         clock: clock.clone(),
         wake: Arc::clone(wake),
@@ -388,7 +397,7 @@ fn delivery(
     let lookups = Lookups {
         store,
         outbound: senders,
-        routes: Arc::clone(&ROUTES),
+        routes,
         settings,
         clock,
         due,

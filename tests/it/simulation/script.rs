@@ -9,7 +9,7 @@ use serri_relay::call::Call;
 use serri_relay::route::Route;
 
 /// A shop: codes, welcomes, carts, promotions, and people who want no more of it.
-pub const SHOP: &str = r#"
+const SHOP: &str = r#"
 source: generic
 account: default
 auth: bearer
@@ -62,7 +62,7 @@ sends:
 "#;
 
 /// A CRM of another account: orders that end carts do not reach over here; appointments do.
-pub const CRM: &str = r#"
+const CRM: &str = r#"
 source: generic
 auth: bearer
 secret: s3cret-for-tests
@@ -87,6 +87,39 @@ sends:
     tags: ["{{ meta.id }}"]
 "#;
 
+/// One more rule of the shop, for which its last configuration has none of the CRM's notes.
+const EXTRA: &str = r#"
+  - name: extra
+    when: meta.type == "order"
+    campaignName: extra
+    destination: "{{ contact.phone }}"
+    userName: there
+    tags: ["{{ meta.id }}"]
+"#;
+
+/// What each configuration calls everybody: it tells by which rules a message was made.
+pub const NAMES: [&str; 3] = ["there", "friend", "guest"];
+
+/// Whether a configuration has a rule.
+pub fn has_rule(configuration: usize, rule: &str) -> bool {
+    match rule {
+        "note" => configuration < 2,
+        "extra" => configuration == 2,
+        _ => true,
+    }
+}
+
+/// The routes of a configuration.
+pub fn routes(configuration: usize) -> [(&'static str, String); 3] {
+    let (shop, crm) = if configuration < 2 {
+        (SHOP.to_owned(), CRM)
+    } else {
+        (format!("{}{}", SHOP.trim_end(), EXTRA), CRM.split("  - name: note").next().unwrap())
+    };
+    let named = |text: &str| text.replace("userName: there", &format!("userName: {}", NAMES[configuration]));
+    [("shop", named(&shop)), ("crm", named(crm)), ("leads", named(LEADS))]
+}
+
 /// A sender whose events leave out whom they are about: `senders.rs` is its API.
 pub const LEADS_SOURCE: &str = r#"
 title: Leads
@@ -105,7 +138,7 @@ enrich:
 "#;
 
 /// The route of that sender.
-pub const LEADS: &str = r#"
+const LEADS: &str = r#"
 source: leads
 account: second
 secret: s3cret-for-tests
@@ -135,8 +168,8 @@ pub enum Act {
     Kill,
     /// The same in the middle of the next call.
     KillAtCall,
-    /// The configuration is taken anew; nothing in it has changed.
-    Reload,
+    /// This configuration is taken, which may be the one that runs.
+    Reload(usize),
     Ahead(Duration),
     Back(Duration),
     /// The relay is stopped, and goes on after this time.
@@ -236,7 +269,7 @@ impl Script {
         for _ in 0..dice.usize(0..6) {
             let near = dice.usize(0..acts.len());
             let at = acts[near].0 + Duration::from_millis(dice.u64(0..15_000));
-            acts.push((at, Act::Reload));
+            acts.push((at, Act::Reload(dice.usize(0..NAMES.len()))));
         }
         acts.sort_by_key(|(at, _)| *at);
         let kinds = [

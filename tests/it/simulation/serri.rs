@@ -28,8 +28,20 @@ pub struct Taken {
     pub campaign: String,
     pub number: String,
     pub event: String,
+    /// What the person was called: see `script::NAMES`.
+    pub name: String,
     /// Whether the caller was told.
     pub told: bool,
+}
+
+/// What is said to whom.
+#[derive(Clone)]
+pub struct Message {
+    pub campaign: String,
+    pub number: String,
+    pub event: String,
+    /// What the person is called: see `script::NAMES`.
+    pub name: String,
 }
 
 /// How long the relay waits for an answer.
@@ -134,8 +146,13 @@ impl Serri {
     async fn answer(&self, (account, payload): (String, Value), kill: bool, reply: oneshot::Sender<Exchange>) {
         let sent = payload.to_string();
         let text = |key: &str| payload[key].as_str().unwrap().to_owned();
-        let (campaign, number) = (text("campaignName"), text("destination"));
-        let event = payload["tags"][0].as_str().unwrap_or("").to_owned();
+        let message = Message {
+            campaign: text("campaignName"),
+            number: text("destination"),
+            event: payload["tags"][0].as_str().unwrap_or("").to_owned(),
+            name: text("userName"),
+        };
+        let Message { campaign, number, event, .. } = message.clone();
         self.wait(800).await;
         let endpoint = endpoint(&account);
         let of = |status: u16, body: &str| {
@@ -174,7 +191,7 @@ impl Serri {
             }
             Some(FaultKind::Unconfirmed) => {
                 if self.chance() {
-                    self.take(&account, &campaign, &number, &event);
+                    self.take(&account, &message);
                 }
                 of(200, r#"{"hello":"world"}"#)
             }
@@ -182,13 +199,13 @@ impl Serri {
             _ if number == PEOPLE[5] => of(400, r#"{"message":"Invalid Number"}"#),
             Some(FaultKind::Hangs) if self.chance() => {
                 if self.chance() {
-                    self.take(&account, &campaign, &number, &event);
+                    self.take(&account, &message);
                 }
                 tokio::time::sleep(TIMEOUT * 2).await;
                 return;
             }
             _ => {
-                self.take(&account, &campaign, &number, &event);
+                self.take(&account, &message);
                 if kill {
                     self.kill.notify_one();
                 }
@@ -208,16 +225,21 @@ impl Serri {
     /// A call as the relay sees it.
     async fn called(&self, account: String, payload: Value) -> Exchange {
         let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
-        let (campaign, number) = (text(&payload["campaignName"]), text(&payload["destination"]));
-        let event = text(&payload["tags"][0]);
+        let message = Message {
+            campaign: text(&payload["campaignName"]),
+            number: text(&payload["destination"]),
+            event: text(&payload["tags"][0]),
+            name: text(&payload["userName"]),
+        };
         let begun = self.clock.now();
         let kill = {
             let mut state = self.state.lock().unwrap();
             state.calls += 1;
-            assert!(state.in_flight.insert(number.clone()), "two calls to {number} at once");
-            self.model.check_call((&campaign, &number, &event), begun, &state.taken);
+            assert!(state.in_flight.insert(message.number.clone()), "two calls to {} at once", message.number);
+            self.model.check_call(&message, begun, &state.taken);
             std::mem::take(&mut state.kill_next)
         };
+        let Message { campaign, number, event, .. } = message;
         if kill && self.chance() {
             self.kill.notify_one();
         }
@@ -246,15 +268,10 @@ impl Serri {
         })
     }
 
-    fn take(&self, account: &str, campaign: &str, number: &str, event: &str) {
-        let taken = Taken {
-            at: self.clock.now(),
-            account: account.to_owned(),
-            campaign: campaign.to_owned(),
-            number: number.to_owned(),
-            event: event.to_owned(),
-            told: false,
-        };
+    fn take(&self, account: &str, message: &Message) {
+        let Message { campaign, number, event, name } = message.clone();
+        let (at, account) = (self.clock.now(), account.to_owned());
+        let taken = Taken { at, account, campaign, number, event, name, told: false };
         let mut state = self.state.lock().unwrap();
         self.model.check_taken(&taken, &state.taken);
         state.taken.push(taken);

@@ -170,3 +170,25 @@ fn a_delay_lasts_as_long_as_it_says_while_the_clock_is_set_back_and_right_again(
         assert!(waited >= half_an_hour && waited < half_an_hour * 2, "{waited:?}");
     }
 }
+
+#[test]
+fn what_waits_goes_as_the_newest_rules_say_and_as_it_was_where_its_rule_is_gone() {
+    // a note that is on hold, and a welcome
+    let names = |configurations: &[usize]| {
+        let reloads = configurations.iter().zip(10..);
+        let reloads = reloads.map(|(configuration, at_s)| (Duration::from_secs(at_s), Act::Reload(*configuration)));
+        let acts = [event(1_000, "crm", "note", PEOPLE[0]), event(2_000, "shop", "signup", PEOPLE[1])];
+        let faults = ["default", "second"].map(|account| fault(0, 60, account, FaultKind::NoCredits)).into();
+        let world = lived(
+            1,
+            Script { concurrency: 1, acts: acts.into_iter().chain(reloads).collect(), faults, troubles: Vec::new() },
+        );
+        let mut taken = world.serri.taken();
+        taken.sort_by(|one, other| one.campaign.cmp(&other.campaign));
+        taken.iter().map(|taken| format!("{} {}", taken.campaign, taken.name)).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&[]), ["note there", "welcome there"]);
+    assert_eq!(names(&[1]), ["note friend", "welcome friend"]);
+    assert_eq!(names(&[1, 2]), ["note friend", "welcome guest"]);
+    assert_eq!(names(&[2, 0, 1]), ["note friend", "welcome friend"]);
+}
