@@ -110,15 +110,19 @@ mod tests {
     use super::*;
 
     fn fault(text: String) -> Option<String> {
-        Node::parse(&Arc::new(Source { name: "t.yaml".into(), text })).err().map(|fault| fault.one_line())
+        Node::parse(&Arc::new(Source { name: "t.yaml".into(), text, is_shared: false }))
+            .err()
+            .map(|fault| fault.one_line())
     }
 
     /// So many steps from the outermost to the value, written in each way there is.
     fn nested(depth: usize) -> [String; 5] {
         let flow = |open: &str, close: &str| format!("{}x{}\n", open.repeat(depth), close.repeat(depth));
-        let block: String = (0..depth).map(|step| format!("{}a:\n", " ".repeat(step))).collect();
+        let block: Vec<String> = (0..depth).map(|step| format!("{}a:\n", " ".repeat(step))).collect();
+        let block = block.concat();
         // each alias stands for one step more than the one before
-        let aliases: String = (1..depth - 1).map(|step| format!("k{step}: &a{step} [*a{}]\n", step - 1)).collect();
+        let aliases: Vec<String> = (1..depth - 1).map(|step| format!("k{step}: &a{step} [*a{}]\n", step - 1)).collect();
+        let aliases = aliases.concat();
         [
             flow("[", "]"),
             flow("{ a: ", " }"),

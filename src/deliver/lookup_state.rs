@@ -9,6 +9,7 @@ use super::pace::Pace;
 use crate::clock::Timestamp;
 use crate::config::unit::Rate;
 use crate::route::{Route, Routes};
+use crate::source::enrich::Enrichment;
 
 /// Of one route.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl LookupStates {
 
 /// What tells the token of a route's lookups from another.
 pub fn key(route: &Route) -> Option<i64> {
-    route.profile.enrichment.as_ref().map(|call| call.key_fingerprint())
+    route.profile.enrichment.as_ref().map(Enrichment::key_fingerprint)
 }
 
 fn rate(route: &Route) -> Rate {

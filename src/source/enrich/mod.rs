@@ -103,7 +103,10 @@ impl Enrichment {
         let token = match &self.shown {
             Shown::Nowhere => String::new(),
             Shown::Header(name, value) => format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())),
-            Shown::Queries(pairs) => pairs.iter().map(|(name, value)| format!("{name}={}&", value.expose())).collect(),
+            Shown::Queries(pairs) => {
+                let pairs = pairs.iter().map(|(name, value)| [name, "=", value.expose()].concat());
+                pairs.collect::<Vec<_>>().join("&")
+            }
         };
         Secret::new(format!("{}\n{token}", self.base)).fingerprint()
     }
