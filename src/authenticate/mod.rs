@@ -207,7 +207,13 @@ impl Authentication {
     }
 
     fn hidden(&self) -> Hidden {
-        let mut hidden = Hidden { secrets: Arc::clone(&self.secrets), ..Hidden::default() };
+        // field by field: the default would make secrets only to drop them, for each call
+        let mut hidden = Hidden {
+            headers: BTreeSet::new(),
+            query: BTreeSet::new(),
+            fields: Vec::new(),
+            secrets: Arc::clone(&self.secrets),
+        };
         for way in &self.ways {
             match way {
                 Scheme::Header { name, .. } | Scheme::Jwt { header: name, .. } => {

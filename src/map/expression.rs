@@ -2,6 +2,7 @@
 //!
 //! Evaluation is bounded in steps and depth. `null` counts as not there.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
@@ -318,7 +319,9 @@ pub fn converted(json: &serde_json::Value, unfilled: &mut Vec<String>) -> Value 
         }
         Json::Array(items) => items.iter().map(|item| converted(item, unfilled)).collect(),
         Json::Object(map) => {
-            Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), converted(value, unfilled))))
+            // keys that are texts are compared as such
+            let fields = map.iter().map(|(key, value)| (key.clone(), converted(value, unfilled)));
+            Value::from(fields.collect::<BTreeMap<String, Value>>())
         }
     }
 }

@@ -42,6 +42,8 @@ pub use send_options::SendOptionRules;
 pub use send_options_compile::SendOptionPlaces;
 pub use suppress::SuppressRule;
 
+use std::collections::BTreeMap;
+
 use minijinja::Value;
 use serde_json::Value as Json;
 
@@ -79,7 +81,7 @@ impl Scope {
     /// Headers and query, which all events of a call share.
     pub fn of_envelope(envelope: &Envelope) -> Self {
         let map = |map: &serde_json::Map<String, Json>| {
-            Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), to_value(value))))
+            Value::from(map.iter().map(|(key, value)| (key.clone(), to_value(value))).collect::<BTreeMap<_, _>>())
         };
         let value = minijinja::context! { headers => map(&envelope.headers), query => map(&envelope.query) };
         Self { value, budget: Budget::of_call() }

@@ -23,8 +23,8 @@ const SHORTEST_IN_BODY: usize = 8;
 /// Texts that must not be kept or shown.
 pub struct Secrets {
     spellings: Vec<Secret>,
-    /// By the first byte of a text: the spellings that may begin there.
-    beginnings: Vec<Vec<usize>>,
+    /// The first byte of each spelling with its place, sorted: few secrets are made anew for each answer.
+    beginnings: Vec<(u8, usize)>,
     /// By a byte of a text: whether one may begin there, in whatever spelling.
     may_begin: Vec<bool>,
     shortest: usize,
@@ -63,15 +63,15 @@ impl Secrets {
         // the longest first: one may be part of another
         spellings.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         spellings.dedup();
-        let mut beginnings = vec![Vec::new(); 256];
-        for (index, text) in spellings.iter().enumerate() {
-            let first = text.bytes().next().map(usize::from);
-            if let Some(these) = first.and_then(|first| beginnings.get_mut(first)) {
-                these.push(index);
+        let firsts = spellings.iter().enumerate().filter_map(|(index, text)| Some((*text.as_bytes().first()?, index)));
+        let mut beginnings: Vec<(u8, usize)> = firsts.collect();
+        beginnings.sort_unstable();
+        let mut may_begin: Vec<bool> = (0..=u8::MAX).map(escape::may_begin).collect();
+        for (first, _) in &beginnings {
+            if let Some(may) = may_begin.get_mut(usize::from(*first)) {
+                *may = true;
             }
         }
-        let begins_some = |(byte, these): (u8, &Vec<usize>)| escape::may_begin(byte) || !these.is_empty();
-        let may_begin = (0..=u8::MAX).zip(&beginnings).map(begins_some).collect();
         let shortest = spellings.last().map_or(usize::MAX, String::len);
         Self { spellings: spellings.into_iter().map(Secret::new).collect(), beginnings, may_begin, shortest }
     }
@@ -148,13 +148,19 @@ impl Secrets {
         None
     }
 
+    /// The spellings with this first byte, the longest first.
+    fn beginning_with(&self, byte: u8) -> impl Iterator<Item = &Secret> {
+        let from = self.beginnings.partition_point(|(first, _)| *first < byte);
+        let these = self.beginnings.iter().skip(from).take_while(move |(first, _)| *first == byte);
+        these.filter_map(|(_, index)| self.spellings.get(*index))
+    }
+
     /// How many bytes one takes at the beginning of a text, if one stands there.
     fn length_of_one(&self, text: &[u8]) -> Option<usize> {
         let first = *text.first()?;
         let meant = if escape::may_begin(first) { escape::read(text) } else { None };
         let meant = meant.and_then(|(unit, _)| unit.bytes().first().copied()).filter(|meant| *meant != first);
-        let beginnings = std::iter::once(first).chain(meant).filter_map(|byte| self.beginnings.get(usize::from(byte)));
-        let spellings = beginnings.flatten().filter_map(|index| self.spellings.get(*index));
+        let spellings = std::iter::once(first).chain(meant).flat_map(|byte| self.beginning_with(byte));
         spellings.map(|secret| secret.expose().as_bytes()).find_map(|secret| length(text, secret))
     }
 }

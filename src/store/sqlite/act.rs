@@ -3,13 +3,13 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::barrier::barrier;
-use super::fast_path::FastPath;
 use super::insert::insert_send;
 use super::origin::Origin;
 use super::queries;
 use super::states::{SendState, sql};
 use super::suppression;
 use super::transitions::{self, Transition};
+use super::uncounted::Uncounted;
 use super::{append, holds, refusals, remap};
 use crate::clock::Timestamp;
 use crate::event::act::{Acted, Action, Candidate, Revival};
@@ -99,11 +99,10 @@ fn read_again(db: &Connection, undecoded: EventSeq, events: &[NewEvent], now: Ti
     db.prepare_cached("DELETE FROM dedup_keys WHERE fingerprint = ?1 AND event = ?2").and_then(|mut forget| {
         events.iter().try_for_each(|event| forget.execute(params![event.fingerprint, undecoded.0]).map(drop))
     })?;
-    let mut direct = FastPath::default();
     let mut going = 0;
     for event in events {
         if queries::seen(db, event.fingerprint)?.is_some()
-            || append::append(db, std::slice::from_ref(event), &mut direct)? != [Kept::New]
+            || append::append_alone(db, std::slice::from_ref(event))?.0 != [Kept::New]
         {
             continue;
         }
@@ -158,7 +157,10 @@ fn revive(db: &Connection, revival: &Revival, now: Timestamp) -> Result<bool> {
             if barrier(db, Candidate { send, route: &route, event: Some(*event), old: None }, now)?.is_some() {
                 return Ok(false);
             }
-            let state = insert_send(db, Origin { seq: event.0, id: &id, route: &route, at: now }, send, None)?;
+            let mut uncounted = Uncounted::default();
+            let origin = Origin { seq: event.0, id: &id, route: &route, at: now };
+            let state = insert_send(db, origin, send, None, &mut uncounted)?;
+            uncounted.write(db)?;
             Ok(!state.is_over())
         }
     }

@@ -2,13 +2,22 @@
 
 use rusqlite::{Connection, Result, params};
 
-use super::counts;
 use super::fast_path::FastPath;
 use super::lookups;
 use super::origin::Origin;
 use crate::event::{Kept, NewEvent};
 
-/// Keeps events that were not seen yet. Their sends go straight to a deliverer that asks, as far as it has room.
+/// Keeps events on their own: nothing is shared with others, and everything is counted. Also returns the number of the next
+/// event.
+pub fn append_alone(db: &Connection, events: &[NewEvent]) -> Result<(Vec<Kept>, Option<i64>)> {
+    let mut alone = FastPath::default();
+    let kept = append(db, events, &mut alone)?;
+    alone.uncounted.write(db)?;
+    Ok((kept, alone.next_event))
+}
+
+/// Keeps events that were not seen yet. Their sends go straight to a deliverer that asks, as far as it has room. Whoever asks
+/// for it writes what is uncounted then.
 pub fn append(db: &Connection, events: &[NewEvent], direct: &mut FastPath) -> Result<Vec<Kept>> {
     let mut dedup_key = db.prepare_cached(
         "INSERT INTO dedup_keys (fingerprint, expires_at, event) VALUES (?1, ?2, ?3)
@@ -23,7 +32,7 @@ pub fn append(db: &Connection, events: &[NewEvent], direct: &mut FastPath) -> Re
     for event in events {
         let at = event.received_at;
         if dedup_key.execute(params![event.fingerprint, at.after(event.window).0, next, at.0])? == 0 {
-            counts::repeated(db, &event.route, at)?;
+            direct.uncounted.repeated(&event.route, at);
             kept.push(Kept::Duplicate);
             continue;
         }
@@ -39,6 +48,7 @@ pub fn append(db: &Connection, events: &[NewEvent], direct: &mut FastPath) -> Re
             event.fault,
             event.test
         ])?;
+        direct.uncounted.received(&event.route, at, event.fault.as_deref());
         let origin = Origin { seq: next, id: &event.id, route: &event.route, at };
         direct.make(db, origin, &event.made)?;
         if event.lookup {

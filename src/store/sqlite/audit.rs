@@ -54,6 +54,8 @@ mod tests {
             "INSERT INTO events (seq, route, source, id, type, received_at, envelope, body) VALUES (1, 'shop', 's', 'a', '', 1, '{}', x'');
              INSERT INTO sends (id, event, route, rule, account, campaign, destination, payload, state, due_at, attempts, created_at, changed_at)
              VALUES (1, 1, 'shop', 'r', 'default', 'c', '+1', '{}', 10, 0, 1, 1, 1);
+             INSERT INTO send_counts VALUES ('default', 'c', 10, 1);
+             INSERT INTO hourly_counts VALUES (0, 'shop', '', '', '', 100, 1), (0, 'shop', 'r', 'default', 'c', 10, 1);
              INSERT INTO attempts VALUES (1, 1, 1, 1, 200, 'sent', '', '');
              INSERT INTO changes VALUES (1, 1, 0, NULL, NULL, NULL);
              INSERT INTO lookup_attempts VALUES (1, 1, 1, 1, 200, 'found', '', '');",

@@ -1,4 +1,4 @@
-//! How many sends stand where, as the triggers of the schema count them.
+//! How many sends stand where, as they are counted.
 
 use rusqlite::{Connection, Result, params};
 

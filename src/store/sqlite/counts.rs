@@ -1,7 +1,6 @@
-//! What is counted by the hour, as it is written down. All but repetitions is counted by the triggers of the schema.
+//! What is counted by the hour, as it is written down.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, Result, params};
 
 use super::states::SendState;
 use crate::clock::Timestamp;
@@ -21,8 +20,11 @@ pub fn start_of(hour: i64) -> Timestamp {
 }
 
 /// The numbers that stand for what is counted of events; sends are counted by the number of their state.
+pub const RECEIVED: i64 = 100;
+pub const REPEATED: i64 = 101;
+pub const UNDECODABLE: i64 = 102;
 const OF_EVENTS: [(i64, Counted); 3] =
-    [(100, Counted::Received), (101, Counted::Repeated), (102, Counted::Undecodable)];
+    [(RECEIVED, Counted::Received), (REPEATED, Counted::Repeated), (UNDECODABLE, Counted::Undecodable)];
 
 /// What was counted, as it is read.
 pub struct Outcome(pub Counted);
@@ -38,20 +40,11 @@ impl FromSql for Outcome {
     }
 }
 
-/// An event came that was taken in before.
-pub fn repeated(db: &Connection, route: &str, at: Timestamp) -> Result<()> {
-    let number = OF_EVENTS.iter().find_map(|(number, counted)| (*counted == Counted::Repeated).then_some(*number));
-    db.prepare_cached(
-        "INSERT INTO hourly_counts VALUES (?1, ?2, '', '', '', ?3, 1) ON CONFLICT DO UPDATE SET count = count + 1",
-    )?
-    .execute(params![hour_of(at), route, number])
-    .map(drop)
-}
-
 #[cfg(test)]
 mod tests {
+    use rusqlite::{Connection, Result};
+
     use super::super::schema::{self, Problem};
-    use super::*;
 
     /// A file of an earlier release with history.
     fn of_an_earlier_release() -> std::result::Result<Connection, Problem> {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Result};
 use super::facts::{SendFacts, Suppressions};
 use super::insert::insert_send;
 use super::origin::Origin;
+use super::uncounted::Uncounted;
 use super::{cancellation, holds, leases, ready, suppression, timers};
 use crate::clock::Timestamp;
 use crate::event::{Claimed, Content, Made, NewSend, Priority, SendId, SendOptions, Suppression};
@@ -19,6 +20,7 @@ use crate::store::{ClaimRequest, Quota};
 #[derive(Default)]
 pub struct FastPath {
     pub next_event: Option<i64>,
+    pub uncounted: Uncounted,
     room: Vec<Quota>,
     /// Campaigns on hold, by account.
     closed: Vec<(String, String)>,
@@ -72,21 +74,21 @@ impl FastPath {
     /// Keeps a send, and hands it over if it may go.
     fn insert(&mut self, db: &Connection, origin: Origin<'_>, send: &NewSend) -> Result<()> {
         let (Ok(content), Some(until)) = (&send.content, self.lease_until) else {
-            return insert_send(db, origin, send, None).map(drop);
+            return insert_send(db, origin, send, None, &mut self.uncounted).map(drop);
         };
         if self.closed.iter().any(|(account, campaign)| *account == send.account && *campaign == content.campaign) {
-            return insert_send(db, origin, send, None).map(drop);
+            return insert_send(db, origin, send, None, &mut self.uncounted).map(drop);
         }
         let Some(position) = self.room.iter().position(|quota| quota.account == send.account) else {
-            return insert_send(db, origin, send, None).map(drop);
+            return insert_send(db, origin, send, None, &mut self.uncounted).map(drop);
         };
         let goes = self.room.get_mut(position).is_some_and(|quota| quota.take(&content.campaign));
         if !goes || !is_plain(&content.options) || !self.is_open_to(db, origin, send, content)? {
             // what comes later must not overtake it
             self.room.swap_remove(position);
-            return insert_send(db, origin, send, None).map(drop);
+            return insert_send(db, origin, send, None, &mut self.uncounted).map(drop);
         }
-        insert_send(db, origin, send, Some(until))?;
+        insert_send(db, origin, send, Some(until), &mut self.uncounted)?;
         self.sends.push(Claimed {
             id: SendId(db.last_insert_rowid()),
             event: origin.id.to_owned(),

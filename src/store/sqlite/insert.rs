@@ -6,6 +6,7 @@ use super::cancellation::{self, About};
 use super::facts::SendFacts;
 use super::origin::Origin;
 use super::states::SendState;
+use super::uncounted::{Labels, Uncounted};
 use crate::clock::{Timestamp, millis};
 use crate::event::{Content, NewSend, SendOptions};
 use crate::store::gate::{self, Candidate, Ending};
@@ -30,7 +31,13 @@ impl Beginning {
 
 /// Keeps a send as it begins: ready, waiting for its time, being sent (with the end of the lease), or at its end. Returns
 /// its state.
-pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: Option<Timestamp>) -> Result<SendState> {
+pub fn insert_send(
+    db: &Connection,
+    origin: Origin<'_>,
+    send: &NewSend,
+    lease: Option<Timestamp>,
+    uncounted: &mut Uncounted,
+) -> Result<SendState> {
     let begins = match (&send.content, lease) {
         (Err(unmapped), _) => Beginning::ended(SendState::Failed, origin.at, unmapped.to_string()),
         (Ok(_), Some(until)) => Beginning { state: SendState::Sending, due: until, why: None, reason: None },
@@ -72,6 +79,8 @@ pub fn insert_send(db: &Connection, origin: Origin<'_>, send: &NewSend, lease: O
         options.marketing.then_some(1),
         options.guards.written()
     ])?;
+    let labels = Labels { route: origin.route, rule: &send.rule, account: &send.account, campaign };
+    uncounted.begun(labels, begins.state, origin.at);
     Ok(begins.state)
 }
 

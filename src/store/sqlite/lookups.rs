@@ -115,7 +115,9 @@ pub fn settle(db: &Connection, settlements: &[LookupSettlement]) -> Result<()> {
                 .optional()?
                 .unwrap_or_default();
             let origin = Origin { seq: seq.0, id: &id, route: &route, at: ended };
-            FastPath::default().make(db, origin, made)?;
+            let mut path = FastPath::default();
+            path.make(db, origin, made)?;
+            path.uncounted.write(db)?;
             if let Some(fingerprint) = forget {
                 db.prepare_cached("DELETE FROM dedup_keys WHERE fingerprint = ?1")?.execute([fingerprint])?;
             }

@@ -54,6 +54,7 @@ mod timers;
 mod transaction;
 mod transitions;
 mod turnstile;
+mod uncounted;
 mod watch;
 mod writer;
 

@@ -5,15 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::Connection;
 
-use super::append::append;
-use super::fast_path::FastPath;
+use super::append::append_alone;
 use crate::clock::Timestamp;
 use crate::event::{Made, NewEvent, NewSend, Unmapped, UnmappedReason};
 
 /// Does what an append does, takes it back, and writes a page all the same, so that the commit meets the disk.
 pub fn probe(db: &Connection) -> rusqlite::Result<()> {
     db.prepare_cached("SAVEPOINT probe")?.execute([])?;
-    let tried = append(db, &[trial()], &mut FastPath::default());
+    let tried = append_alone(db, &[trial()]);
     let undone = db.execute_batch("ROLLBACK TO probe; RELEASE probe");
     tried?;
     undone?;

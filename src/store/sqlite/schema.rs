@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_test_events.sql"),
     include_str!("migrations/0014_route_alerts.sql"),
     include_str!("migrations/0015_key_fingerprints.sql"),
+    include_str!("migrations/0016_new_rows_counted_by_the_relay.sql"),
 ];
 
 /// Brings a file to the newest version. An interrupted migration leaves the file as it was.

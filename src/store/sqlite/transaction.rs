@@ -102,8 +102,15 @@ impl Parts {
             _ => FastPath::default(),
         };
         for Append { events, .. } in &batch.appends {
-            results.appends.push(self.part(db, || append::append(db, events, &mut direct))?);
+            results.appends.push(match self {
+                Self::Together => Ok(append::append(db, events, &mut direct)?),
+                Self::Apart => self.part(db, || append::append_alone(db, events))?.map(|(kept, next)| {
+                    direct.next_event = next;
+                    kept
+                }),
+            });
         }
+        direct.uncounted.write(db)?;
         results.next_event = direct.next_event;
         for request in &batch.requests {
             if let Request::Claim(request, _) = request {
