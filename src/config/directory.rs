@@ -50,7 +50,7 @@ impl Blame<'_> {
     fn directory(self, path: &Path, message: impl Into<String>) -> Diagnostic {
         let name = |top: &Path| {
             let below = path.strip_prefix(top).unwrap_or(path);
-            below.iter().map(|step| format!("{}/", step.to_string_lossy())).collect()
+            below.iter().flat_map(|step| [step.to_string_lossy(), "/".into()]).collect()
         };
         let is_top = matches!(self, Self::Below(top) if top == path);
         let about = if is_top { About::Whole } else { self.about(name) };

@@ -110,9 +110,7 @@ mod tests {
     use super::*;
 
     fn fault(text: String) -> Option<String> {
-        Node::parse(&Arc::new(Source { name: "t.yaml".into(), text, is_shared: false }))
-            .err()
-            .map(|fault| fault.one_line())
+        Node::parse(&Arc::new(Source::new("t.yaml", text))).err().map(|fault| fault.one_line())
     }
 
     /// So many steps from the outermost to the value, written in each way there is.

@@ -331,10 +331,10 @@ async fn a_piece_with_faults_stops_only_those_that_take_it() {
         std::fs::write(file, broken).unwrap();
         let (status, told) = world.admin("POST", "/reload", None).await;
         assert_eq!(status, 200, "{path}: {broken}: {told}");
-        let mut faulty = texts(told["faulty"].as_array().unwrap(), "route");
+        let mut stopped = texts(told["faulty"].as_array().unwrap(), "route");
         // what is wrong in a directory without routes stands beside them
-        faulty.retain(|route| ["acme/leads", "beta/leads", "solo"].contains(&route.as_str()));
-        assert_eq!(faulty, hit, "{path}: {broken}: {told}");
+        stopped.retain(|route| ["acme/leads", "beta/leads", "solo"].contains(&route.as_str()));
+        assert_eq!(stopped, hit, "{path}: {broken}: {told}");
         for route in ["acme/leads", "beta/leads", "solo"] {
             assert_eq!(world.post(route, &lead("e1", "9812345670")).await.0, 200, "{path}: {broken}: {route}");
         }
