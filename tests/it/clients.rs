@@ -343,6 +343,23 @@ async fn a_piece_with_faults_stops_only_those_that_take_it() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_names_the_routes_that_take_a_faulty_piece_together() {
+    let setup = Setup::new()
+        .file("shared/greeting.yaml", GREETING)
+        .route("acme/leads", LEADS)
+        .route("beta/leads", LEADS)
+        .set("reload.watch=false");
+    let world = World::start(setup).await;
+    std::fs::write(world.setup.config().join("shared/greeting.yaml"), "prioriti: bulk\n").unwrap();
+    let output = relay(&world.setup.config(), &["reload", "--admin", &world.admin]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("routes `acme/leads`, `beta/leads` have faults; what ran before goes on:"), "{said}");
+    assert_eq!(said.matches("unknown field `prioriti`").count(), 1, "{said}");
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn a_clients_directory_that_cannot_be_read_takes_no_route_away() {
     let setup = Setup::new()

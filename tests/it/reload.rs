@@ -308,8 +308,11 @@ async fn a_sender_that_takes_its_time_is_mapped_by_the_rules_of_when_its_body_is
         assert_eq!(call.end().await, 200);
         world.delivered(number + 1).await;
     }
-    // a route that is gone, or would refuse the call now, is what it was when the call began
-    assert_eq!(campaigns(&world), ["second", "first", "first"]);
+    // a route that is gone, or would refuse the call now, is what it was when the call began; what waits a moment after that is
+    // mapped again
+    let seen = campaigns(&world);
+    assert_eq!(seen[..2], ["second", "first"]);
+    assert!(["first", "second"].contains(&seen[2].as_str()), "{seen:?}");
     world.stop().await;
 }
 

@@ -34,15 +34,15 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         complain(&format!("warning: {}", plain(warning)));
     }
     let faulty = entries(&reloaded, "faulty");
-    for route in faulty {
-        let what = match route["serves"].as_str() {
-            Some("last_good") => "it goes on as its file said before",
-            _ => "its senders are asked to try again later",
+    for Stopped { routes, serves, faults } in grouped(faulty) {
+        let names = plain(&routes.join("`, `"));
+        let head = if routes.len() == 1 { format!("route `{names}` has") } else { format!("routes `{names}` have") };
+        let what = match serves {
+            Some("last_good") => "what ran before goes on",
+            _ => "senders are asked to try again later",
         };
-        complain(&format!("route `{}` has faults; {what}:", field(route, "route")));
-        for fault in entries(route, "faults").iter().filter_map(Value::as_str) {
-            complain(&format!("  {}", plain(fault)));
-        }
+        complain(&format!("{head} faults; {what}:"));
+        faults.iter().for_each(|fault| complain(&format!("  {}", plain(fault))));
     }
     let restart = texts("needs_restart");
     if !restart.is_empty() {
@@ -57,4 +57,26 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     }
     say(&said);
     Ok(if faulty.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Routes with the same faults.
+struct Stopped<'a> {
+    routes: Vec<String>,
+    serves: Option<&'a str>,
+    faults: Vec<&'a str>,
+}
+
+/// Routes with faults, those that take one faulty piece together.
+fn grouped(faulty: &[Value]) -> Vec<Stopped<'_>> {
+    let mut groups: Vec<Stopped<'_>> = Vec::new();
+    for route in faulty {
+        let name = field(route, "route");
+        let serves = route.get("serves").and_then(Value::as_str);
+        let faults: Vec<&str> = entries(route, "faults").iter().filter_map(Value::as_str).collect();
+        match groups.iter_mut().find(|group| group.serves == serves && group.faults == faults) {
+            Some(group) => group.routes.push(name),
+            None => groups.push(Stopped { routes: vec![name], serves, faults }),
+        }
+    }
+    groups
 }
