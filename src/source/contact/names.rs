@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::words::{ADDRESS, AFTER, BEFORE, IN_BRACKETS, OTHERS, SOMEBODY_ELSE};
+use super::words::{self, Beside};
 use crate::config::contact::ContactPart;
 use crate::fold::fold;
 
@@ -50,31 +50,67 @@ pub fn part_of(name: &str) -> Option<(ContactPart, Rank)> {
         return None;
     }
     known(&fold(name)).or_else(|| {
-        let words = words(without_brackets(name)?);
-        if OTHERS.contains(&words.concat().as_str()) {
+        let whole = words(name);
+        if words::is(Beside::Other, &whole.concat()) || words::are_in(Beside::Else, &whole) {
             return None;
         }
-        let leading = words.iter().enumerate().take_while(|(index, word)| may_stand_before(*index, word)).count();
-        (0..=leading).find_map(|start| {
-            known(&words.get(start..)?.concat()).filter(|(part, _)| start == 0 || is_own(*part, &words))
-        })
+        without_brackets(name).and_then(|name| among_words(&words(name))).or_else(|| of_pieces(name))
     })
+}
+
+/// What words say without those that may stand around a name: `Your phone number`, `Name of the student`.
+fn among_words(words: &[String]) -> Option<(ContactPart, Rank)> {
+    // whose it is stands behind it
+    let of = words.iter().position(|word| word == "of").filter(|of| *of > 0);
+    let is_own_of = |of: &usize| words.iter().skip(of + 1).all(|word| words::is(Beside::Before, word));
+    let end = of.filter(is_own_of).unwrap_or(words.len());
+    let leading = (0..end).take_while(|index| may_stand_before(*index, words)).count();
+    (0..=leading).find_map(|start| {
+        let is_whole = start == 0 && end == words.len();
+        known(&words.get(start..end)?.concat())
+            .filter(|(part, _)| is_whole || is_own(*part, words.get(..start).unwrap_or_default()))
+    })
+}
+
+/// What a label in two languages says, or one of two words for the same: `नाम / Name`, `Tel. (Handy)`. All must say the same, beside
+/// such as `DDD`.
+fn of_pieces(name: &str) -> Option<(ContactPart, Rank)> {
+    let pieces = name.split(['(', ')', '/', '|', '+', '\u{ff08}', '\u{ff09}', '\u{ff0f}']);
+    let mut found: Option<(ContactPart, Rank)> = None;
+    for piece in pieces.map(words).filter(|piece| !piece.is_empty()) {
+        match known(&piece.concat()).or_else(|| among_words(&piece)) {
+            Some((part, rank)) if found.is_none_or(|(other, _)| other == part) => {
+                found = Some((part, found.map_or(rank, |(_, other)| other.min(rank))));
+            }
+            None if piece.iter().all(is_plain) => {}
+            _ => return None,
+        }
+    }
+    found
 }
 
 /// Whether a field says that it is about somebody else than the person who fills in the form: their father, their company.
 pub fn is_of_somebody_else(name: &str) -> bool {
-    name.len() <= LONGEST && words(name).iter().any(|word| SOMEBODY_ELSE.contains(&word.as_str()))
+    name.len() <= LONGEST && words::are_in(Beside::Else, &words(name))
 }
 
-/// A country that people ask for, or prefer, is not that of their number.
-fn is_own(part: ContactPart, words: &[String]) -> bool {
-    let is_place = matches!(part, ContactPart::Country | ContactPart::State);
-    !is_place || words.first().is_some_and(|word| word == "your" || word == "billing")
+/// A country that people ask for, or prefer, is not that of their number; and the name of a form is not that of a person.
+fn is_own(part: ContactPart, before: &[String]) -> bool {
+    match part {
+        ContactPart::Country | ContactPart::State => {
+            before.first().is_some_and(|word| word == "your" || word == "billing")
+        }
+        ContactPart::Name => !before.last().is_some_and(|word| matches!(word.as_str(), "form" | "popup" | "booking")),
+        _ => true,
+    }
 }
 
 /// Whether a field of this name has the calling code of the number in a field of that name: `whatsapp_code` and `WhatsApp no.`.
 pub fn is_code_of(code: &str, phone: &str) -> bool {
-    let own = |name: &str| words(name).into_iter().find(|word| !may_stand_before(0, word));
+    let own = |name: &str| {
+        let words = words(name);
+        (0..words.len()).find(|index| !may_stand_before(*index, &words)).and_then(|index| words.get(index).cloned())
+    };
     own(code).is_some_and(|word| Some(word) == own(phone))
 }
 
@@ -85,15 +121,18 @@ pub fn last_of_path(path: &str) -> &str {
 
 /// Whether a field of this name holds the address of the person who fills in the form.
 pub fn is_address(name: &str) -> bool {
-    let is_one = || words(name).last().is_some_and(|word| ADDRESS.contains(&word.as_str()));
+    let is_one = || words(name).last().is_some_and(|word| words::is(Beside::Address, word));
     name.len() <= LONGEST && is_one() && !is_of_somebody_else(name)
 }
 
 /// A name without brackets that leave it what it is; `None` for others: `Mobile (Father)` is another person's.
 fn without_brackets(name: &str) -> Option<&str> {
     let Some((before, inside)) = name.split_once('(') else { return Some(name) };
-    let is_plain = |word: &String| IN_BRACKETS.contains(&word.as_str()) || word.chars().all(|c| c.is_ascii_digit());
     words(inside).iter().all(is_plain).then_some(before)
+}
+
+fn is_plain(word: &String) -> bool {
+    words::is(Beside::Brackets, word) || word.chars().all(|c| c.is_ascii_digit())
 }
 
 /// What it holds if a prefix of the form's own is taken off, and that prefix.
@@ -109,13 +148,16 @@ fn known(folded: &str) -> Option<(ContactPart, Rank)> {
     NAMES.get(folded).or_else(|| NAMES.get(folded.trim_end_matches(|c: char| c.is_ascii_digit()))).copied()
 }
 
-/// Also the number of a question, as in `q5_phoneNumber5`, and what stands in the place of a label.
-fn may_stand_before(index: usize, word: &str) -> bool {
+/// Also the number of a question, as in `q5_phoneNumber5` and `Question 2: phone`, and what stands in the place of a label.
+fn may_stand_before(index: usize, words: &[String]) -> bool {
+    let Some(word) = words.get(index) else { return false };
     let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-    BEFORE.contains(&word)
-        || (index == 0 && is_number(word))
+    let asks = |word: &String| matches!(word.as_str(), "question" | "frage" | "pregunta" | "pergunta" | "pertanyaan");
+    let before = index.checked_sub(1).and_then(|before| words.get(before));
+    words::is(Beside::Before, word)
+        || (is_number(word) && before.is_none_or(asks))
         || word.strip_prefix('q').is_some_and(is_number)
-        || matches!(word, "no" | "label")
+        || matches!(word.as_str(), "no" | "label")
 }
 
 /// The words of a name, folded, without those that say nothing at the end: `q5_phoneNumber5` has `q5`, `phone` and `number`.
@@ -134,7 +176,7 @@ fn words(name: &str) -> Vec<String> {
     }
     words.push(fold(&word));
     words.retain(|word| !word.is_empty());
-    let says_nothing = |word: &String| AFTER.contains(&word.as_str()) || word.chars().all(|c| c.is_ascii_digit());
+    let says_nothing = |word: &String| words::is(Beside::After, word) || word.chars().all(|c| c.is_ascii_digit());
     while words.last().is_some_and(says_nothing) {
         words.pop();
     }

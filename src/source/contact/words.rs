@@ -1,184 +1,95 @@
 //! Words around the name of a field: which leave it what it is, and which make it somebody else's.
 
-/// Words that may stand before a name and leave it what it is. Whose number is meant must not change: "father's" is none of them.
-pub const BEFORE: [&str; 65] = [
-    "a",
-    "aapka",
-    "anda",
-    "apna",
-    "applicant",
-    "billing",
-    "buyer",
-    "can",
-    "candidate",
-    "cf",
-    "client",
-    "contact",
-    "control",
-    "current",
-    "customer",
-    "dein",
-    "deine",
-    "el",
-    "enter",
-    "et",
-    "field",
-    "fields",
-    "fld",
-    "for",
-    "give",
-    "have",
-    "ihr",
-    "ihre",
-    "ingresa",
-    "ingrese",
-    "input",
-    "is",
-    "la",
-    "le",
-    "lead",
-    "main",
-    "may",
-    "me",
-    "my",
-    "nf",
-    "patient",
-    "pb",
-    "person",
-    "personal",
-    "please",
-    "primary",
-    "provide",
-    "registered",
-    "seu",
-    "share",
-    "student",
-    "su",
-    "sua",
-    "subscriber",
-    "the",
-    "ton",
-    "tu",
-    "us",
-    "user",
-    "visitor",
-    "votre",
-    "we",
-    "what",
-    "whats",
-    "your",
-];
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
-/// Words that may stand after it.
-pub const AFTER: [&str; 4] = ["required", "optional", "mandatory", "here"];
+use crate::fold::fold;
 
-/// What may stand in brackets after it, and leave it what it is.
-pub const IN_BRACKETS: [&str; 27] = [
-    "a",
-    "code",
-    "country",
-    "ddd",
-    "digit",
-    "digits",
-    "e",
-    "eg",
-    "for",
-    "format",
-    "g",
-    "incl",
-    "include",
-    "including",
-    "mandatory",
-    "mobile",
-    "no",
-    "number",
-    "on",
-    "only",
-    "optional",
-    "preferably",
-    "required",
-    "the",
-    "whatsapp",
-    "with",
-    "without",
-];
+/// The words; their head says how they are written.
+const TABLE: &str = include_str!("words.tsv");
 
-/// Words by which a field says that it is about somebody else.
-pub const SOMEBODY_ELSE: [&str; 58] = [
-    "agent",
-    "alternate",
-    "alternative",
-    "assigned",
-    "assignee",
-    "company",
-    "contactperson",
-    "coordinator",
-    "courier",
-    "dad",
-    "doctor",
-    "driver",
-    "emergency",
-    "emergencia",
-    "employee",
-    "employer",
-    "executive",
-    "father",
-    "fathers",
-    "fax",
-    "friend",
-    "friends",
-    "guardian",
-    "guardians",
-    "host",
-    "husband",
-    "kin",
-    "landlord",
-    "manager",
-    "mother",
-    "mothers",
-    "mum",
-    "neighbour",
-    "nominee",
-    "notfall",
-    "office",
-    "organizer",
-    "owner",
-    "padre",
-    "parent",
-    "parents",
-    "partner",
-    "receiver",
-    "referee",
-    "referral",
-    "referred",
-    "referrer",
-    "rep",
-    "sales",
-    "salesperson",
-    "sender",
-    "shop",
-    "spouse",
-    "staff",
-    "store",
-    "supervisor",
-    "vendor",
-    "wife",
-];
+/// What words do to the name that they stand beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Beside {
+    /// They may stand before it, and leave it what it is.
+    Before,
+    /// They may stand after it.
+    After,
+    /// They may stand in brackets after it.
+    Brackets,
+    /// They make it somebody else's, or nobody's.
+    Else,
+    /// They only look like a name.
+    Other,
+    /// They are an address.
+    Address,
+}
 
-/// What looks like a name of the list and says something else.
-pub const OTHERS: [&str; 3] = ["username", "userid", "contactid"];
+/// Words of all languages, folded. An entry of several has the others behind its first.
+#[derive(Debug, Default)]
+struct Words {
+    entries: HashMap<String, Vec<Vec<String>>>,
+    beginnings: Vec<String>,
+}
 
-/// What people call an address, at the end of a field's name.
-pub const ADDRESS: [&str; 11] = [
-    "address",
-    "addresses",
-    "adres",
-    "adresse",
-    "anschrift",
-    "direccion",
-    "endereco",
-    "indirizzo",
-    "location",
-    "पता",
-    "العنوان",
-];
+static WORDS: LazyLock<HashMap<Beside, Words>> = LazyLock::new(|| {
+    let mut words: HashMap<Beside, Words> = HashMap::new();
+    for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
+        let mut columns = line.split('\t');
+        let Some(kind) = columns.next().and_then(Beside::of) else { continue };
+        let list = words.entry(kind).or_default();
+        let is_english = columns.next() == Some("en");
+        for text in columns.next().unwrap_or_default().split('|') {
+            list.add(text);
+            // as of "father's"
+            if is_english && kind == Beside::Else {
+                list.add(&format!("{text}s"));
+            }
+        }
+    }
+    words
+});
+
+impl Words {
+    fn add(&mut self, text: &str) {
+        if let Some(beginning) = text.strip_suffix('*') {
+            self.beginnings.push(fold(beginning));
+            return;
+        }
+        let mut parts = text.split(' ').map(fold);
+        let Some(first) = parts.next() else { return };
+        self.entries.entry(first).or_default().push(parts.collect());
+    }
+}
+
+impl Beside {
+    /// What the first column of a line says.
+    fn of(key: &str) -> Option<Self> {
+        Some(match key {
+            "before" => Self::Before,
+            "after" => Self::After,
+            "brackets" => Self::Brackets,
+            "else" => Self::Else,
+            "other" => Self::Other,
+            "address" => Self::Address,
+            _ => return None,
+        })
+    }
+}
+
+/// Whether a folded word is one of those.
+pub fn is(kind: Beside, word: &str) -> bool {
+    starts_with(kind, &[word.to_owned()])
+}
+
+/// Whether such words stand somewhere among folded ones.
+pub fn are_in(kind: Beside, words: &[String]) -> bool {
+    (0..words.len()).any(|start| words.get(start..).is_some_and(|rest| starts_with(kind, rest)))
+}
+
+fn starts_with(kind: Beside, words: &[String]) -> bool {
+    let (Some(list), Some((first, rest))) = (WORDS.get(&kind), words.split_first()) else { return false };
+    let known =
+        |first: &str| list.entries.get(first).is_some_and(|all| all.iter().any(|others| rest.starts_with(others)));
+    known(first) || list.beginnings.iter().any(|beginning| first.starts_with(beginning.as_str()))
+}

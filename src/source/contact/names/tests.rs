@@ -181,6 +181,195 @@ fn whose_it_is_does_not_change() {
 }
 
 #[test]
+fn prefixes_labels_in_two_languages_and_words_around_a_name_leave_it_what_it_is() {
+    for (part, names) in [
+        (
+            "phone",
+            &[
+                "cf7_phone",
+                "cf7-mobile",
+                "wpf_phone",
+                "form-phone",
+                "contact_form_phone",
+                "popup_phone",
+                "txtPhone",
+                "Booking Phone",
+                "phonetext-12",
+                "intl_tel-123",
+                "form_fields[phone]",
+                "आपका मोबाइल नंबर",
+                "अपना मोबाइल नंबर लिखें",
+                "मोबाइल नंबर (WhatsApp)",
+                "फोन न.",
+                "Mobile Number / मोबाइल नंबर",
+                "फ़ोन नंबर / Phone Number",
+                "मोबाइल नं. (Mobile No.)",
+                "Teléfono (requerido)",
+                "Téléphone (obligatoire)",
+                "¿Cuál es tu número de teléfono?",
+                "Número de WhatsApp (con código de país)",
+                "Numéro de téléphone portable",
+                "Telefonnummer (mobil)",
+                "Tel./Handy",
+                "Telefon / Handy",
+                "Fone/WhatsApp",
+                "DDD + Celular",
+                "رقم جوالك",
+                "رقم هاتفك",
+                "هاتفك",
+                "Nomor WhatsApp Aktif",
+                "Nomor WhatsApp Anda",
+                "Nomor Telepon/WA",
+                "Nomor HP (WhatsApp)",
+                "No Telp/HP",
+                "Phone/WhatsApp No.",
+                "Mobile Number (WhatsApp preferred)",
+                "Question 2: Phone number",
+                "Contact number of student",
+            ][..],
+        ),
+        ("name", &["Your Good Name", "Name of Student", "नाम / Name", "नाम (Name)", "form_fields[name]", "Nama Anda"]),
+        ("first_name", &["names[first_name]", "First name / पहला नाम"]),
+    ] {
+        for name in names {
+            assert_eq!(key(name), Some(part), "{name}");
+        }
+    }
+    for name in [
+        "popup_name",
+        "booking_name",
+        "Name / Phone",
+        "Phone (Ravi)",
+        "Course / Phone",
+        "Name of school",
+        "Contact 2 phone",
+    ] {
+        assert_eq!(key(name), None, "{name}");
+    }
+}
+
+#[test]
+fn a_relatives_number_is_nobodys_in_any_language() {
+    for names in [
+        &[
+            "Father's mobile number",
+            "Mother phone",
+            "Guardian contact",
+            "Spouse",
+            "Husbands number",
+            "Emergency",
+            "Nominee",
+            "Reference 1",
+            "Referral phone",
+            "Friend",
+            "Office",
+            "Doctor's number",
+            "Class teacher",
+            "OTP",
+            "billing contact phone",
+            "Mobile no. / Parent",
+        ][..],
+        &[
+            "पिता का मोबाइल नंबर",
+            "माता का फोन",
+            "अभिभावक",
+            "पति/पत्नी का मोबाइल",
+            "आपातकालीन संपर्क",
+            "नॉमिनी",
+            "मित्र का नंबर",
+            "कार्यालय",
+            "डॉक्टर",
+            "शिक्षक का मोबाइल",
+            "pita_mobile",
+        ],
+        &[
+            "Teléfono del padre",
+            "Madre",
+            "Tutor",
+            "Cónyuge",
+            "Esposo",
+            "Contacto de emergencia",
+            "Referencia 1",
+            "Amigo",
+            "Oficina",
+            "Médico",
+            "Profesor",
+        ],
+        &[
+            "Telefone do pai",
+            "Mãe",
+            "Responsável",
+            "Cônjuge",
+            "Marido",
+            "Emergência",
+            "Indicação",
+            "Escritório",
+            "Professora",
+        ],
+        &[
+            "Numéro du conjoint",
+            "Téléphone du père",
+            "Mère",
+            "Tuteur",
+            "Épouse",
+            "Urgence",
+            "Parrain",
+            "Ami",
+            "Bureau",
+            "Médecin",
+            "Enseignant",
+        ],
+        &[
+            "Notfallkontakt",
+            "Handynummer des Vaters",
+            "Telefon der Mutter",
+            "Eltern",
+            "Erziehungsberechtigte",
+            "Ehepartner",
+            "Ehefrau",
+            "Freunde",
+            "Büro",
+            "Hausarzt",
+            "Lehrerin",
+        ],
+        &["رقم هاتف ولي الأمر", "رقم الأب", "هاتف الأم", "الزوج", "رقم الطوارئ", "صديق", "المكتب", "الطبيب", "المعلم"],
+        &[
+            "Nomor HP orang tua",
+            "No HP ayah",
+            "Ibu",
+            "Wali",
+            "Suami",
+            "Istri",
+            "Kontak darurat",
+            "Referensi",
+            "Teman",
+            "Kantor",
+            "Dokter",
+            "Guru",
+        ],
+    ] {
+        for name in names {
+            assert!(is_of_somebody_else(name), "{name}");
+            assert!(key(name).is_none(), "{name}");
+        }
+    }
+    for own in [
+        "Kindly enter your mobile",
+        "Your number",
+        "Reach me",
+        "Question 1",
+        "Número",
+        "Numéro",
+        "رقم",
+        "नंबर",
+        "Nomor",
+        "Student mobile",
+    ] {
+        assert!(!is_of_somebody_else(own), "{own}");
+    }
+}
+
+#[test]
 fn the_best_name_stands_first() {
     let rank = |name: &str| part_of(name).map(|(_, rank)| rank);
     for (sooner, later) in [
