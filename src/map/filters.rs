@@ -81,6 +81,7 @@ pub const ALL: &[Filter] = &[
         examples: &[
             ("149900 | money('INR')", "₹1,49,900"),
             ("'1499.5' | money('INR')", "₹1,499.50"),
+            ("'Rs. 1.499,50' | money('INR')", "₹1,499.50"),
             ("1234567.891 | money('USD')", "$1,234,567.89"),
             ("5000 | money('AED')", "AED 5,000"),
         ],
@@ -129,7 +130,8 @@ pub fn register(environment: &mut Environment<'_>) {
         }
         let json = readable::json_of(&value).ok_or_else(|| usage("it becomes too long"))?;
         state.consume_fuel(steps_for(json.len()))?;
-        Ok(Value::from(json))
+        // JSON is asked for, and stays it
+        Ok(Value::from_safe_string(json))
     });
     environment.add_filter("mask", |state: &State, value: Value| on_text(state, &value, mask::number));
 }
@@ -251,8 +253,14 @@ fn first_of(state: &State, value: Value, others: Rest<Value>) -> Result<Value, E
 fn money_filter(state: &State, value: Value, currency: String) -> Result<Value, Error> {
     pay(state, currency.len())?;
     let Some(text) = read(state, &value)?.filter(|text| !text::is_blank(text)) else { return Ok(Value::UNDEFINED) };
+    // of a number the point is plain
+    let text = if value.kind() == ValueKind::Number {
+        format!("{text}{}", if text.contains('.') { "0" } else { "" })
+    } else {
+        text
+    };
     let shown = money::format(&text, &currency)
-        .ok_or_else(|| usage(format!("`{}` is not an amount of money", text::truncate(&text, SHOWN_LIMIT, "…"))))?;
+        .map_err(|reason| usage(format!("`{}` {reason}", text::truncate(&text, SHOWN_LIMIT, "…"))))?;
     Ok(Value::from(shown))
 }
 
