@@ -28,7 +28,7 @@ pub fn register(environment: &mut Environment<'_>) {
     });
 }
 
-/// The entries of a list as one text. minijinja's pays for it once it is made, and a list may hold a large value many times over.
+/// The entries of a list as one text, without those in which there is nothing. minijinja's pays for it once it is made, and a list may hold a large value many times over.
 fn join(state: &State, value: Value, separator: Option<Value>, named: Kwargs) -> Result<Value, Error> {
     let given = separator.or(named.get("d")?);
     let attribute: Option<String> = named.get("attribute")?;
@@ -38,15 +38,16 @@ fn join(state: &State, value: Value, separator: Option<Value>, named: Kwargs) ->
     }
     let separator = given.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut joined = String::new();
-    for (index, entry) in value.try_iter()?.enumerate() {
+    for entry in value.try_iter()? {
         let entry = match &attribute {
             Some(path) => look_up(&entry, path),
             None => entry,
         };
-        if index > 0 {
+        let Some(text) = read(state, &entry)?.filter(|text| !super::text::is_blank(text)) else { continue };
+        if !joined.is_empty() {
             joined.push_str(&separator);
         }
-        joined.push_str(&read(state, &entry)?.unwrap_or_default());
+        joined.push_str(&text);
         if joined.len() > readable::TEXT_LIMIT {
             return Err(usage(format!("it becomes longer than {} bytes", readable::TEXT_LIMIT)));
         }
@@ -111,7 +112,7 @@ mod tests {
             ("event.list | join(', ')", "a, b"),
             ("event.list | join(d='; ')", "a; b"),
             ("[{'n': {'m': 1}}, {'n': {'m': 2}}] | join('-', attribute='n.m')", "1-2"),
-            ("[1, none, 2.5] | join('-')", "1--2.5"),
+            ("[1, none, 2.5, ''] | join('-')", "1-2.5"),
             ("(event.text | split('-'))[1]", "b"),
             ("(event.text | split('-', 1))[0]", "a"),
             ("' x ' | trim", "x"),

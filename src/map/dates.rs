@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use minijinja::value::Object;
+use minijinja::value::{Object, ValueKind};
 use minijinja::{Environment, Error, State, Value};
 
 use super::filters::{is_empty, pay, read, usage};
@@ -37,12 +37,16 @@ fn date(state: &State, value: Value, format: Option<String>, zone: Option<String
     if is_empty(state, &value)? {
         return Ok(Value::UNDEFINED);
     }
-    let text = read(state, &value)?.unwrap_or_default();
+    let text = match of_parts(state, &value)? {
+        Some(text) => text,
+        None => read(state, &value)?.unwrap_or_default(),
+    };
     let known = known(state.lookup(KEY));
     let written = Written::read(&text, known.0.order).map_err(told)?;
     let (at, own) = written.in_zone(known.0.zone.as_ref().unwrap_or(&Zone::UTC));
     let moment = at.to_zoned(own).map_err(|_| told(NoMoment::Nowhere(text)))?;
-    let moment = match zone {
+    // a day without a time is the same day everywhere
+    let moment = match zone.filter(|_| written.has_time()) {
         Some(zone) => moment.in_tz(&zone).map_err(|_| {
             usage(format!("`{}` is not a time zone, as Asia/Kolkata", text::truncate(&zone, SHOWN_LIMIT, "…")))
         })?,
@@ -53,6 +57,20 @@ fn date(state: &State, value: Value, format: Option<String>, zone: Option<String
         usage(format!("`{}` is not a date format: {error}", text::truncate(&format, SHOWN_LIMIT, "…")))
     })?;
     Ok(Value::from(text))
+}
+
+/// A date that came in parts, as form builders send it: `{"day": "26", "month": "11", "year": "2026"}`, with an hour or without.
+fn of_parts(state: &State, value: &Value) -> Result<Option<String>, Error> {
+    if value.kind() != ValueKind::Map {
+        return Ok(None);
+    }
+    let part = |key: &str| Ok::<_, Error>(read(state, &value.get_attr(key)?)?.filter(|text| !text::is_blank(text)));
+    let (Some(year), Some(month), Some(day)) = (part("year")?, part("month")?, part("day")?) else { return Ok(None) };
+    let time = match (part("hour")?, part("min")?) {
+        (Some(hour), Some(minute)) => format!(" {hour}:{minute:0>2} {}", part("ampm")?.unwrap_or_default()),
+        _ => String::new(),
+    };
+    Ok(Some(format!("{year}-{month:0>2}-{day:0>2}{time}").trim_end().to_owned()))
 }
 
 /// The error that a filter gives; what is wrong stays known as what it is.
@@ -89,7 +107,9 @@ pub enum MomentError {
 impl From<MomentError> for UnmappedReason {
     fn from(error: MomentError) -> Self {
         match error {
-            MomentError::NoMoment(NoMoment::Ambiguous { .. }) => Self::AmbiguousDate(error.to_string()),
+            MomentError::NoMoment(NoMoment::Ambiguous { .. } | NoMoment::OtherOrder { .. }) => {
+                Self::AmbiguousDate(error.to_string())
+            }
             _ => Self::Failed(error.to_string()),
         }
     }

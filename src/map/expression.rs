@@ -281,7 +281,7 @@ pub fn failed(error: &Error) -> EvalError {
         ));
     }
     let is_ambiguous = |error: &(dyn std::error::Error + 'static)| {
-        matches!(error.downcast_ref::<NoMoment>(), Some(NoMoment::Ambiguous { .. }))
+        matches!(error.downcast_ref::<NoMoment>(), Some(NoMoment::Ambiguous { .. } | NoMoment::OtherOrder { .. }))
     };
     if causes(error).any(is_ambiguous) {
         return EvalError::AmbiguousDate(describe(error));

@@ -35,7 +35,7 @@ pub mod zones;
 
 pub use allowance::Allowance;
 pub use compile::RulePlace;
-pub use names::first_name;
+pub use names::{first_name, without_titles};
 pub use placeholder::without as without_placeholders;
 pub use rule::{Rule, RuleContext};
 pub use send_options::SendOptionRules;

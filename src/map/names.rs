@@ -4,12 +4,78 @@ use crate::fold::fold;
 use crate::phone::Country;
 
 /// What comes before a name without being part of it: honorifics, titles, abbreviations of names that nobody is called by (`Md.`), and
-/// what says that a business follows.
-const BEFORE_NAMES: [&str; 36] = [
-    "mr", "mrs", "ms", "miss", "mx", "master", "dr", "prof", "er", "adv", "ca", "ar", "capt", "col", "maj", "lt",
-    "sir", "madam", "shri", "shree", "sri", "shrimati", "smt", "kum", "kumari", "sau", "md", "mohd", "m/s", "messrs",
-    "sr", "sra", "srta", "mme", "herr", "frau",
+/// what says that a business follows. Folded.
+const BEFORE_NAMES: [&str; 66] = [
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "mx",
+    "master",
+    "dr",
+    "prof",
+    "er",
+    "adv",
+    "ca",
+    "ar",
+    "capt",
+    "col",
+    "maj",
+    "lt",
+    "sir",
+    "madam",
+    "shri",
+    "shree",
+    "sri",
+    "shrimati",
+    "smt",
+    "kum",
+    "kumari",
+    "sau",
+    "md",
+    "mohd",
+    "messrs",
+    "sr",
+    "sra",
+    "srta",
+    "mme",
+    "herr",
+    "frau",
+    "sh",
+    "sk",
+    "km",
+    "pt",
+    "pandit",
+    "rev",
+    "hon",
+    "hj",
+    "bapak",
+    "pak",
+    "ibu",
+    "श्री",
+    "श्रीमती",
+    "श्रीमान",
+    "सुश्री",
+    "कुमारी",
+    "डॉ",
+    "डा",
+    "डॉक्टर",
+    "الدكتور",
+    "الدكتورة",
+    "د",
+    "دكتور",
+    "دكتورة",
+    "السيد",
+    "السيدة",
+    "الأستاذ",
+    "الأستاذة",
+    "المهندس",
+    "الشيخ",
+    "الآنسة",
 ];
+
+/// What may stand between honorifics, or between one and the name: `Mr and Mrs`, `Dr. med.`
+const AMONG_THEM: [&str; 12] = ["and", "und", "dan", "et", "med", "dent", "phil", "rer", "nat", "jur", "ing", "vet"];
 
 /// Places that people write after their name and a comma. Countries are known, too.
 const PLACES: [&str; 40] = [
@@ -90,23 +156,47 @@ fn title_word(word: &str) -> String {
 }
 
 /// The given name of a whole one: without honorifics, after the comma of `Rao, Asha`, but not of `Asha Rao, Pune`. Empty if
-/// only an initial is left, or nothing.
+/// only initials are left, or nothing.
 pub fn first_name(text: &str) -> &str {
-    let words = |text| str::split_whitespace(text).filter(|word| !is_before_a_name(word));
     let given = match text.split_once(',') {
         // a family name is one word; what follows several is a place, a degree or a company
-        Some((family, given)) if words(family).count() <= 1 && words(given).next().is_some() && !is_place(given) => {
+        Some((family, given))
+            if without_titles(family).split_whitespace().count() <= 1
+                && !without_titles(given).is_empty()
+                && !is_place(given) =>
+        {
             given
         }
         Some((name, _)) => name,
         None => text,
     };
-    let first = words(given).next().unwrap_or("");
-    if first.chars().filter(|c| c.is_alphanumeric()).count() < 2 { "" } else { first }
+    let first = without_titles(given).split_whitespace().next().unwrap_or("");
+    let letters = |piece: &str| piece.chars().filter(|c| c.is_alphanumeric()).count();
+    if first.split('.').all(|piece| letters(piece) < 2) { "" } else { first }
 }
 
-fn is_before_a_name(word: &str) -> bool {
-    BEFORE_NAMES.contains(&word.trim_end_matches('.').to_lowercase().as_str())
+/// A name without what comes before it: `Dr.Asha Rao`, `Dr. (Mrs.) Asha Rao` and `Mr/Mrs Asha Rao` are `Asha Rao`.
+pub fn without_titles(text: &str) -> &str {
+    const BETWEEN: [char; 6] = ['.', '/', '&', '(', ')', ','];
+    let ends = |c: char| c.is_whitespace() || BETWEEN.contains(&c);
+    let mut rest = text.trim();
+    let mut follows_title = false;
+    loop {
+        let next = if follows_title { rest.trim_start_matches(ends) } else { rest.trim_start() };
+        if let Some(business) = ["M/s", "m/s", "M/S"].iter().find_map(|title| next.strip_prefix(title)) {
+            (rest, follows_title) = (business, true);
+            continue;
+        }
+        let end = next.find(ends).unwrap_or(next.len());
+        let Some((word, after)) = next.split_at_checked(end) else { return next };
+        let folded = fold(word);
+        let is_title = BEFORE_NAMES.iter().any(|title| fold(title) == folded);
+        let is_among = follows_title && AMONG_THEM.contains(&folded.as_str());
+        if word.is_empty() || !(is_title || is_among) {
+            return next;
+        }
+        (rest, follows_title) = (after, true);
+    }
 }
 
 fn is_place(text: &str) -> bool {
@@ -168,6 +258,37 @@ mod tests {
             ("आशा राव", "आशा"),
             ("", ""),
             ("Dr.", ""),
+            ("Dr.Asha", "Asha"),
+            ("Mr.Rao", "Rao"),
+            ("Smt.Asha Rao", "Asha"),
+            ("Mohd.Asif", "Asif"),
+            ("Sh. Ashok", "Ashok"),
+            ("Sk. Asif", "Asif"),
+            ("Km. Asha", "Asha"),
+            ("Pt. Ravi Rao", "Ravi"),
+            ("Rev. John", "John"),
+            ("Hon. Asha", "Asha"),
+            ("श्री अशोक राव", "अशोक"),
+            ("श्रीमती आशा", "आशा"),
+            ("डॉ. आशा राव", "आशा"),
+            ("सुश्री आशा", "आशा"),
+            ("الدكتور محمد علي", "محمد"),
+            ("السيد محمد", "محمد"),
+            ("Bapak Budi", "Budi"),
+            ("Bapak/Ibu Budi", "Budi"),
+            ("Ibu Siti", "Siti"),
+            ("Pak Budi", "Budi"),
+            ("Hj. Siti", "Siti"),
+            ("Mr and Mrs Rao", "Rao"),
+            ("Mr. & Mrs. Rao", "Rao"),
+            ("Dr. (Mrs.) Asha Rao", "Asha"),
+            ("Mr/Mrs Asha", "Asha"),
+            ("Dr. med. Anna Weiß", "Anna"),
+            ("A.K. Rao", ""),
+            ("A.K.Rao", "A.K.Rao"),
+            ("Drew Rao", "Drew"),
+            ("Srinivas", "Srinivas"),
+            ("Andy", "Andy"),
             ("José Álvarez", "José"),
             ("राव, आशा", "आशा"),
             ("محمد علي", "محمد"),

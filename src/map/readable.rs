@@ -18,7 +18,10 @@ const ENTRIES_LIMIT: usize = 1_000;
 #[error("it has more than {ENTRIES_LIMIT} entries, or becomes longer than {TEXT_LIMIT} bytes")]
 pub struct TooLong;
 
-/// A value as people would write it: `1499.5`, `true`, a list joined by commas, the parts of a name (`{first, last}`) one after the
+/// The longest text that is looked at for a list, in bytes.
+const LIST_LIMIT: usize = 4_096;
+
+/// A value as people would write it: `1499.5`, `true`, a list joined by commas, also one that came as a text of JSON, the parts of a name (`{first, last}`) one after the
 /// other, any other object as JSON. `None` for what is not there, and for lists and objects in which there is nothing.
 ///
 /// # Errors
@@ -30,6 +33,9 @@ pub fn text_of(value: &Value) -> Result<Option<String>, TooLong> {
         ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => return container_text(value),
         ValueKind::Bool => Some(value.is_true().to_string()),
         ValueKind::Number if !value.is_integer() => f64::try_from(value.clone()).ok().map(|number| number.to_string()),
+        ValueKind::String if !value.is_safe() => {
+            value.as_str().map(|text| list_in(text).unwrap_or_else(|| text.to_owned()))
+        }
         _ => value.as_str().map(ToOwned::to_owned).or_else(|| Some(value.to_string())),
     })
 }
@@ -46,6 +52,17 @@ fn container_text(value: &Value) -> Result<Option<String>, TooLong> {
         return json_of(value).map(Some).ok_or(TooLong);
     }
     Ok(Some(entries.join(", ")))
+}
+
+/// The list of texts that a text is as JSON, joined: `["Mon","Tue"]` of a form's check boxes.
+fn list_in(text: &str) -> Option<String> {
+    let list = text.trim();
+    if !list.starts_with("[\"") || !list.ends_with("\"]") || list.len() > LIST_LIMIT {
+        return None;
+    }
+    let entries: Vec<String> = serde_json::from_str(list).ok()?;
+    let entries: Vec<&str> = entries.iter().map(String::as_str).filter(|entry| !is_blank(entry)).collect();
+    (!entries.is_empty()).then(|| entries.join(", "))
 }
 
 /// The texts in a list, and in lists in it; false if there are objects, which would not be told apart.
@@ -97,9 +114,13 @@ const PARTS: [&[&str]; 5] = [
     &["suffix"],
 ];
 
+/// What senders call the whole name beside its parts, folded.
+const WHOLE: [&str; 4] = ["full", "fullname", "firstandlast", "formatted"];
+
 /// The whole name of an object that holds the parts of one and nothing else, as `{first, last}`.
 fn name_of_parts(object: &Value) -> Option<String> {
-    let keys: Vec<Value> = object.try_iter().ok()?.take(PARTS.len() + 1).collect();
+    let mut keys: Vec<Value> = object.try_iter().ok()?.take(PARTS.len() + WHOLE.len() + 1).collect();
+    keys.retain(|key| !key.as_str().is_some_and(|key| WHOLE.contains(&fold(key).as_str())));
     let mut parts = [const { String::new() }; PARTS.len()];
     for key in &keys {
         let name = fold(key.as_str()?);
@@ -195,6 +216,11 @@ mod tests {
                 Some("Dr. Asha Rao"),
             ),
             (json!({"first_name": "", "last_name": ""}), None),
+            (json!({"First": "Asha", "Last": "Rao", "FirstAndLast": "Asha Rao"}), Some("Asha Rao")),
+            (json!(r#"["Mon","Tue"]"#), Some("Mon, Tue")),
+            (json!(r#" ["Mon", ""] "#), Some("Mon")),
+            (json!(r#"["Mon"#), Some(r#"["Mon"#)),
+            (json!("[1]"), Some("[1]")),
             (json!({"first": "Asha", "age": 7}), Some(r#"{"age":7,"first":"Asha"}"#)),
             (json!({"city": "Pune"}), Some(r#"{"city":"Pune"}"#)),
             (json!([{"id": 1}, {"id": 2}]), Some(r#"[{"id":1},{"id":2}]"#)),

@@ -67,6 +67,18 @@ pub enum NoMoment {
         /// Another.
         other: Date,
     },
+    /// It can be read in several ways, and the order that the route names fits none of them.
+    #[error(
+        "`{text}` may be {one} or {other}, and its year does not come first as the route's `dates: ymd` says: write `dates: dmy` or `dates: mdy`"
+    )]
+    OtherOrder {
+        /// What was written.
+        text: String,
+        /// One day.
+        one: Date,
+        /// Another.
+        other: Date,
+    },
 }
 
 /// How much of a text is repeated that is not a date, in characters.
@@ -88,7 +100,7 @@ impl Written {
         let text = plain_digits(text);
         let text = text.trim();
         let shown = || text.chars().take(SHOWN_LIMIT).collect::<String>();
-        if let Some(at) = since_1970(text) {
+        if let Some(at) = since_1970(of_asp(text).unwrap_or(text)) {
             return Ok(Self::of(&at.to_zoned(TimeZone::UTC), true));
         }
         if let Some(at) = of_digits(text) {
@@ -101,6 +113,7 @@ impl Written {
         let date = parts.date(order).map_err(|fault| match fault {
             Fault::Unreadable => NoMoment::Unreadable(shown()),
             Fault::Nowhere => NoMoment::Nowhere(shown()),
+            Fault::Ambiguous(one, other) if order.is_some() => NoMoment::OtherOrder { text: shown(), one, other },
             Fault::Ambiguous(one, other) => NoMoment::Ambiguous { text: shown(), one, other },
         })?;
         let at = date.to_datetime(parts.time.unwrap_or(Time::midnight()));
@@ -137,6 +150,12 @@ fn since_1970(text: &str) -> Option<Timestamp> {
         946_684_800_000_000..4_102_444_800_000_000 => Timestamp::from_microsecond(number).ok(),
         _ => None,
     }
+}
+
+/// The number in `/Date(1767085200000+0530)/`, as ASP.NET writes a moment; the offset behind it changes nothing.
+fn of_asp(text: &str) -> Option<&str> {
+    let inside = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
+    inside.split(['+', '-']).next()
 }
 
 /// `20261126181102`, as payment services write it.

@@ -100,7 +100,8 @@ fn listed(entry: &Value) -> Field {
         field.names.extend(about.names);
         field.kind = field.kind.or(about.kind);
     }
-    let by_type = field.kind.as_deref().and_then(|kind| get(entry, kind));
+    // a field of the type "name" has its label under that key
+    let by_type = field.kind.as_deref().filter(|kind| !NAME_KEYS.contains(kind)).and_then(|kind| get(entry, kind));
     field.value = by_type.or_else(|| VALUE_KEYS.iter().find_map(|key| get(entry, key))).unwrap_or(Value::UNDEFINED);
     field
 }

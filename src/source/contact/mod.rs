@@ -14,7 +14,7 @@ use crate::config::contact::{ContactPart, ContactSpec};
 use crate::event::Contact;
 use crate::fold::fold;
 use crate::map::expression::Expression;
-use crate::map::{Scope, first_name, without_placeholders};
+use crate::map::{Scope, first_name, without_placeholders, without_titles};
 use crate::phone::Country;
 use fields::{Field, Titles};
 use names::Rank;
@@ -22,6 +22,9 @@ use value::{comparable, may_be, text_of};
 
 /// How many fields of an event are looked at.
 const FIELDS_LIMIT: usize = 1_000;
+
+/// The parts that are names.
+const NAMES: [ContactPart; 3] = [ContactPart::Name, ContactPart::FirstName, ContactPart::LastName];
 
 /// Where a source's events say whom they are about.
 #[derive(Debug)]
@@ -60,6 +63,8 @@ impl fmt::Display for Ambiguity {
 struct Candidate {
     part: ContactPart,
     rank: Rank,
+    /// Which of the places it stands in where fields are looked for.
+    form: usize,
     name: String,
     text: String,
 }
@@ -78,18 +83,19 @@ impl ContactRules {
     /// Whom an event is about.
     pub fn find(&self, scope: &Scope) -> Contact {
         let by_name = OnceCell::new();
+        let candidates = || by_name.get_or_init(|| self.by_name(scope));
+        let home = self.home(scope, &candidates);
         let named = |part: ContactPart| {
-            let candidates = by_name.get_or_init(|| self.by_name(scope));
-            let mut found = candidates.iter().filter(move |candidate| candidate.part == part);
+            let mut found = candidates().iter().filter(|found| found.part == part);
             match part {
                 _ if self.settled.contains(&part) => None,
-                ContactPart::CallingCode => self.code_beside_number(candidates, scope),
-                _ => found.next(),
+                ContactPart::CallingCode => self.code_beside_number(candidates(), scope),
+                _ => found.find(|found| self.is_at(home, part, Some(found.form))),
             }
         };
         let [phone, name, first_name, last_name, email, country, calling_code, state] = ContactPart::ALL.map(|part| {
             let is_known = |text: &String| part != ContactPart::Country || Country::named(text).is_some();
-            let texts = || self.by_path(part, scope).map(|(_, text)| text);
+            let texts = || self.by_path_at(home, part, scope).map(|(_, text)| text);
             let by_path = texts().find(is_known).or_else(|| texts().next());
             let found = by_path.or_else(|| named(part).map(|candidate| candidate.text.clone())).unwrap_or_default();
             match part {
@@ -103,7 +109,7 @@ impl ContactRules {
                 }
             }
         });
-        let by_path = |part: ContactPart| self.by_path(part, scope).next().is_some();
+        let by_path = |part: ContactPart| self.by_path_at(home, part, scope).next().is_some();
         let halves_by_path = by_path(ContactPart::FirstName) || by_path(ContactPart::LastName);
         let is_half = !(by_path(ContactPart::Name) && halves_by_path);
         let letters = |country: Option<Country>| country.map(|country| country.to_string()).unwrap_or_default();
@@ -116,6 +122,42 @@ impl ContactRules {
         let mut contact = Contact { phone, name, first_name, last_name, email, country, number_country };
         complete_names(&mut contact, is_half);
         contact
+    }
+
+    /// Where the number stands, if a name stands there as well: one that stands elsewhere is that of the form, or of a company.
+    fn home<'c>(&self, scope: &Scope, candidates: &impl Fn() -> &'c Vec<Candidate>) -> Option<usize> {
+        if self.fields.is_empty() {
+            return None;
+        }
+        let home = match self.by_path(ContactPart::Phone, scope).next() {
+            Some((path, _)) => self.form_of(path)?,
+            None => candidates().iter().find(|found| found.part == ContactPart::Phone)?.form,
+        };
+        let has_path =
+            |part: &ContactPart| self.by_path(*part, scope).any(|(path, _)| self.form_of(path) == Some(home));
+        let is_name = |found: &Candidate| NAMES.contains(&found.part) && found.form == home;
+        (NAMES.iter().any(has_path) || candidates().iter().any(is_name)).then_some(home)
+    }
+
+    /// In which of the places where fields are looked for a path ends: `event.data.phone` in `event.data`.
+    fn form_of(&self, path: &str) -> Option<usize> {
+        let end = path.rfind(['.', '[']).unwrap_or(0);
+        self.fields.iter().position(|form| path.get(..end) == Some(form.source.as_str()))
+    }
+
+    /// Whether a part may stand in this place; what a route says itself may stand anywhere.
+    fn is_at(&self, home: Option<usize>, part: ContactPart, form: Option<usize>) -> bool {
+        home.is_none() || form == home || !NAMES.contains(&part) || self.settled.contains(&part)
+    }
+
+    /// The values at the paths of a part, with their paths: names only where they may stand.
+    fn by_path_at<'s>(
+        &'s self,
+        home: Option<usize>,
+        part: ContactPart,
+        scope: &'s Scope,
+    ) -> impl Iterator<Item = (&'s str, String)> {
+        self.by_path(part, scope).filter(move |(path, _)| self.is_at(home, part, self.form_of(path)))
     }
 
     /// The field with the calling code of the number that is taken: one that is called as its field is, else one that is not called as
@@ -145,19 +187,25 @@ impl ContactRules {
     /// What may be meant otherwise than it is taken: values that differ, of which the first is taken.
     pub fn ambiguities(&self, scope: &Scope) -> Vec<Ambiguity> {
         let by_name = self.by_name(scope);
+        let home = self.home(scope, &|| &by_name);
         let of_part = |part: ContactPart| {
             // where a source has several paths, another name (of a bill, of a parcel) is as it should be; another number is not
             let paths = if part == ContactPart::Phone { usize::MAX } else { 1 };
             let mut found: Vec<(String, String)> =
-                self.by_path(part, scope).take(paths).map(|(path, text)| (path.to_owned(), text)).collect();
-            if found.is_empty() && !self.settled.contains(&part) {
-                let named = by_name.iter().filter(|candidate| candidate.part == part);
+                self.by_path_at(home, part, scope).take(paths).map(|(path, text)| (path.to_owned(), text)).collect();
+            let may_be_named = found.is_empty() || part == ContactPart::Phone;
+            if may_be_named && !self.settled.contains(&part) {
+                let named = by_name.iter().filter(|found| found.part == part);
+                let named = named.filter(|found| self.is_at(home, part, Some(found.form)));
                 found.extend(named.map(|candidate| (candidate.name.clone(), candidate.text.clone())));
             }
             let mut found = found.into_iter();
             let (taken, text) = found.next()?;
             let differs = |(_, other): &(String, String)| comparable(part, other) != comparable(part, &text);
-            let others: Vec<String> = found.filter(differs).map(|(name, _)| name).collect();
+            let mut others: Vec<(String, String)> = found.filter(differs).collect();
+            // a field that a path leads to is found by its name as well
+            others.dedup_by(|one, other| one.1 == other.1);
+            let others: Vec<String> = others.into_iter().map(|(name, _)| name).collect();
             (!others.is_empty()).then_some(Ambiguity { part, taken, others })
         };
         // the code of another number differs from that of the number that is taken, as it should
@@ -179,14 +227,15 @@ impl ContactRules {
         }
         let titles = self.titles.as_ref().and_then(|titles| titles.eval(scope).ok());
         let titles = titles.map(|list| Titles::of(&list)).unwrap_or_default();
-        let forms = self.fields.iter().filter_map(|form| form.eval(scope).ok());
+        let forms = self.fields.iter().map(|form| form.eval(scope).unwrap_or_default());
         let forms: Vec<Vec<Field>> = forms.map(|form| fields::of(&form, &titles, FIELDS_LIMIT)).collect();
         let mut candidates = Vec::new();
-        for form in &forms {
+        for (index, form) in forms.iter().enumerate() {
             let mut found: Vec<Candidate> = form.iter().filter_map(|field| of_field(field, scope)).collect();
+            found.extend(halves(form, scope));
             found.sort_by_key(|candidate| candidate.rank);
-            candidates.extend(found);
-            candidates.extend(form.iter().flat_map(|field| of_address(field, scope)));
+            found.extend(form.iter().flat_map(|field| of_address(field, scope)));
+            candidates.extend(found.into_iter().map(|candidate| Candidate { form: index, ..candidate }));
         }
         if candidates.is_empty() {
             candidates = behind_own_prefix(forms.iter().flatten().take(FIELDS_LIMIT), scope);
@@ -209,10 +258,18 @@ fn of_field(field: &Field, scope: &Scope) -> Option<Candidate> {
     let (name, (part, rank)) = by_name.or_else(by_type)?;
     let candidate = |part: ContactPart| {
         let text = text_of(part, &field.value, scope).filter(|text| may_be(part, text))?;
-        Some(Candidate { part, rank, name: name.clone(), text })
+        Some(Candidate { part, rank, form: usize::MAX, name: name.clone(), text })
     };
     // a country's code is the one that is dialled, or its letters
     candidate(part).or_else(|| candidate(ContactPart::Country).filter(|_| part == ContactPart::CallingCode))
+}
+
+/// The halves of a name where a form calls them `First` and `Last`: one alone may be the first of anything.
+fn halves(form: &[Field], scope: &Scope) -> Vec<Candidate> {
+    let called = |name: &str| form.iter().find(|field| field.names.iter().any(|written| fold(written) == name));
+    let (Some(first), Some(last)) = (called("first"), called("last")) else { return Vec::new() };
+    let named = |field: &Field, name: &str| of_field(&Field { names: vec![name.to_owned()], ..field.clone() }, scope);
+    [named(first, "first name"), named(last, "last name")].into_iter().flatten().collect()
 }
 
 /// What an address says of its country, if it is an object: `{"city": ..., "state": ..., "country": ...}`.
@@ -238,7 +295,7 @@ fn behind_own_prefix<'f>(fields: impl Iterator<Item = &'f Field>, scope: &Scope)
             continue;
         }
         let text = text_of(part, &field.value, scope).filter(|text| may_be(part, text));
-        let candidate = text.map(|text| Candidate { part, rank, name: name.clone(), text });
+        let candidate = text.map(|text| Candidate { part, rank, form: usize::MAX, name: name.clone(), text });
         by_prefix.entry(prefix).or_default().extend(candidate);
     }
     let mut prefixes = by_prefix.into_values().filter(|candidates| candidates.len() > 1);
@@ -266,7 +323,8 @@ fn complete_names(contact: &mut Contact, may_be_half: bool) {
             *name = format!("{name} {last}");
         }
     }
-    if first.is_empty() {
+    // a salutation that a form asks for beside the name
+    if without_titles(first).is_empty() {
         first_name(name).clone_into(first);
     }
 }
