@@ -58,6 +58,26 @@ fn a_reminder_goes_by_the_same_dates() {
     assert!(at(generic, "03/04/2030").contains("without a time"));
 }
 
+#[test]
+fn a_day_is_the_same_everywhere_and_dates_come_in_parts() {
+    let generic = "source: generic\nauth: none";
+    let kolkata = "source: generic\nauth: none\ndates: { zone: Asia/Kolkata }";
+    for head in [generic, kolkata] {
+        for day in [json!("2026-11-26"), json!("26 Nov 2026"), json!({"day": "26", "month": 11, "year": "2026"})] {
+            assert_eq!(shown(head, ", 'America/New_York'", &day), "2026-11-26 00:00", "{day}");
+        }
+    }
+    for (at, expected) in [
+        (json!({"day": "6", "month": "1", "year": "2026", "hour": "6", "min": "5", "ampm": "PM"}), "2026-01-06 18:05"),
+        (json!("/Date(1767085200000)/"), "2025-12-30 09:00"),
+        (json!("/Date(1767085200000+0530)/"), "2025-12-30 09:00"),
+    ] {
+        assert_eq!(shown(generic, "", &at), expected, "{at}");
+    }
+    let other = shown(&format!("{generic}\ndates: ymd"), "", &json!("03/04/2026"));
+    assert!(other.contains("write `dates: dmy` or `dates: mdy`") && !other.contains("or `dates: ymd`"), "{other}");
+}
+
 fn faults(setup: &Setup) -> Vec<String> {
     setup.write("http://127.0.0.1:9/");
     check(&setup.config(), &Variables::default()).1.iter().map(Diagnostic::one_line).collect()

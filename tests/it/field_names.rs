@@ -198,6 +198,127 @@ fn names_are_put_together_only_where_they_are_halves() {
     }
 }
 
+#[test]
+fn a_field_of_a_type_is_nobodys_if_its_label_names_somebody_else() {
+    for label in [
+        "पिता का मोबाइल नंबर",
+        "رقم هاتف ولي الأمر",
+        "Nomor HP orang tua",
+        "Notfallkontakt",
+        "Numéro du conjoint",
+        "Teléfono de la madre",
+        "Telefone do responsável",
+        "Nominee",
+        "Reference 1",
+        "Office",
+        "OTP",
+    ] {
+        for (source, event) in [
+            (
+                "elementor",
+                json!({"fields": {"a1": {"id": "a1", "type": "tel", "title": label, "value": "98123 45671"}}}),
+            ),
+            (
+                "tally",
+                json!({"eventId": "1", "data": {"fields": [{"key": "a", "label": label, "type": "INPUT_PHONE_NUMBER", "value": "+919812345671"}]}}),
+            ),
+            (
+                "typeform",
+                json!({"event_type": "form_response", "form_response": {"token": "1", "definition": {"fields": [{"id": "A", "ref": "r", "type": "phone_number", "title": label}]}, "answers": [{"type": "phone_number", "phone_number": "+919812345671", "field": {"id": "A", "ref": "r", "type": "phone_number"}}]}}),
+            ),
+        ] {
+            let number = found(&head(source), &event)[0].clone();
+            assert!(number.contains("contact.phone"), "{source}: {label}: {number}");
+        }
+    }
+}
+
+#[test]
+fn the_person_is_found_in_whatever_holds_them() {
+    let person = || json!({"name": "Asha Rao", "phone": "98123 45670"});
+    let listed = |name: &str, value: &str| json!([{name: "Full name", value: "Asha Rao"}, {name: "Phone", value: "98123 45670"}]);
+    let mut events: Vec<Value> = [
+        "user",
+        "client",
+        "visitor",
+        "requester",
+        "properties",
+        "attributes",
+        "traits",
+        "record",
+        "raw",
+        "billing",
+        "form_fields",
+        "Contact",
+        "Customer",
+    ]
+    .into_iter()
+    .map(|holder| json!({ holder: person() }))
+    .collect();
+    events.extend([
+        json!({"order": {"billing": {"first_name": "Asha", "last_name": "Rao", "phone": "98123 45670"}}}),
+        json!({"data": {"submissions": listed("label", "value")}}),
+        json!({"leads": [person()]}),
+        json!({"contacts": [person()]}),
+        json!({"name": "Asha Rao", "phones": ["98123 45670"]}),
+        json!({"name": "Asha Rao", "phones": [{"number": "98123 45670"}]}),
+        json!({"field_data": [{"name": "full_name", "values": ["Asha Rao"]}, {"name": "phone_number", "values": ["98123 45670"]}]}),
+        json!({"user_column_data": [{"column_id": "FULL_NAME", "string_value": "Asha Rao"}, {"column_id": "PHONE_NUMBER", "string_value": "98123 45670"}]}),
+    ]);
+    for source in ["generic", "zapier", "make", "pabbly"] {
+        for event in &events {
+            assert_eq!(found(&head(source), event)[..2], ["+919812345670", "Asha Rao"], "{source}: {event}");
+        }
+        // a service's own user is not the lead, and of two leads neither is
+        for event in [
+            json!({"name": "Asha Rao", "user": {"name": "Sam", "mobile": "98123 45671"}}),
+            json!({"leads": [person(), person()]}),
+        ] {
+            assert!(found(&head(source), &event)[0].contains("contact.phone"), "{source}: {event}");
+        }
+    }
+}
+
+#[test]
+fn names_are_those_of_people_as_people_write_them() {
+    for (event, name, first) in [
+        (json!({"name": "Contact Form", "data": {"Name": "Asha Rao", "phone": "9812345670"}}), "Asha Rao", "Asha"),
+        (
+            json!({"form": {"name": "Contact"}, "contact": {"first_name": "Asha", "phone": "9812345670"}}),
+            "Asha",
+            "Asha",
+        ),
+        (json!({"name": "Asha Rao", "contact": {"phone": "9812345670"}}), "Asha Rao", "Asha"),
+        (json!({"First": "Asha", "Last": "Rao"}), "Asha Rao", "Asha"),
+        (json!({"Name": {"First": "Asha", "Last": "Rao", "FirstAndLast": "Asha Rao"}}), "Asha Rao", "Asha"),
+        (json!({"name": {"full": "Asha Rao"}}), "Asha Rao", "Asha"),
+        (json!({"name": {"value": "Asha Rao"}}), "Asha Rao", "Asha"),
+        (json!({"name": ["Asha", "Rao"]}), "Asha Rao", "Asha"),
+        (json!({"fields": [{"type": "name", "name": "Name", "value": "Asha Rao"}]}), "Asha Rao", "Asha"),
+        (json!({"name": "'Asha Rao'"}), "Asha Rao", "Asha"),
+        (json!({"name": "Meera D\\'Souza"}), "Meera D'Souza", "Meera"),
+        (json!({"first_name": "Dr.", "name": "Dr. Asha Rao"}), "Dr. Asha Rao", "Asha"),
+        (json!({"name": "9812345670"}), "-", "-"),
+        (json!({"name": "a@example.com"}), "-", "-"),
+        (json!({"name": "N/A"}), "-", "-"),
+        (json!({"name": "None"}), "-", "-"),
+        (json!({"name": "not provided"}), "-", "-"),
+        (json!({"name": "No Name"}), "-", "-"),
+        (json!({"name": "A.K. Rao"}), "A.K. Rao", "-"),
+    ] {
+        let mut event = event;
+        if !event.to_string().contains("\"phone\"") {
+            event["phone"] = json!("9812345670");
+        }
+        for source in ["generic", "zapier"] {
+            let found = found(&head(source), &event);
+            assert_eq!(found[..3], ["+919812345670", name, first], "{source}: {event}");
+        }
+    }
+    let form = json!({"fields": [{"type": "name", "name": "Name", "value": "Asha Rao"}, {"type": "phone", "name": "Phone", "value": "9812345670"}]});
+    assert_eq!(found(&head("wpforms"), &form)[..2], ["+919812345670", "Asha Rao"]);
+}
+
 fn tried(source: &str, event: &Value) -> Output {
     let setup = Setup::new().route("form", &format!("source: {source}\nsecret: s3cret-of-a-form\nsends:\n  - {{ name: w, campaignName: w, destination: \"{{{{ contact.phone }}}}\", userName: x }}\n"));
     setup.write("http://127.0.0.1:9/");
@@ -219,4 +340,8 @@ fn try_says_which_of_several_fields_is_taken() {
     assert!(two.contains("contact.phone is taken from `WhatsApp no`; `Contact no` would do as well"), "{two}");
     let same = said(&json!({"answers": {"Contact no": "98123 45670", "WhatsApp no": "+91 98123-45670"}}));
     assert!(!same.contains("would do as well"), "{same}");
+    let by_path =
+        String::from_utf8(tried("generic", &json!({"phone": "98123 45670", "WhatsApp no": "98123 45671"})).stderr)
+            .unwrap();
+    assert!(by_path.contains("contact.phone is taken from `event.phone`; `WhatsApp no` would do as well"), "{by_path}");
 }

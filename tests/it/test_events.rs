@@ -28,6 +28,9 @@ fn events() -> Vec<(&'static str, Value, Value)> {
         ("zapier", json!({"data": {"name": meta}}), json!({"name": "{{name}}"})),
         ("make", json!({"fields": [{"name": "a", "values": [meta]}]}), json!({"fields": []})),
         ("pabbly", json!({"phone": "test lead: dummy data for phone_number"}), json!({"phone": ""})),
+        ("generic", json!({"is_test": true}), json!({"is_test": false})),
+        ("zapier", json!({"email": "test@meta.com"}), json!({"email": "atest@meta.com"})),
+        ("gohighlevel-workflow", json!({"customData": {"city": meta}}), json!({"customData": {"city": "Pune"}})),
         ("google-ads", json!({"lead_id": "1", "is_test": true}), json!({"lead_id": "1", "is_test": false})),
         (
             "cashfree",

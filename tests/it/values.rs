@@ -43,6 +43,7 @@ fn a_value_is_what_people_read_wherever_it_stands() {
         (json!([["Pune"]]), "Pune"),
         (json!(["Mon", "Tue"]), "Mon, Tue"),
         (json!(["Mon", "", null, "Tue"]), "Mon, Tue"),
+        (json!("[\"Mon\",\"Tue\"]"), "Mon, Tue"),
         (json!(["{{day}}", "Tue"]), "Tue"),
         (json!([1, 2.50]), "1, 2.5"),
         (json!({"first": "Asha", "last": "Rao"}), "Asha Rao"),
