@@ -26,7 +26,9 @@ pub fn parse(body: &[u8], declared: Option<&'static Encoding>) -> Result<Value, 
     } else {
         Cow::Borrowed(charset::without_marks(body))
     };
-    let body = body.trim_ascii();
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
+    let end = body.iter().rposition(|byte| !is_blank(byte)).map_or(0, |last| last + 1);
+    let body = body.get(..end).unwrap_or_default().trim_ascii();
     // the charset is one for all fields: a lossy reading would change a name for good
     let encoding = charset::narrow(&percent_decoded(body, false), declared)
         .ok_or_else(|| malformed("its bytes, or its percent-escapes, are not UTF-8"))?;

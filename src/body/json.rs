@@ -38,6 +38,11 @@ fn read(body: &[u8], declared: Option<&'static Encoding>) -> Result<Parsed, Body
         let shown = String::from_utf8_lossy(body);
         return Err(BodyError::malformed("JSON", located(&error, body, &shown)));
     };
+    let sent = match sent {
+        // a text that C ended
+        Cow::Borrowed(text) => Cow::Borrowed(without_zeros(text)),
+        Cow::Owned(text) => Cow::Owned(without_zeros(&text).to_owned()),
+    };
     let repaired = escaped(&sent);
     if sent.len() == body.len() && matches!((&sent, &repaired), (Cow::Borrowed(_), Cow::Borrowed(_))) {
         return Err(BodyError::malformed("JSON", located(&error, body, &sent)));
@@ -77,7 +82,12 @@ fn origin(text: &str, at: usize) -> usize {
     at - longer
 }
 
-/// JSON whose texts hold control characters as they are, with escapes in their place.
+/// Without zero bytes at the end.
+fn without_zeros(text: &str) -> &str {
+    text.trim_end_matches(|c: char| c == '\0' || c.is_ascii_whitespace())
+}
+
+/// JSON whose texts hold what must be escaped, or is escaped though it must not be, as JSON has it.
 fn escaped(text: &str) -> Cow<'_, str> {
     let (mut out, mut from) = (String::new(), 0);
     for (at, escape) in escapes(text) {
@@ -92,10 +102,16 @@ fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where JSON has a control character in a text, and what should stand there.
+/// Where a text of JSON has a byte in whose place another, or several, should stand: a control character; the quotation mark of `\'`; the
+/// digits of half a character, which are those of U+FFFD then.
 fn escapes(text: &str) -> impl Iterator<Item = (usize, Cow<'static, str>)> {
     let (mut in_text, mut after_backslash) = (false, false);
+    let (mut lone, mut paired_at) = ("", None);
     text.bytes().enumerate().filter_map(move |(at, byte)| {
+        if let Some((digit, others)) = lone.split_at_checked(1) {
+            lone = others;
+            return Some((at, digit.into()));
+        }
         if !in_text {
             in_text = byte == b'"';
             return None;
@@ -106,6 +122,21 @@ fn escapes(text: &str) -> impl Iterator<Item = (usize, Cow<'static, str>)> {
             let escape = escape(byte);
             // before a line break a backslash is one that was typed
             return Some((at, if was_after_backslash { format!("\\{escape}").into() } else { escape }));
+        }
+        if was_after_backslash && byte == b'\'' {
+            return Some((at, "u0027".into()));
+        }
+        if was_after_backslash && byte == b'u' {
+            let half = |at: usize| u32::from_str_radix(text.get(at..at + 4)?, 16).ok();
+            let follows = text.get(at + 5..at + 7) == Some("\\u");
+            match half(at + 1) {
+                Some(0xD800..0xDC00) if follows && matches!(half(at + 7), Some(0xDC00..0xE000)) => {
+                    paired_at = Some(at + 6)
+                }
+                Some(0xDC00..0xE000) if paired_at == Some(at) => {}
+                Some(0xD800..0xE000) => lone = "fffd",
+                _ => {}
+            }
         }
         in_text = byte != b'"' || was_after_backslash;
         None
@@ -159,6 +190,19 @@ mod tests {
         {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn half_a_character_and_an_escaped_quotation_mark_are_read() {
+        for (body, read) in [
+            (r#"{"a":"Sale \ud83c"}"#, "Sale \u{fffd}"),
+            (r#"{"a":"\ud83c\udf89 \udf89\ud83c"}"#, "\u{1f389} \u{fffd}\u{fffd}"),
+            (r#"{"a":"\\ud83c \ud83cx"}"#, "\\ud83c \u{fffd}x"),
+            (r#"{"a":"D\'Souza \\'"}"#, "D'Souza \\'"),
+        ] {
+            assert_eq!(parse(body.as_bytes()), Ok(json!({ "a": read })), "{body}");
+        }
+        assert_eq!(parse(b"{\"a\":1}\0\n\0"), Ok(json!({"a": 1})));
     }
 
     #[test]

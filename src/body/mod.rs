@@ -144,6 +144,8 @@ fn resolve(wanted: BodyFormat, content_type: Option<&str>, body: &[u8]) -> Resul
         Some("application/x-www-form-urlencoded") => Some(Format::Form),
         Some("multipart/form-data") => Some(Format::Multipart),
         Some("application/xml" | "text/xml" | "application/soap+xml") => Some(Format::Xml),
+        // what a program sends that says nothing of it, or no more than that it is text
+        Some("text/plain" | "text/html") | None if wanted == BodyFormat::Any => Some(format_by_look(body)),
         // LeadSquared and others send JSON as text/plain
         Some("application/json" | "text/json" | "text/plain" | "application/csp-report") | None => Some(Format::Json),
         Some(other) if other.ends_with("+json") => Some(Format::Json),
@@ -160,13 +162,26 @@ fn resolve(wanted: BodyFormat, content_type: Option<&str>, body: &[u8]) -> Resul
         // some senders let people choose the type, and the body is JSON all the same
         (BodyFormat::Json, _) if looks_like_json() => Ok(Format::Json),
         (BodyFormat::Json, _) => unexpected("application/json"),
-        (BodyFormat::Form, Some(Format::Form)) => Ok(Format::Form),
+        // a form is one in either encoding
+        (BodyFormat::Form | BodyFormat::Multipart, Some(found @ (Format::Form | Format::Multipart))) => Ok(found),
         (BodyFormat::Form, _) => unexpected("application/x-www-form-urlencoded"),
-        (BodyFormat::Multipart, Some(Format::Multipart)) => Ok(Format::Multipart),
         (BodyFormat::Multipart, _) => unexpected("multipart/form-data"),
         (BodyFormat::Soap, Some(Format::Xml)) => Ok(Format::Soap),
         (BodyFormat::Xml, Some(Format::Xml)) => Ok(Format::Xml),
         (BodyFormat::Soap | BodyFormat::Xml, _) => unexpected("text/xml"),
+    }
+}
+
+/// What a body is that does not say it: XML, a form of which the first key has no space, or else JSON.
+fn format_by_look(body: &[u8]) -> Format {
+    let first = begin(body).next();
+    let key = body.split(|byte| *byte == b'=').next().unwrap_or_default();
+    let is_form = key.len() < body.len() && !key.is_empty() && !key.iter().any(u8::is_ascii_whitespace);
+    match first {
+        Some(b'<') => Format::Xml,
+        Some(b'{' | b'[' | b'"') => Format::Json,
+        _ if is_form => Format::Form,
+        _ => Format::Json,
     }
 }
 
@@ -210,8 +225,28 @@ mod tests {
         assert_eq!(any(Some("application/x-www-form-urlencoded"), "a=1"), Ok(json!({"a": "1"})));
         assert_eq!(any(Some("application/x-www-form-urlencoded"), r#"{"a":1}"#), Ok(json!({"a": 1})));
         assert_eq!(any(None, ""), Ok(json!({"q": "1"})));
+        for content_type in [None, Some("text/plain"), Some("text/html; charset=utf-8")] {
+            assert_eq!(any(content_type, "a=1&b=x+y"), Ok(json!({"a": "1", "b": "x y"})), "{content_type:?}");
+            assert_eq!(any(content_type, " <lead><a>1</a></lead>"), Ok(json!({"a": "1"})), "{content_type:?}");
+            assert_eq!(any(content_type, r#"{"a":"b=1"}"#), Ok(json!({"a": "b=1"})), "{content_type:?}");
+            assert!(matches!(any(content_type, "no form = 1"), Err(BodyError::Malformed { .. })), "{content_type:?}");
+        }
+        let urlencoded = Some("application/x-www-form-urlencoded");
+        assert_eq!(parse(BodyFormat::Multipart, urlencoded, b"a=1", ""), Ok(json!({"a": "1"})));
         assert_eq!(any(Some("application/x-www-form-urlencoded"), ""), Ok(json!({"q": "1"})));
         assert!(matches!(any(Some("image/png"), "x"), Err(BodyError::ContentType { .. })));
+    }
+
+    #[test]
+    fn a_zero_byte_at_the_end_is_no_part_of_a_body() {
+        for (content_type, body) in [
+            ("application/json", "{\"a\":\"1\"}\0\n"),
+            ("application/x-www-form-urlencoded", "a=1\0"),
+            ("text/xml", "<r><a>1</a></r>\0\0"),
+        ] {
+            let parsed = super::parse(BodyFormat::Any, Some(content_type), body.as_bytes(), "");
+            assert_eq!(parsed, Ok(Parsed { value: json!({"a": "1"}), reading: Reading::Repaired }), "{content_type}");
+        }
     }
 
     #[test]

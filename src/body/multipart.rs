@@ -31,6 +31,8 @@ pub fn parse(body: &[u8], content_type: &str) -> Result<Value, BodyError> {
     } else {
         Bytes::copy_from_slice(charset::without_marks(body))
     };
+    // scripts that write a body themselves end lines as their system does
+    let whole = if whole.contains(&b'\r') { whole } else { with_line_ends(&whole) };
     let stream = futures_util::stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(whole)));
     // the whole body is at hand, so reading it never waits
     let parts =
@@ -92,6 +94,12 @@ fn fields(parts: &[Part], declared: Option<&'static Encoding>) -> Result<Value, 
     Ok(fields.into_value())
 }
 
+/// With the line ends that the format asks for.
+fn with_line_ends(body: &[u8]) -> Bytes {
+    let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').collect();
+    lines.join(&b"\r\n"[..]).into()
+}
+
 fn wrong(reason: &str) -> BodyError {
     BodyError::malformed("multipart form", reason)
 }
@@ -113,6 +121,12 @@ mod tests {
             parse(body.as_bytes(), "multipart/form-data; boundary=x"),
             Ok(json!({"formID": "2403", "name": "आशा"}))
         );
+    }
+
+    #[test]
+    fn lines_may_end_without_a_carriage_return() {
+        let body = "--x\nContent-Disposition: form-data; name=\"name\"\n\nAsha\n--x--\n";
+        assert_eq!(parse(body.as_bytes(), "multipart/form-data; boundary=x"), Ok(json!({"name": "Asha"})));
     }
 
     fn form(parts: &[(&str, &[u8])], content_type: &str) -> Result<Value, BodyError> {

@@ -19,6 +19,9 @@ const NODE_LIMIT: u32 = 50_000;
 const ATTRIBUTE_LIMIT: usize = 256;
 const NAMESPACE_LIMIT: usize = 512;
 
+/// No entity of HTML has a longer name.
+const ENTITY: usize = 32;
+
 /// Reads the root element.
 pub fn parse(body: &[u8], declared: Option<&'static Encoding>) -> Result<Value, BodyError> {
     with_root(body, declared, |root| value(root, DEPTH_LIMIT))
@@ -53,10 +56,50 @@ fn with_root(
     if text.matches("xmlns").nth(NAMESPACE_LIMIT).is_some() || most_attributes(text) > ATTRIBUTE_LIMIT {
         return Err(BodyError::malformed("XML", "it has too many attributes or namespaces"));
     }
-    let options = ParsingOptions { allow_dtd: false, nodes_limit: NODE_LIMIT, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(text.trim_start(), options)
-        .map_err(|error| BodyError::malformed("XML", located(&error, text)))?;
+    let options = || ParsingOptions { allow_dtd: false, nodes_limit: NODE_LIMIT, ..ParsingOptions::default() };
+    let text = text.trim_end_matches(|c: char| c == '\0' || c.is_whitespace());
+    let repaired;
+    let document = match Document::parse_with_options(text.trim_start(), options()) {
+        Ok(document) => document,
+        Err(error) => {
+            repaired = with_ampersands(text.trim_start());
+            // what was wrong with the document as it was sent is what its sender can look up
+            Document::parse_with_options(&repaired, options())
+                .map_err(|_| BodyError::malformed("XML", located(&error, text)))?
+        }
+    };
     read(document.root_element())
+}
+
+/// A document with the ampersands of its texts escaped that mean nothing in XML, and HTML's entities as characters.
+fn with_ampersands(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut in_cdata) = (text, false);
+    while let Some((before, after)) = rest.split_once('&') {
+        out.push_str(before);
+        // what stands in CDATA is no markup
+        in_cdata = match (before.rfind("<![CDATA["), before.rfind("]]>")) {
+            (Some(start), end) => end.is_none_or(|end| end < start),
+            (None, Some(_)) => false,
+            (None, None) => in_cdata,
+        };
+        let end = after.bytes().take(ENTITY).position(|byte| byte == b';');
+        let name = end.and_then(|end| after.get(..end)).unwrap_or("");
+        let is_known = matches!(name, "amp" | "lt" | "gt" | "quot" | "apos") || name.starts_with('#');
+        let entity = format!("&{name};");
+        let character = html_escape::decode_html_entities(&entity);
+        rest = after;
+        if in_cdata || is_known {
+            out.push('&');
+        } else if !name.is_empty() && !character.starts_with('&') {
+            out.push_str(&character);
+            rest = after.get(name.len() + 1..).unwrap_or_default();
+        } else {
+            out.push_str("&amp;");
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 /// What is wrong with a document, and where that stands in the text that was sent: the white space before it was not read.
@@ -155,6 +198,22 @@ mod tests {
             parse(b"<Lead Id='7'><Name>Asha</Name>hi</Lead>"),
             Ok(json!({"@Id": "7", "Name": "Asha", "#text": "hi"}))
         );
+    }
+
+    #[test]
+    fn ampersands_that_mean_nothing_in_xml_are_read() {
+        for (written, read) in [
+            ("Rao & Sons", "Rao & Sons"),
+            ("Asha&nbsp;Rao &amp; Sons", "Asha\u{a0}Rao & Sons"),
+            ("caf&eacute; &#38; & more", "caf\u{e9} & & more"),
+            ("<![CDATA[a & b &nbsp;]]> & c", "a & b &nbsp; & c"),
+            ("&; &nothing; &", "&; &nothing; &"),
+        ] {
+            let body = format!("<r><a>{written}</a></r>");
+            assert_eq!(parse(body.as_bytes()), Ok(json!({ "a": read })), "{written}");
+        }
+        assert!(parse(b"<r><a>Rao & Sons</r>").is_err());
+        assert!(parse(b"<!DOCTYPE r [<!ENTITY x 'y'>]><r>&x; & </r>").is_err());
     }
 
     #[test]

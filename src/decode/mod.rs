@@ -117,17 +117,18 @@ pub fn decode(authentic: &Authentic, packing: &Packing, limit: CallLimit) -> Res
     let Parsed { value, reading } =
         body::parse(packing.format, call.header(CONTENT_TYPE.as_str()), &call.body, call.query())?;
     let mut whole = unfold(value, packing.json_field.as_deref())?;
+    let is_unpacked = packing.format == BodyFormat::Any && unpack(&mut whole);
     // how a secret is spelled in bytes that had to be repaired is not known
-    let says_a_secret = reading == Reading::Repaired || says_a_secret(authentic, packing);
+    let says_a_secret = is_unpacked || reading == Reading::Repaired || says_a_secret(authentic, packing);
     redact(&mut whole, authentic, packing);
     if says_a_secret {
         authentic.hidden().secrets.in_bodies.hide_in(&mut whole);
     }
     let one_by_bytes = !whole.is_array() && packing.each.is_none() && !call.body.is_empty();
     let bytes = one_by_bytes.then(|| call.body.clone());
-    let json = bytes
-        .clone()
-        .filter(|bytes| reading == Reading::Exact && !says_a_secret && is_its_own_json(bytes, authentic, packing));
+    let json = bytes.clone().filter(|bytes| {
+        reading == Reading::Exact && !is_unpacked && !says_a_secret && is_its_own_json(bytes, authentic, packing)
+    });
     let entries = spread(whole, packing.each.as_deref(), limit)?;
     if let Some((index, entry)) = entries.iter().enumerate().find(|(_, entry)| !entry.own.is_object()) {
         return Err(DecodeError::NoObject { position: index + 1, found: kind(&entry.own) });
@@ -190,6 +191,26 @@ fn unfold(mut whole: Value, field: Option<&str>) -> Result<Value, DecodeError> {
         *slot = parsed.map_err(|error| unreadable(reason(error)))?.value;
     }
     Ok(whole)
+}
+
+/// Where services put what they were told, as JSON text in a form or in other JSON.
+const PACKED: [&str; 6] = ["payload", "data", "body", "json", "rawRequest", "event"];
+
+/// Puts the JSON text of an object beside the other fields, where a source does not say that there is one: in a field of such a name, or
+/// in the only one there is. Whether there was any.
+fn unpack(whole: &mut Value) -> bool {
+    let Some(fields) = whole.as_object_mut() else { return false };
+    let is_alone = fields.len() == 1;
+    let mut found = false;
+    for (_, value) in fields.iter_mut().filter(|(name, _)| is_alone || PACKED.contains(&name.as_str())) {
+        let text = value.as_str().filter(|text| text.trim_start().starts_with('{'));
+        let within = text.and_then(|text| body::parse(BodyFormat::Json, None, text.as_bytes(), "").ok());
+        if let Some(within) = within.map(|parsed| parsed.value).filter(Value::is_object) {
+            *value = within;
+            found = true;
+        }
+    }
+    found
 }
 
 /// Takes out what must not be kept: fields that prove the call, and those that the source names.
