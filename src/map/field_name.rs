@@ -142,6 +142,7 @@ mod tests {
             ("event.a is defned", "did you mean `defined`?"),
             ("event.type = 'x'", "to compare, write == instead of ="),
             ("event.a && event.b", "write `and`"),
+            ("event.status == paid", "a text to compare with stands in quotes: \"paid\""),
         ] {
             assert_eq!(Expression::compile(source).expect_err(source).hint.as_deref(), Some(hint), "{source}");
         }

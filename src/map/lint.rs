@@ -274,11 +274,23 @@ fn check(name: &str, known: &[&str], kind: &str, source: &str) -> Result<(), Bro
     let range = source.find(name).map(|start| start..start + name.len());
     let hint = if known == VARIABLES && CONTACT.contains(&name) {
         format!("did you mean `contact.{name}`?")
+    } else if known == VARIABLES && is_compared(name, source) && did_you_mean(name, known.iter().copied()).is_none() {
+        format!("a text to compare with stands in quotes: \"{name}\"")
     } else {
         suggestion(name, known)
     };
     let unknown = (known != CONTACT && known != META).then(|| name.to_owned());
     Err(Broken { unknown, message: format!("{kind} `{name}`"), range, hint: Some(hint) })
+}
+
+/// Whether a word stands alone on a side of a comparison, where a text may have been meant: `event.status == paid`.
+fn is_compared(name: &str, source: &str) -> bool {
+    source.match_indices(name).any(|(start, _)| {
+        let before = source.get(..start).unwrap_or_default().trim_end();
+        let after = source.get(start + name.len()..).unwrap_or_default();
+        let is_whole = !after.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '[' | '('));
+        is_whole && (before.ends_with("==") || before.ends_with("!=") || after.trim_start().starts_with("=="))
+    })
 }
 
 /// Where a token stands.

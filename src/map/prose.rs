@@ -30,11 +30,26 @@ const BEFORE_NOUNS: [&str; 22] = [
 static PATH: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"([A-Za-z]\w*)\.([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*|\[\d+\])*)").ok());
 
-/// A field of the contact in the brackets of other tools.
+/// A value in the brackets of other tools: `[[name]]`, `<<name>>`, `[name]`, `<city>`, `%%city%%`, `*|FNAME|*`. In brackets that people
+/// write, too, only what is clearly a field of the contact.
 static TAGGED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let fields = CONTACT.join("|");
-    Regex::new(&format!(r"\[\[\s*({fields})\s*\]\]|<<\s*({fields})\s*>>")).ok()
+    let more = format!("{fields}|firstname|lastname|full_name|mobile|city");
+    Regex::new(&format!(
+        r"\[\[\s*({fields})\s*\]\]|<<\s*({fields})\s*>>|\[\s*({more})\s*\]|<\s*({more})\s*>|%%\s*([A-Za-z]\w*)\s*%%|\*\|\s*([A-Za-z]\w*)\s*\|\*"
+    ))
+    .ok()
 });
+
+/// What other tools call a field of the contact.
+const OTHER_NAMES: [(&str, &str); 6] = [
+    ("fname", "first_name"),
+    ("firstname", "first_name"),
+    ("lname", "last_name"),
+    ("lastname", "last_name"),
+    ("full_name", "name"),
+    ("mobile", "phone"),
+];
 
 /// What may stand around a value's name.
 const BRACKETS: [(char, char); 5] = [('[', ']'), ('<', '>'), ('{', '}'), ('%', '%'), ('#', '#')];
@@ -57,8 +72,11 @@ pub fn is_ending(name: &str) -> bool {
 pub fn find(text: &str, variables: &[&str]) -> Option<Named> {
     let tagged = TAGGED.as_ref().filter(|_| variables.contains(&"contact")).and_then(|tagged| tagged.captures(text));
     let tagged = tagged.and_then(|found| {
-        let field = found.get(1).or_else(|| found.get(2))?;
-        Some(Named { range: found.get(0)?.range(), value: format!("contact.{}", field.as_str()) })
+        let tag = (1..found.len()).find_map(|group| found.get(group))?.as_str().to_ascii_lowercase();
+        let other = OTHER_NAMES.iter().find(|(other, _)| *other == tag).map(|(_, field)| *field);
+        let field = other.unwrap_or(&tag);
+        let root = if CONTACT.contains(&field) { "contact" } else { "event" };
+        Some(Named { range: found.get(0)?.range(), value: format!("{root}.{field}") })
     });
     let paths = PATH.iter().flat_map(|path| path.captures_iter(text));
     let named = paths.filter_map(|found| {
@@ -164,6 +182,10 @@ mod tests {
             ("<event.city>", "<event.city>", "event.city"),
             ("%event.city%", "%event.city%", "event.city"),
             ("[[first_name]]", "[[first_name]]", "contact.first_name"),
+            ("Hi [name]", "[name]", "contact.name"),
+            ("Hi *|FNAME|*,", "*|FNAME|*", "contact.first_name"),
+            ("from <city>", "<city>", "event.city"),
+            ("from %%city%%", "%%city%%", "event.city"),
             ("Hi <<name>>, from event.city", "<<name>>", "contact.name"),
             ("from query.utm_source", "query.utm_source", "query.utm_source"),
             ("नमस्ते event.first_name!", "event.first_name", "event.first_name"),
@@ -207,6 +229,10 @@ mod tests {
             "meta.com",
             "[Yes] <b> 50% #event",
             "[[note]]",
+            "[note]",
+            "<b>",
+            "100%% cotton, 50%% off",
+            "a *|* b",
             "event: launch. Item. Meta.",
             "Rs.500 per item.",
             "$FirstName",
