@@ -84,6 +84,31 @@ async fn starter(source: &str, route: &str, calls: &[(&[(&str, &str)], Value)]) 
     sends
 }
 
+#[test]
+fn a_receipt_has_the_amount_that_was_paid_and_waits_until_it_was() {
+    let source = std::fs::read_to_string("config/sources/stripe.yaml").unwrap();
+    let (_, rule) = source.split_once("starter: |\n  - name: receipt\n").unwrap();
+    let rule: String = rule.lines().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line))).collect();
+    let amount = |kind: &str, status: &str, amount: u32, currency: &str| {
+        let details = json!({"name": "Asha Rao", "phone": "+919812345670"});
+        let object = json!({"amount_total": amount, "currency": currency, "payment_status": status, "customer_details": details});
+        let event = json!({"id": "evt_1", "type": format!("checkout.session.{kind}"), "data": {"object": object}});
+        let sends = mapped_of("source: stripe\nauth: none", &rule, &event);
+        sends.first().map(|send| send["templateParams"][1].as_str().unwrap_or_default().to_owned())
+    };
+    for (kind, status, minor, currency, shown) in [
+        ("completed", "paid", 149_950, "inr", Some("₹1,499.50")),
+        ("completed", "paid", 1_499, "jpy", Some("¥1,499")),
+        ("completed", "paid", 1_500, "krw", Some("KRW 1,500")),
+        ("completed", "paid", 12_500, "kwd", Some("KWD 12.500")),
+        ("completed", "no_payment_required", 0, "usd", Some("$0")),
+        ("completed", "unpaid", 100, "eur", None),
+        ("async_payment_succeeded", "paid", 4_950, "eur", Some("€49.50")),
+    ] {
+        assert_eq!(amount(kind, status, minor, currency).as_deref(), shown, "{kind} {status} {minor} {currency}");
+    }
+}
+
 #[tokio::test]
 async fn a_draft_of_the_checkout_is_no_order_and_the_order_that_it_becomes_is_one() {
     let order = |status: &str, second: u32| {

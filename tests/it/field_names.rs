@@ -257,7 +257,11 @@ fn the_person_is_found_in_whatever_holds_them() {
     .collect();
     events.extend([
         json!({"order": {"billing": {"first_name": "Asha", "last_name": "Rao", "phone": "98123 45670"}}}),
-        json!({"data": {"submissions": listed("label", "value")}}),
+        json!({"data": {"submissions": listed}}),
+        // JSON as a text
+        json!({"data": person().to_string()}),
+        json!({"lead": person().to_string()}),
+        json!({"payload": person().to_string(), "source": "form"}),
         json!({"leads": [person()]}),
         json!({"contacts": [person()]}),
         json!({"name": "Asha Rao", "phones": ["98123 45670"]}),
@@ -341,7 +345,7 @@ fn try_says_which_of_several_fields_is_taken() {
     let same = said(&json!({"answers": {"Contact no": "98123 45670", "WhatsApp no": "+91 98123-45670"}}));
     assert!(!same.contains("would do as well"), "{same}");
     let by_path =
-        String::from_utf8(tried("generic", &json!({"phone": "98123 45670", "WhatsApp no": "98123 45671"})).stderr)
+        String::from_utf8(tried("zapier", &json!({"phone": "98123 45670", "WhatsApp no": "98123 45671"})).stderr)
             .unwrap();
     assert!(by_path.contains("contact.phone is taken from `event.phone`; `WhatsApp no` would do as well"), "{by_path}");
 }
