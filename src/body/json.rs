@@ -131,7 +131,7 @@ fn escapes(text: &str) -> impl Iterator<Item = (usize, Cow<'static, str>)> {
             let follows = text.get(at + 5..at + 7) == Some("\\u");
             match half(at + 1) {
                 Some(0xD800..0xDC00) if follows && matches!(half(at + 7), Some(0xDC00..0xE000)) => {
-                    paired_at = Some(at + 6)
+                    paired_at = Some(at + 6);
                 }
                 Some(0xDC00..0xE000) if paired_at == Some(at) => {}
                 Some(0xD800..0xE000) => lone = "fffd",

@@ -1,10 +1,13 @@
 //! People's names, as far as a machine may touch them.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use crate::fold::fold;
 use crate::phone::Country;
 
 /// What comes before a name without being part of it: honorifics, titles, abbreviations of names that nobody is called by (`Md.`), and
-/// what says that a business follows. Folded.
+/// what says that a business follows.
 const BEFORE_NAMES: [&str; 66] = [
     "mr",
     "mrs",
@@ -73,6 +76,8 @@ const BEFORE_NAMES: [&str; 66] = [
     "الشيخ",
     "الآنسة",
 ];
+
+static TITLES: LazyLock<HashSet<String>> = LazyLock::new(|| BEFORE_NAMES.iter().map(|title| fold(title)).collect());
 
 /// What may stand between honorifics, or between one and the name: `Mr and Mrs`, `Dr. med.`
 const AMONG_THEM: [&str; 12] = ["and", "und", "dan", "et", "med", "dent", "phil", "rer", "nat", "jur", "ing", "vet"];
@@ -190,7 +195,7 @@ pub fn without_titles(text: &str) -> &str {
         let end = next.find(ends).unwrap_or(next.len());
         let Some((word, after)) = next.split_at_checked(end) else { return next };
         let folded = fold(word);
-        let is_title = BEFORE_NAMES.iter().any(|title| fold(title) == folded);
+        let is_title = TITLES.contains(&folded);
         let is_among = follows_title && AMONG_THEM.contains(&folded.as_str());
         if word.is_empty() || !(is_title || is_among) {
             return next;

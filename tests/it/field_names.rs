@@ -236,7 +236,7 @@ fn a_field_of_a_type_is_nobodys_if_its_label_names_somebody_else() {
 #[test]
 fn the_person_is_found_in_whatever_holds_them() {
     let person = || json!({"name": "Asha Rao", "phone": "98123 45670"});
-    let listed = |name: &str, value: &str| json!([{name: "Full name", value: "Asha Rao"}, {name: "Phone", value: "98123 45670"}]);
+    let listed = json!([{"label": "Full name", "value": "Asha Rao"}, {"label": "Phone", "value": "98123 45670"}]);
     let mut events: Vec<Value> = [
         "user",
         "client",

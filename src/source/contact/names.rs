@@ -82,7 +82,7 @@ fn of_pieces(name: &str) -> Option<(ContactPart, Rank)> {
             Some((part, rank)) if found.is_none_or(|(other, _)| other == part) => {
                 found = Some((part, found.map_or(rank, |(_, other)| other.min(rank))));
             }
-            None if piece.iter().all(is_plain) => {}
+            None if piece.iter().all(|word| is_plain(word)) => {}
             _ => return None,
         }
     }
@@ -128,10 +128,10 @@ pub fn is_address(name: &str) -> bool {
 /// A name without brackets that leave it what it is; `None` for others: `Mobile (Father)` is another person's.
 fn without_brackets(name: &str) -> Option<&str> {
     let Some((before, inside)) = name.split_once('(') else { return Some(name) };
-    words(inside).iter().all(is_plain).then_some(before)
+    words(inside).iter().all(|word| is_plain(word)).then_some(before)
 }
 
-fn is_plain(word: &String) -> bool {
+fn is_plain(word: &str) -> bool {
     words::is(Beside::Brackets, word) || word.chars().all(|c| c.is_ascii_digit())
 }
 
