@@ -42,7 +42,16 @@ impl Country {
     pub fn named(text: &str) -> Option<Self> {
         let text = text.trim();
         let before_brackets = || text.split_once('(').and_then(|(name, _)| Self::by_name(name));
-        Self::by_name(text).or_else(before_brackets).or_else(|| Self::of_calling_code(text))
+        let in_two_ways = || Self::in_all_parts(text);
+        Self::by_name(text).or_else(before_brackets).or_else(|| Self::of_calling_code(text)).or_else(in_two_ways)
+    }
+
+    /// `USA - United States`: each part names it.
+    fn in_all_parts(text: &str) -> Option<Self> {
+        let parts = text.split(['-', '\u{2013}', '\u{2014}', '/', '|', ':', ',', '(', ')']).map(str::trim);
+        let mut named = parts.filter(|part| !part.is_empty()).map(Self::by_name);
+        let first = named.next()??;
+        named.all(|other| other == Some(first)).then_some(first)
     }
 
     fn by_name(text: &str) -> Option<Self> {
@@ -153,10 +162,27 @@ mod tests {
             ("South Korea", "KR"),
             ("Saudi Arabia", "SA"),
             ("+971 UAE", "AE"),
+            ("USA - United States", "US"),
+            ("IN \u{2013} India", "IN"),
+            ("(GB) United Kingdom", "GB"),
+            ("Guinea-Bissau", "GW"),
         ] {
             assert_eq!(Country::named(name).map(|country| country.to_string()).as_deref(), Some(code), "{name}");
         }
-        for name in ["", "-", "N/A", "Wonderland", "the world", "12", "9812345670", "Pune", "1234"] {
+        for name in [
+            "",
+            "-",
+            "N/A",
+            "Wonderland",
+            "the world",
+            "12",
+            "9812345670",
+            "Pune",
+            "1234",
+            "Georgia, USA",
+            "US - India",
+            "Atlanta, GA",
+        ] {
             assert_eq!(Country::named(name), None, "{name}");
         }
     }

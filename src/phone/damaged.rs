@@ -5,9 +5,6 @@ use super::NoNumber;
 /// What may come before a number without being part of it: an apostrophe that keeps a spreadsheet from reckoning, labels of exports.
 const BEFORE: [&str; 8] = ["'", "\u{2019}", "\"", "=", "p:", "tel:", "phone:", "whatsapp:"];
 
-/// How a number goes on inside a company; libphonenumber takes it off (RFC 3966 writes `;ext=`).
-const EXTENSIONS: [&str; 5] = ["extension", "extn", "ext", "int", "x"];
-
 /// How many digits a fraction of ten must have for nothing to have been rounded off: spreadsheets show six.
 const UNROUNDED: usize = 10;
 
@@ -16,6 +13,36 @@ const UNROUNDED: usize = 10;
 pub fn plus_as_space(text: &str) -> Option<String> {
     let number = text.strip_prefix(' ')?;
     number.starts_with(|c: char| matches!(c, '1'..='9')).then(|| format!("+{}", number.trim_end()))
+}
+
+/// Where an address of a WhatsApp chat has its number, in full and without plus.
+const CHATS: [&str; 4] =
+    ["wa.me/", "api.whatsapp.com/send?phone=", "api.whatsapp.com/send/?phone=", "whatsapp://send?phone="];
+
+/// What stands behind the number of a chat in WhatsApp's own ids.
+const CHAT_IDS: [&str; 2] = ["@c.us", "@s.whatsapp.net"];
+
+/// The number of a chat's address, with its plus: `https://wa.me/919812345670`, `919812345670@c.us`.
+fn of_chat(text: &str) -> Option<String> {
+    let in_address = || {
+        let after = CHATS.iter().find_map(|chat| text.split_once(chat).map(|(_, after)| after))?;
+        after.split(['?', '&', '/']).next()
+    };
+    let digits = CHAT_IDS.iter().find_map(|id| text.strip_suffix(id)).or_else(in_address)?;
+    let digits = digits.strip_prefix("%2B").unwrap_or(digits).trim_start_matches('+');
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("+{digits}"))
+}
+
+/// A number in full with a digit after its country code that is no longer dialled: the 1 of Mexican mobile phones, until 2019.
+pub fn without_old_prefix(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let national = digits.strip_prefix("521").filter(|national| national.len() == 10)?;
+    Some(format!("+52{national}"))
+}
+
+/// Whether a text is a number in full and nothing else, so that no digit of it can be meant otherwise.
+pub fn is_in_full(text: &str) -> bool {
+    text.trim().strip_prefix('+').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The text without what was put around the number.
@@ -29,6 +56,12 @@ pub fn undamaged(text: &str) -> Result<String, NoNumber> {
         text = rest.trim_start();
     }
     let text = text.trim_end_matches(['\'', '"', '\u{2019}']).trim_end();
+    if let Some(number) = of_chat(text) {
+        return Ok(number);
+    }
+    if let Some(number) = strip_prefix(text, "%2B") {
+        return Ok(format!("+{number}"));
+    }
     if let Some(exact) = without_exponent(text)? {
         return Ok(exact);
     }
@@ -63,46 +96,6 @@ fn without_exponent(text: &str) -> Result<Option<String>, NoNumber> {
     }
     let sign = if whole.starts_with('+') { "+" } else { "" };
     Ok(Some(format!("{sign}{digits:0<length$}")))
-}
-
-/// The numbers in a field, in order; none with letters in it, which would be dialled as digits (`555-SHIP`).
-pub fn parts(text: &str) -> Vec<String> {
-    let by_sign = text.split([',', ';', '|', '\n', '\r']).filter(|part| !part.trim_start().starts_with("ext="));
-    let by_word = by_sign.flat_map(split_words);
-    by_word.flat_map(|part| split_slash(&part)).filter(|part| !has_words(part)).collect()
-}
-
-/// At `or`, `and` and `&`.
-fn split_words(text: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    for word in text.split_inclusive(char::is_whitespace) {
-        match word.trim().to_ascii_lowercase().as_str() {
-            "or" | "and" | "&" => parts.push(String::new()),
-            _ => {
-                if let Some(part) = parts.last_mut() {
-                    part.push_str(word);
-                }
-            }
-        }
-    }
-    parts.into_iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
-}
-
-/// A slash stands between two numbers, or after an area's code (`030/1234567`).
-fn split_slash(text: &str) -> Vec<String> {
-    let digits = |part: &str| part.chars().filter(|c| c.is_numeric()).count();
-    let parts: Vec<&str> = text.split('/').collect();
-    if parts.len() > 1 && parts.first().is_some_and(|first| digits(first) >= 7) {
-        parts.iter().map(|part| part.trim().to_owned()).collect()
-    } else {
-        vec![text.to_owned()]
-    }
-}
-
-/// Whether there are letters that introduce no extension.
-fn has_words(text: &str) -> bool {
-    let mut words = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
-    words.any(|word| !EXTENSIONS.contains(&word.to_lowercase().as_str()))
 }
 
 /// A number of which one country code was taken off.
@@ -177,6 +170,31 @@ mod tests {
             "98123 45670 ext. 12",
             "98123 45670 x12",
             "+919812345670;ext=12",
+            "98123 45670 (WhatsApp)",
+            "98123 45670 WhatsApp",
+            "(M) 98123 45670",
+            "Mob. 98123 45670",
+            "Mob. No.: 98123-45670",
+            "Ph.9812345670",
+            "WhatsApp: +91 98123 45670",
+            "9812345670 (M), 022-22355342 (O)",
+            "022-22355342 (O), 9812345670 (M)",
+            "9812345670 9812345671",
+            "98123 45670 98123 45671",
+            "+91 98123 45670 +91 98123 45671",
+            "+919812345670+919812345671",
+            "98123 45670 oder 98123 45671",
+            "98123 45670 ou 98123 45671",
+            "98123 45670 या 98123 45671",
+            "0919812345670",
+            "0 91 98123 45670",
+            "wa.me/919812345670",
+            "https://wa.me/919812345670?text=Hi",
+            "https://api.whatsapp.com/send?phone=919812345670&text=Hi",
+            "919812345670@c.us",
+            "919812345670@s.whatsapp.net",
+            "%2B919812345670",
+            "%2b91 98123 45670",
         ] {
             assert_eq!(normalise(text, Some(Country::INDIA)).as_deref(), Ok(number), "{text}");
         }
@@ -189,6 +207,12 @@ mod tests {
             ("+1 201-555-0123 ext. 12345", "US", "+12015550123"),
             ("(702) 234-5678", "US", "+17022345678"),
             ("+971 971501234567", "AE", "+971501234567"),
+            ("+52 1 55 1234 5678", "IN", "+525512345678"),
+            ("5215512345678", "MX", "+525512345678"),
+            ("wa.me/491711234567", "DE", "+491711234567"),
+            // a plus says where a number begins
+            ("+49 +49 171 1234567", "DE", "+491711234567"),
+            ("+4949171123456", "DE", "+4949171123456"),
         ] {
             assert_eq!(normalise(text, country.parse().ok()).as_deref(), Ok(number), "{text}");
         }
@@ -198,6 +222,17 @@ mod tests {
     fn what_could_be_another_number_is_refused() {
         for (text, country, reason) in [
             ("9.19812E+11", "IN", NoNumber::Rounded),
+            // of a mobile phone, or of a landline in Leer (0491)
+            ("491711234567", "DE", NoNumber::CodeOrNot),
+            ("491711234567.0", "DE", NoNumber::CodeOrNot),
+            ("'491711234567", "DE", NoNumber::CodeOrNot),
+            ("p:491711234567", "DE", NoNumber::CodeOrNot),
+            ("4.91711234567E+11", "DE", NoNumber::CodeOrNot),
+            ("+49 49 171 1234567", "DE", NoNumber::CodeOrNot),
+            ("+49 491711234567", "DE", NoNumber::CodeOrNot),
+            ("4949 171 1234567", "DE", NoNumber::CodeOrNot),
+            ("98123 45670 (Father)", "IN", NoNumber::Invalid("IN".parse().ok())),
+            ("98123 MOB 45670", "IN", NoNumber::Invalid("IN".parse().ok())),
             ("9,19812E+11", "IN", NoNumber::Rounded),
             ("+9.19812e+11", "IN", NoNumber::Rounded),
             ("1E+11", "IN", NoNumber::Rounded),

@@ -2,6 +2,7 @@
 
 mod country;
 mod damaged;
+mod parts;
 mod state;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
@@ -57,6 +58,11 @@ pub enum NoNumber {
         "it begins with a space, which was a plus if a form was not escaped, and is a valid number with and without one; send the plus as %2B"
     )]
     PlusOrNot,
+    /// It begins with a country code, or with digits that are those of a country code.
+    #[error(
+        "its first digits are those of the country code, and it is a valid number with and without them; send it as + and digits"
+    )]
+    CodeOrNot,
 }
 
 /// The number in E.164 (`+919812345670`).
@@ -74,6 +80,7 @@ pub fn normalise(text: &str, country: Option<Country>) -> Result<String, NoNumbe
     {
         return match read(text.trim(), country) {
             Ok(without) if without != e164(&with_plus) => Err(NoNumber::PlusOrNot),
+            Err(NoNumber::CodeOrNot) => Err(NoNumber::PlusOrNot),
             _ => Ok(e164(&with_plus)),
         };
     }
@@ -81,19 +88,51 @@ pub fn normalise(text: &str, country: Option<Country>) -> Result<String, NoNumbe
 }
 
 fn read(text: &str, country: Option<Country>) -> Result<String, NoNumber> {
-    if let Some(number) = quick(text, country) {
-        return Ok(e164(&number));
-    }
-    let text = damaged::undamaged(text)?;
-    let parts = damaged::parts(&text);
-    let mut found = parts.iter().filter_map(|part| thorough(part, country));
-    let Some(first) = found.next() else { return Err(NoNumber::Invalid(country)) };
-    let is_mobile = |number: &PhoneNumber| {
-        let kind = PHONE_NUMBER_UTIL.get_number_type(number);
-        matches!(kind, PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile)
+    let number = match quick(text, country) {
+        Some(number) => number,
+        None => first_mobile(text, country)?,
     };
-    let number = if is_mobile(&first) { first } else { found.find(is_mobile).unwrap_or(first) };
+    if is_also_without_code(&number) && !damaged::is_in_full(text) {
+        return Err(NoNumber::CodeOrNot);
+    }
     Ok(e164(&number))
+}
+
+/// Of several numbers in one field the first of a mobile phone, or else the first.
+fn first_mobile(text: &str, country: Option<Country>) -> Result<PhoneNumber, NoNumber> {
+    let text = damaged::undamaged(text)?;
+    let parts = parts::parts(&text);
+    let mut found: Vec<PhoneNumber> = parts.iter().filter_map(|part| thorough(part, country)).collect();
+    if found.is_empty() {
+        found = parts.iter().flat_map(|part| two_in(part, country)).collect();
+    }
+    let mobile = found.iter().position(is_mobile);
+    found.into_iter().nth(mobile.unwrap_or(0)).ok_or(NoNumber::Invalid(country))
+}
+
+/// Two numbers with only a space between them, if there is one way to part them.
+fn two_in(text: &str, country: Option<Country>) -> Vec<PhoneNumber> {
+    let both = |(first, second): (&str, &str)| Some([thorough(first, country)?, thorough(second, country)?]);
+    let mut ways = parts::halves(text).filter_map(both);
+    match (ways.next(), ways.next()) {
+        (Some(only), None) => only.into(),
+        _ => Vec::new(),
+    }
+}
+
+fn is_mobile(number: &PhoneNumber) -> bool {
+    let kind = PHONE_NUMBER_UTIL.get_number_type(number);
+    matches!(kind, PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile)
+}
+
+/// Whether the digits after the country code begin with it once more, and are those of a mobile phone without it:
+/// `491711234567` in Germany, which is also dialled to a landline in Leer (0491).
+fn is_also_without_code(number: &PhoneNumber) -> bool {
+    let national = number.national_number.to_string();
+    let Some(rest) = national.strip_prefix(&number.country_code.to_string()) else { return false };
+    let Some(national_number) = rest.parse().ok().filter(|_| !rest.starts_with('0')) else { return false };
+    let without = PhoneNumber { country_code: number.country_code, national_number, ..PhoneNumber::default() };
+    is_valid(&without) && is_mobile(&without)
 }
 
 fn e164(number: &PhoneNumber) -> String {
@@ -117,7 +156,22 @@ fn thorough(text: &str, country: Option<Country>) -> Option<PhoneNumber> {
         damaged::code_twice(text)
             .find_map(|Once { code, text }| parse(&text).filter(|found| found.country_code == code))
     };
-    quick(text, country).or_else(|| parse(text)).or_else(once)
+    let in_full = |text: &str| written_out(text).filter(is_valid);
+    // dialled as a national number, but with the country code: 0919812345670
+    let after_zero = || {
+        let text: String = text.chars().filter(char::is_ascii_digit).collect();
+        let code = country?.calling_code()?.to_string();
+        in_full(&format!("+{code}{}", text.strip_prefix('0')?.strip_prefix(&code)?))
+    };
+    let is_mexican =
+        text.trim_start().starts_with('+') || country.is_some_and(|country| country.calling_code() == Some(52));
+    let without_old_prefix =
+        || damaged::without_old_prefix(text).filter(|_| is_mexican).and_then(|text| in_full(&text));
+    // the last plus begins the number: +49 +49 171 1234567
+    let last_plus = text.rsplit_once('+').filter(|(before, _)| before.contains('+'));
+    let after_last_plus = || in_full(&format!("+{}", last_plus?.1));
+    let found = after_last_plus().or_else(|| quick(text, country)).or_else(|| parse(text)).or_else(once);
+    found.or_else(after_zero).or_else(without_old_prefix)
 }
 
 /// A number in its two parts, as digits.
