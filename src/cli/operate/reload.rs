@@ -67,9 +67,9 @@ struct Stopped<'a> {
 }
 
 /// Routes with faults, those that take one faulty piece together.
-fn grouped(faulty: &[Value]) -> Vec<Stopped<'_>> {
+fn grouped(stopped: &[Value]) -> Vec<Stopped<'_>> {
     let mut groups: Vec<Stopped<'_>> = Vec::new();
-    for route in faulty {
+    for route in stopped {
         let name = field(route, "route");
         let serves = route.get("serves").and_then(Value::as_str);
         let faults: Vec<&str> = entries(route, "faults").iter().filter_map(Value::as_str).collect();
