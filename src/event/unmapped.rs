@@ -30,7 +30,7 @@ pub enum UnmappedReason {
     NoNumber(#[from] NoNumber),
     /// It has no country code, and the event's country is none.
     #[error(
-        "the number has no country code, and `{0}` is not the name of a country; write `default_country: IN`, or what says it"
+        "the number has no country code, and `{0}` is not the name of a country; send the number with its country code, or name the field that holds the country in the route, as `contact: {{ country: event.address.country }}`"
     )]
     UnknownCountry(String),
     /// One event may not bring so much.

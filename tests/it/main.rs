@@ -52,6 +52,7 @@ mod layers;
 mod log_lines;
 mod map;
 mod mistakes;
+mod numbers;
 mod operate;
 mod parts;
 mod phone;

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+use super::value::is_number_with_country;
+
 /// What senders call the name of a field, the one that people see first.
 const NAME_KEYS: [&str; 12] = [
     "label",
@@ -23,6 +25,9 @@ const NAME_KEYS: [&str; 12] = [
 
 /// What they call its value; a sender with types may call it as the type.
 const VALUE_KEYS: [&str; 8] = ["value", "values", "answer", "answers", "string_value", "text", "email", "number"];
+
+/// What an option to choose is called.
+const OPTION_KEYS: [&str; 4] = ["text", "label", "name", "title"];
 
 /// What they call its type.
 const TYPE_KEYS: [&str; 3] = ["type", "fieldType", "field_type"];
@@ -83,7 +88,8 @@ fn entries(list: &Value) -> impl Iterator<Item = Value> {
 fn keyed(form: &Value, key: &Value) -> Option<Field> {
     let name = key.as_str()?.to_owned();
     let value = form.get_item(key).ok()?;
-    if value.kind() == ValueKind::Map && get(&value, "value").is_some() {
+    // an object with a phone is a person, of whom a value says something else
+    if value.kind() == ValueKind::Map && get(&value, "value").is_some() && get(&value, "phone").is_none() {
         let mut field = listed(&value);
         field.names.push(name);
         return Some(field);
@@ -102,8 +108,28 @@ fn listed(entry: &Value) -> Field {
     }
     // a field of the type "name" has its label under that key
     let by_type = field.kind.as_deref().filter(|kind| !NAME_KEYS.contains(kind)).and_then(|kind| get(entry, kind));
-    field.value = by_type.or_else(|| VALUE_KEYS.iter().find_map(|key| get(entry, key))).unwrap_or(Value::UNDEFINED);
+    let by_type = by_type.map(|chosen| get(&chosen, "label").unwrap_or(chosen));
+    let value = by_type.or_else(|| VALUE_KEYS.iter().find_map(|key| get(entry, key)));
+    field.value = value.map_or(Value::UNDEFINED, |value| of_options(entry, value));
+    if is_number_with_country(entry) {
+        field.value = entry.clone();
+    }
     field
+}
+
+/// What was chosen from a list whose entries have ids (`options`), as people read it; any other value as it is.
+fn of_options(entry: &Value, value: Value) -> Value {
+    let Some(options) = get(entry, "options") else { return value };
+    let text = |id: &Value| {
+        let option = entries(&options).find(|option| get(option, "id").as_ref() == Some(id))?;
+        OPTION_KEYS.iter().find_map(|key| get(&option, key))
+    };
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => {
+            value.try_iter().into_iter().flatten().map(|id| text(&id).unwrap_or(id)).collect()
+        }
+        _ => text(&value).unwrap_or(value),
+    }
 }
 
 fn described(entry: &Value) -> Field {

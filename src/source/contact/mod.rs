@@ -1,13 +1,15 @@
 //! Whom an event is about: by the paths that its source knows, and where these lead to nothing, by the names of fields.
 
+mod candidates;
 mod fields;
 mod names;
 mod value;
 mod words;
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::fmt;
+
+use minijinja::Value;
 
 use super::compiler::Compiler;
 use crate::config::contact::{ContactPart, ContactSpec};
@@ -16,12 +18,9 @@ use crate::fold::fold;
 use crate::map::expression::Expression;
 use crate::map::{Scope, first_name, without_placeholders, without_titles};
 use crate::phone::Country;
+use candidates::Candidate;
 use fields::{Field, Titles};
-use names::Rank;
-use value::{comparable, may_be, text_of};
-
-/// How many fields of an event are looked at.
-const FIELDS_LIMIT: usize = 1_000;
+use value::{comparable, text_of};
 
 /// The parts that are names.
 const NAMES: [ContactPart; 3] = [ContactPart::Name, ContactPart::FirstName, ContactPart::LastName];
@@ -30,6 +29,8 @@ const NAMES: [ContactPart; 3] = [ContactPart::Name, ContactPart::FirstName, Cont
 #[derive(Debug)]
 pub struct ContactRules {
     paths: [Vec<Expression>; ContactPart::ALL.len()],
+    /// For each path of a phone the object that it stands in, where the path says it.
+    phone_objects: Vec<Option<Expression>>,
     /// What a route itself says where to find: it is not looked for by name.
     settled: Vec<ContactPart>,
     fields: Vec<Expression>,
@@ -58,22 +59,27 @@ impl fmt::Display for Ambiguity {
     }
 }
 
-/// A value that may be what is looked for.
-#[derive(Debug)]
-struct Candidate {
-    part: ContactPart,
-    rank: Rank,
-    /// Which of the places it stands in where fields are looked for.
-    form: usize,
-    name: String,
+/// The number of an event, as it was sent.
+#[derive(Debug, Default)]
+struct Number {
     text: String,
+    /// What the field is called.
+    name: String,
+    /// The path of the object that it stands in, and that object, where a path led to it.
+    within: Option<String>,
+    object: Option<Value>,
+    /// The form that it stands in, where its name led to it.
+    form: Option<usize>,
 }
 
 impl ContactRules {
     /// Compiles what a source, or a route over it, says.
     pub fn compile(spec: &ContactSpec, c: &mut Compiler<'_>) -> Self {
+        let paths = ContactPart::ALL.map(|part| c.several(&["contact", part.key()], spec.paths(part)));
+        let phones = paths.get(ContactPart::Phone as usize).into_iter().flatten();
         Self {
-            paths: ContactPart::ALL.map(|part| c.several(&["contact", part.key()], spec.paths(part))),
+            phone_objects: phones.map(|path| Expression::compile(names::object_of_path(&path.source)?).ok()).collect(),
+            paths,
             settled: spec.settled.clone(),
             fields: c.several(&["contact", "fields"], spec.fields.as_ref()),
             titles: c.one(&["contact", "titles"], spec.titles.as_ref()),
@@ -83,21 +89,31 @@ impl ContactRules {
     /// Whom an event is about.
     pub fn find(&self, scope: &Scope) -> Contact {
         let by_name = OnceCell::new();
-        let candidates = || by_name.get_or_init(|| self.by_name(scope));
+        let candidates = || -> &Vec<Candidate> { by_name.get_or_init(|| self.by_name(scope)) };
+        let number = self.number(candidates, scope);
         let home = self.home(scope, &candidates);
         let named = |part: ContactPart| {
-            let mut found = candidates().iter().filter(|found| found.part == part);
+            let mut found = candidates().iter().filter(|candidate| candidate.part == part);
             match part {
                 _ if self.settled.contains(&part) => None,
-                ContactPart::CallingCode => self.code_beside_number(candidates(), scope),
-                _ => found.find(|found| self.is_at(home, part, Some(found.form))),
+                ContactPart::CallingCode => candidates::code_of(candidates(), &number.name, &number.text),
+                _ => found.find(|candidate| self.is_at(home, part, Some(candidate.form))),
             }
         };
+        let own_names = self.names_beside(&number, scope);
         let [phone, name, first_name, last_name, email, country, calling_code, state] = ContactPart::ALL.map(|part| {
             let is_known = |text: &String| part != ContactPart::Country || Country::named(text).is_some();
             let texts = || self.by_path_at(home, part, scope).map(|(_, text)| text);
-            let by_path = texts().find(is_known).or_else(|| texts().next());
-            let found = by_path.or_else(|| named(part).map(|candidate| candidate.text.clone())).unwrap_or_default();
+            let by_path = || texts().find(is_known).or_else(|| texts().next());
+            let anywhere = || by_path().or_else(|| named(part).map(|candidate| candidate.text.clone()));
+            let found = match part {
+                ContactPart::Phone => Some(number.text.clone()),
+                _ => match own_names.iter().find(|(own, _)| *own == part) {
+                    Some((_, text)) => text.clone(),
+                    None => anywhere(),
+                },
+            };
+            let found = found.unwrap_or_default();
             match part {
                 // a space before a number may have been a plus: see `phone`
                 ContactPart::Phone => found.trim_end().to_owned(),
@@ -116,8 +132,9 @@ impl ContactRules {
         let of_state = letters(Country::of_state(&state));
         let country = [country, calling_code.clone(), of_state].into_iter().find(|text| !text.is_empty());
         let country = country.unwrap_or_default();
+        let beside = self.country_beside(&number, candidates, scope);
         // a calling code is one of the number, whatever country its owner lives in
-        let of_number = [letters(Country::of_calling_code(&calling_code)), country.clone()];
+        let of_number = [letters(beside), letters(Country::of_calling_code(&calling_code)), country.clone()];
         let number_country = of_number.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
         let mut contact = Contact { phone, name, first_name, last_name, email, country, number_country };
         complete_names(&mut contact, is_half);
@@ -160,28 +177,59 @@ impl ContactRules {
         self.by_path(part, scope).filter(move |(path, _)| self.is_at(home, part, self.form_of(path)))
     }
 
-    /// The field with the calling code of the number that is taken: one that is called as its field is, else one that is not called as
-    /// another number's.
-    fn code_beside_number<'c>(&self, candidates: &'c [Candidate], scope: &Scope) -> Option<&'c Candidate> {
-        let of_part = |part: ContactPart| candidates.iter().filter(move |candidate| candidate.part == part);
-        let by_path =
-            self.by_path(ContactPart::Phone, scope).next().map(|(path, text)| (names::last_of_path(path), text));
-        let (path, taken) = by_path
-            .or_else(|| of_part(ContactPart::Phone).next().map(|phone| (phone.name.as_str(), phone.text.clone())))
-            .unwrap_or_default();
-        let number = comparable(ContactPart::Phone, &taken);
-        let is_taken = |phone: &&Candidate| comparable(ContactPart::Phone, &phone.text) == number;
-        let is_beside = |code: &&Candidate| {
-            let mut fields =
-                of_part(ContactPart::Phone).filter(is_taken).map(|phone| phone.name.as_str()).chain([path]);
-            fields.any(|name| names::is_code_of(&code.name, name))
+    /// The number that is taken, and where it stands.
+    fn number<'c>(&self, candidates: impl Fn() -> &'c Vec<Candidate>, scope: &Scope) -> Number {
+        let paths = self.paths.get(ContactPart::Phone as usize).into_iter().flatten().zip(&self.phone_objects);
+        let mut by_path = paths.filter_map(|(path, object)| {
+            let text = text_of(ContactPart::Phone, &path.eval(scope).ok()?, scope)?;
+            let name = names::last_of_path(&path.source).to_owned();
+            let within = object.as_ref().map(|object| object.source.clone());
+            let object = object.as_ref().and_then(|object| object.eval(scope).ok());
+            Some(Number { text, name, within, object, form: None })
+        });
+        let by_name = || {
+            let phone = candidates().iter().find(|candidate| candidate.part == ContactPart::Phone)?;
+            let (text, name) = (phone.text.clone(), phone.name.clone());
+            Some(Number { text, name, within: None, object: None, form: Some(phone.form) })
         };
-        let is_of_another = |code: &&Candidate| {
-            let mut others = of_part(ContactPart::Phone).filter(|phone| !is_taken(phone));
-            others.any(|phone| names::is_code_of(&code.name, &phone.name))
+        let is_settled = self.settled.contains(&ContactPart::Phone);
+        by_path.next().or_else(|| by_name().filter(|_| !is_settled)).unwrap_or_default()
+    }
+
+    /// The country that is named in the object that the number stands in: it goes before any other of the event, which may be that of
+    /// another address.
+    fn country_beside<'c>(
+        &self,
+        number: &Number,
+        candidates: impl Fn() -> &'c Vec<Candidate>,
+        scope: &Scope,
+    ) -> Option<Country> {
+        if self.settled.contains(&ContactPart::Country) || number.text.is_empty() {
+            return None;
+        }
+        let of_object = |object: &Value| candidates::of_object(object, scope);
+        let beside = match (&number.object, number.form) {
+            (Some(object), _) => of_object(object),
+            (None, Some(form)) => candidates().iter().filter(|candidate| candidate.form == form).cloned().collect(),
+            (None, None) => return None,
         };
-        let codes = || of_part(ContactPart::CallingCode);
-        codes().find(is_beside).or_else(|| codes().find(|code| !is_of_another(code)))
+        let of_part = |part: ContactPart| beside.iter().filter(move |candidate| candidate.part == part);
+        let code = candidates::code_of(&beside, &number.name, &number.text)
+            .filter(|_| !self.settled.contains(&ContactPart::CallingCode));
+        let of_code = || Country::of_calling_code(&code?.text);
+        let of_country = || of_part(ContactPart::Country).find_map(|candidate| Country::named(&candidate.text));
+        let of_state = || of_part(ContactPart::State).find_map(|candidate| Country::of_state(&candidate.text));
+        of_code().or_else(of_country).or_else(of_state)
+    }
+
+    /// Where a source finds names in the object that the number stands in, nobody else's name is taken: a parcel's number goes with the
+    /// name on the parcel.
+    fn names_beside(&self, number: &Number, scope: &Scope) -> Vec<(ContactPart, Option<String>)> {
+        let Some(within) = number.within.as_ref().filter(|within| within.contains('.')) else { return Vec::new() };
+        let is_own = |path: &str| path.strip_prefix(within.as_str()).is_some_and(|rest| rest.starts_with(['.', '[']));
+        let own = |part: ContactPart| self.by_path(part, scope).find(|(path, _)| is_own(path)).map(|(_, text)| text);
+        let parts = [ContactPart::Name, ContactPart::FirstName, ContactPart::LastName].map(|part| (part, own(part)));
+        if parts.iter().any(|(_, text)| text.is_some()) { parts.to_vec() } else { Vec::new() }
     }
 
     /// What may be meant otherwise than it is taken: values that differ, of which the first is taken.
@@ -228,80 +276,8 @@ impl ContactRules {
         let titles = self.titles.as_ref().and_then(|titles| titles.eval(scope).ok());
         let titles = titles.map(|list| Titles::of(&list)).unwrap_or_default();
         let forms = self.fields.iter().map(|form| form.eval(scope).unwrap_or_default());
-        let forms: Vec<Vec<Field>> = forms.map(|form| fields::of(&form, &titles, FIELDS_LIMIT)).collect();
-        let mut candidates = Vec::new();
-        for (index, form) in forms.iter().enumerate() {
-            let mut found: Vec<Candidate> = form.iter().filter_map(|field| of_field(field, scope)).collect();
-            found.extend(halves(form, scope));
-            found.sort_by_key(|candidate| candidate.rank);
-            found.extend(form.iter().flat_map(|field| of_address(field, scope)));
-            candidates.extend(found.into_iter().map(|candidate| Candidate { form: index, ..candidate }));
-        }
-        if candidates.is_empty() {
-            candidates = behind_own_prefix(forms.iter().flatten().take(FIELDS_LIMIT), scope);
-            candidates.sort_by_key(|candidate| candidate.rank);
-        }
-        candidates
-    }
-}
-
-/// What a field holds by one of its names, or by its type.
-fn of_field(field: &Field, scope: &Scope) -> Option<Candidate> {
-    let by_name = field.names.iter().find_map(|name| Some((name, names::part_of(name)?)));
-    let by_type = || {
-        if field.names.iter().any(|name| names::is_of_somebody_else(name)) {
-            return None;
-        }
-        let (part, rank) = names::part_of(field.kind.as_deref()?)?;
-        Some((field.names.first()?, (part, rank.by_type())))
-    };
-    let (name, (part, rank)) = by_name.or_else(by_type)?;
-    let candidate = |part: ContactPart| {
-        let text = text_of(part, &field.value, scope).filter(|text| may_be(part, text))?;
-        Some(Candidate { part, rank, form: usize::MAX, name: name.clone(), text })
-    };
-    // a country's code is the one that is dialled, or its letters
-    candidate(part).or_else(|| candidate(ContactPart::Country).filter(|_| part == ContactPart::CallingCode))
-}
-
-/// The halves of a name where a form calls them `First` and `Last`: one alone may be the first of anything.
-fn halves(form: &[Field], scope: &Scope) -> Vec<Candidate> {
-    let called = |name: &str| form.iter().find(|field| field.names.iter().any(|written| fold(written) == name));
-    let (Some(first), Some(last)) = (called("first"), called("last")) else { return Vec::new() };
-    let named = |field: &Field, name: &str| of_field(&Field { names: vec![name.to_owned()], ..field.clone() }, scope);
-    [named(first, "first name"), named(last, "last name")].into_iter().flatten().collect()
-}
-
-/// What an address says of its country, if it is an object: `{"city": ..., "state": ..., "country": ...}`.
-fn of_address(field: &Field, scope: &Scope) -> Vec<Candidate> {
-    if !field.names.iter().any(|name| names::is_address(name)) {
-        return Vec::new();
-    }
-    let is_of_place = |candidate: &Candidate| matches!(candidate.part, ContactPart::Country | ContactPart::State);
-    let within = fields::of(&field.value, &Titles::default(), FIELDS_LIMIT);
-    let mut found: Vec<Candidate> =
-        within.iter().filter_map(|field| of_field(field, scope)).filter(is_of_place).collect();
-    found.sort_by_key(|candidate| candidate.rank);
-    found
-}
-
-/// Where no field has a name of the list, all may have one behind a prefix of the form's own: `acme_phone`, `acme_email`.
-fn behind_own_prefix<'f>(fields: impl Iterator<Item = &'f Field>, scope: &Scope) -> Vec<Candidate> {
-    let mut by_prefix: HashMap<String, Vec<Candidate>> = HashMap::new();
-    for field in fields {
-        let found = field.names.iter().find_map(|name| Some((name, names::behind_prefix(name)?)));
-        let Some((name, (prefix, part, rank))) = found else { continue };
-        if names::is_of_somebody_else(name) {
-            continue;
-        }
-        let text = text_of(part, &field.value, scope).filter(|text| may_be(part, text));
-        let candidate = text.map(|text| Candidate { part, rank, form: usize::MAX, name: name.clone(), text });
-        by_prefix.entry(prefix).or_default().extend(candidate);
-    }
-    let mut prefixes = by_prefix.into_values().filter(|candidates| candidates.len() > 1);
-    match (prefixes.next(), prefixes.next()) {
-        (Some(only), None) => only,
-        _ => Vec::new(),
+        let forms: Vec<Vec<Field>> = forms.map(|form| fields::of(&form, &titles, candidates::FIELDS_LIMIT)).collect();
+        candidates::of_forms(&forms, scope)
     }
 }
 

@@ -97,9 +97,7 @@ pub fn is_of_somebody_else(name: &str) -> bool {
 /// A country that people ask for, or prefer, is not that of their number; and the name of a form is not that of a person.
 fn is_own(part: ContactPart, before: &[String]) -> bool {
     match part {
-        ContactPart::Country | ContactPart::State => {
-            before.first().is_some_and(|word| word == "your" || word == "billing")
-        }
+        ContactPart::Country | ContactPart::State => before.first().is_some_and(|word| words::is(Beside::Own, word)),
         ContactPart::Name => !before.last().is_some_and(|word| matches!(word.as_str(), "form" | "popup" | "booking")),
         _ => true,
     }
@@ -117,6 +115,17 @@ pub fn is_code_of(code: &str, phone: &str) -> bool {
 /// The name of the field that a path ends in: `event["Phone Number"]`.
 pub fn last_of_path(path: &str) -> &str {
     path.trim_end_matches(['"', '\'', ']', ')']).rsplit(['.', '"', '\'']).next().unwrap_or(path)
+}
+
+/// The path of the object that a path's field stands in: `event.billing` of `event.billing.phone`.
+pub fn object_of_path(path: &str) -> Option<&str> {
+    let name = last_of_path(path);
+    let before = path.strip_suffix(name).and_then(|before| before.strip_suffix('.'));
+    let in_brackets = || {
+        let before = path.strip_suffix(']')?.strip_suffix(['"', '\''])?.strip_suffix(name)?;
+        before.strip_suffix(['"', '\''])?.strip_suffix('[')
+    };
+    before.or_else(in_brackets).filter(|path| !path.is_empty())
 }
 
 /// Whether a field of this name holds the address of the person who fills in the form.

@@ -9,15 +9,24 @@ use crate::map::expression::written;
 use crate::map::{Scope, readable, text};
 use crate::phone::Country;
 
-/// The fewest digits of a phone number.
+/// The fewest digits of a phone number that a field holds because of its name.
 const PHONE_DIGITS: usize = 6;
 
-/// Where an object that is a phone number has it.
-const NUMBER_KEYS: [&str; 8] =
-    ["full", "value", "e164", "international", "number", "phone_number", "phoneNumber", "national_number"];
+/// With fewer digits it is not even a damaged number: `N/A`, `+91`, `0`, `same as above`.
+const FEWEST_DIGITS: usize = 5;
+
+/// A number with more digits has its area in it.
+const LOCAL_DIGITS: usize = 8;
+
+/// How many entries of a list are looked at for numbers.
+const MOST_NUMBERS: usize = 20;
+
+/// Where an object that is a phone number has it. One that is a person, or says more of it, may have something else as its `value`.
+const NUMBER_KEYS: [&str; 9] =
+    ["full", "e164", "international", "phone_number", "phoneNumber", "phone", "value", "number", "national_number"];
 
 /// Where it has the calling code, or the country that says it.
-const CODE_KEYS: [&str; 12] = [
+const CODE_KEYS: [&str; 20] = [
     "country_code",
     "countryCode",
     "dial_code",
@@ -28,8 +37,64 @@ const CODE_KEYS: [&str; 12] = [
     "prefix",
     "countryShortName",
     "country_iso",
+    "countryIso",
+    "countryISO",
+    "country_iso_code",
     "iso2",
+    "iso",
+    "iso_code",
+    "isoCode",
+    "code",
     "country",
+    "countryName",
+];
+
+/// Where an object that is a country has its letters or its name.
+const COUNTRY_KEYS: [&str; 16] = [
+    "code",
+    "country_code",
+    "countryCode",
+    "iso2",
+    "iso",
+    "iso_code",
+    "isoCode",
+    "countryShortName",
+    "alpha2",
+    "name",
+    "country",
+    "countryName",
+    "country_name",
+    "label",
+    "value",
+    "text",
+];
+
+/// What a list to choose from, or a program, says for no country, folded.
+const NO_COUNTRY: [&str; 24] = [
+    "none",
+    "null",
+    "nil",
+    "undefined",
+    "unknown",
+    "notset",
+    "notspecified",
+    "notprovided",
+    "notavailable",
+    "notapplicable",
+    "select",
+    "selectone",
+    "selectcountry",
+    "selectacountry",
+    "selectyourcountry",
+    "selectanoption",
+    "pleaseselect",
+    "pleasechoose",
+    "choose",
+    "chooseone",
+    "bittewahlen",
+    "seleccionar",
+    "selecione",
+    "selectionnez",
 ];
 
 /// Where an object that is a name has the whole of it.
@@ -59,10 +124,12 @@ const NO_NAMES: [&str; 10] = [
 /// The text of a value as a part of a contact; none if it is not there or blank, or says nothing of the kind.
 pub fn text_of(part: ContactPart, value: &Value, scope: &Scope) -> Option<String> {
     let is_name = matches!(part, ContactPart::Name | ContactPart::FirstName | ContactPart::LastName);
-    let text = match value.kind() {
-        ValueKind::Map if part == ContactPart::Phone => phone_of_parts(value),
-        ValueKind::Map if is_name => name_of_parts(value, scope),
-        ValueKind::Seq if is_name => {
+    let text = match (part, value.kind()) {
+        (ContactPart::Phone, ValueKind::Map) => phone_of_parts(value),
+        (ContactPart::Phone, ValueKind::Seq | ValueKind::Iterable) => phones_of_list(value, scope),
+        (ContactPart::Country, ValueKind::Map) => country_of_parts(value),
+        (_, ValueKind::Map) if is_name => name_of_parts(value, scope),
+        (_, ValueKind::Seq) if is_name => {
             let parts = value.try_iter().ok()?.take(NAME_PARTS);
             let parts: Vec<String> = parts.filter_map(|part| written(&part, scope).ok()?).collect();
             Some(parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "))
@@ -70,12 +137,23 @@ pub fn text_of(part: ContactPart, value: &Value, scope: &Scope) -> Option<String
         _ => written(value, scope).ok()?,
     };
     let text = if is_name { text.and_then(|text| name_in(&text)) } else { text };
-    let says_country = |text: &String| match part {
+    let says_something = |text: &String| match part {
+        ContactPart::Phone => digits(text) >= FEWEST_DIGITS,
+        ContactPart::Country => !is_no_country(text),
         ContactPart::CallingCode => Country::of_calling_code(text).is_some(),
         ContactPart::State => Country::of_state(text).is_some(),
         _ => true,
     };
-    text.filter(|text| !text::is_blank(text)).filter(says_country)
+    text.filter(|text| !text::is_blank(text)).filter(says_something)
+}
+
+fn digits(text: &str) -> usize {
+    text.chars().filter(|c| c.is_numeric()).count()
+}
+
+/// The text of a part of an object, if there is something in it.
+fn part_of(value: &Value, key: &str) -> Option<String> {
+    readable::text_of(&value.get_attr(key).ok()?).ok()?.filter(|text| !text::is_blank(text))
 }
 
 /// A name as a whole, or in parts.
@@ -99,26 +177,57 @@ fn name_in(text: &str) -> Option<String> {
 
 /// Form builders send a number as `{"full": ...}`, or in parts, with its country or the calling code of it beside it.
 fn phone_of_parts(value: &Value) -> Option<String> {
-    let part = |key: &&str| readable::text_of(&value.get_attr(key).ok()?).ok()?.filter(|text| !text::is_blank(text));
+    let part = |key: &str| part_of(value, key);
+    let is_number = |text: &String| digits(text) >= FEWEST_DIGITS;
     let in_parts = || {
-        let phone = part(&"phone")?;
-        Some(part(&"area").map_or_else(|| phone.clone(), |area| format!("{area} {phone}")))
+        // the area of a number, not the part of a town where a person lives
+        let area = part("area").filter(|area| area.chars().all(|c| c.is_ascii_digit() || "+()- ".contains(c)))?;
+        part("phone").filter(|phone| digits(phone) <= LOCAL_DIGITS).map(|phone| format!("{area} {phone}"))
     };
-    let number = NUMBER_KEYS.iter().find_map(part).or_else(in_parts)?;
+    let in_full = || NUMBER_KEYS.iter().find_map(|key| part(key).filter(is_number));
+    let number = part("full").filter(is_number).or_else(in_parts).or_else(in_full)?;
     if number.trim_start().starts_with(['+', '\u{ff0b}']) || number.trim_start().starts_with("00") {
         return Some(number);
     }
-    let country = CODE_KEYS.iter().filter_map(part).find_map(|text| Country::named(&text));
-    Some(match country.and_then(Country::calling_code) {
+    Some(match country_beside(value).and_then(Country::calling_code) {
         Some(code) => format!("+{code} {number}"),
         None => number,
     })
 }
 
+fn country_beside(value: &Value) -> Option<Country> {
+    CODE_KEYS.iter().filter_map(|key| part_of(value, key)).find_map(|text| Country::named(&text))
+}
+
+/// Whether an object is a number with its country beside it.
+pub fn is_number_with_country(value: &Value) -> bool {
+    country_beside(value).is_some() && phone_of_parts(value).is_some()
+}
+
+/// The numbers of a list, which may hold them in objects: `[{"value": ...}]`.
+fn phones_of_list(list: &Value, scope: &Scope) -> Option<String> {
+    let items = list.try_iter().ok()?.take(MOST_NUMBERS);
+    let texts = items.filter_map(|item| text_of(ContactPart::Phone, &item, scope));
+    Some(texts.collect::<Vec<_>>().join(", "))
+}
+
+fn country_of_parts(value: &Value) -> Option<String> {
+    let texts = || COUNTRY_KEYS.iter().filter_map(|key| part_of(value, key));
+    texts().find(|text| Country::named(text).is_some()).or_else(|| texts().next())
+}
+
+/// `-`, `N/A`, `--Select--`; `NA` is Namibia.
+fn is_no_country(text: &str) -> bool {
+    let folded = fold(text);
+    folded.chars().all(|c| c == '0')
+        || NO_COUNTRY.contains(&folded.as_str())
+        || (folded == "na" && text.chars().any(|c| c.is_ascii_punctuation()))
+}
+
 /// Whether a text that a field holds can be what its name says: a form may ask "WhatsApp?" for a yes or a no.
 pub fn may_be(part: ContactPart, text: &str) -> bool {
     match part {
-        ContactPart::Phone => !text.contains('@') && text.chars().filter(|c| c.is_numeric()).count() >= PHONE_DIGITS,
+        ContactPart::Phone => (is_chat(text) || !text.contains('@')) && digits(text) >= PHONE_DIGITS,
         ContactPart::Email => text.contains('@'),
         ContactPart::Name | ContactPart::FirstName | ContactPart::LastName => {
             text.contains(char::is_alphabetic) && !text.contains('@') && !text.starts_with(['{', '['])
@@ -127,6 +236,11 @@ pub fn may_be(part: ContactPart, text: &str) -> bool {
         ContactPart::Country => !matches!(fold(text).as_str(), "no" | "yes" | "na") && Country::named(text).is_some(),
         ContactPart::CallingCode | ContactPart::State => true,
     }
+}
+
+/// An address of a WhatsApp chat, which is a number: `919812345670@c.us`.
+fn is_chat(text: &str) -> bool {
+    text.trim().ends_with("@c.us") || text.trim().ends_with("@s.whatsapp.net")
 }
 
 /// What has to be equal for two values to say the same.

@@ -23,6 +23,8 @@ pub enum Beside {
     Other,
     /// They are an address.
     Address,
+    /// By them a country or a state is that of the person who fills in the form.
+    Own,
 }
 
 /// Words of all languages, folded. An entry of several has the others behind its first.
@@ -72,6 +74,7 @@ impl Beside {
             "else" => Self::Else,
             "other" => Self::Other,
             "address" => Self::Address,
+            "own" => Self::Own,
             _ => return None,
         })
     }
