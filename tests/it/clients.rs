@@ -351,7 +351,8 @@ async fn a_reload_names_the_routes_that_take_a_faulty_piece_together() {
         .route("beta/leads", LEADS)
         .set("reload.watch=false");
     let world = World::start(setup).await;
-    std::fs::write(world.setup.config().join("shared/greeting.yaml"), "prioriti: bulk\n").unwrap();
+    let broken = format!("prioriti: bulk\n{GREETING}");
+    std::fs::write(world.setup.config().join("shared/greeting.yaml"), broken).unwrap();
     let output = relay(&world.setup.config(), &["reload", "--admin", &world.admin]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
