@@ -8,19 +8,25 @@ use reqwest::Url;
 
 use super::input::Input;
 use super::recipient::aimed_at;
-use super::{Ended, Setting, block_on, complain, say};
+use super::{Ended, Setting, block_on, complain, kept, say};
 use crate::authenticate::sign;
 use crate::clock::Clock;
 use crate::config::relay::RelayFile;
 use crate::outbound::client_for;
 use crate::route::check::Checked;
-use crate::route::{Route, TestMode};
+use crate::route::{Route, TestMode, profile_spec_of};
 
 /// The arguments of `post`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
     input: Input,
+    /// An event that a running relay has, by its sender's id or # and its number, instead of a body.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["file", "sample", "headers", "query"])]
+    event: Option<String>,
+    /// Where the admin listener of the relay that has it is; by default where the settings say.
+    #[arg(long, value_name = "URL", requires = "event")]
+    admin: Option<String>,
     /// Where the relay is; by default where the settings say it listens.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -32,7 +38,18 @@ pub struct Arguments {
 /// Runs it.
 pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
     let Some(checked) = setting.checked_for(&arguments.input.route) else { return Ok(ExitCode::FAILURE) };
-    let (route, mut call, _) = arguments.input.call(&checked)?;
+    let (route, mut call) = match &arguments.event {
+        Some(named) => {
+            let route = arguments.input.route(&checked)?;
+            let file = checked.written.routes.get(&route.name);
+            let profile_spec = file.and_then(|file| profile_spec_of(&file.value, &checked.written)).unwrap_or_default();
+            (route, kept::call(named, arguments.admin.as_deref(), (route, &profile_spec), setting)?)
+        }
+        None => {
+            let (route, call, _) = arguments.input.call(&checked)?;
+            (route, call)
+        }
+    };
     let now = Clock::system().now();
     if let Some(account) = reached(&checked, route) {
         let Some(number) = &arguments.to else {
@@ -66,6 +83,9 @@ pub fn run(arguments: &Arguments, setting: &Setting) -> Ended {
         ),
         401 => complain(
             "hint: `post` signs with the secret as this terminal has it; the relay may have been started with another",
+        ),
+        200 if arguments.event.is_some() && body.contains(r#""status":"duplicate""#) => complain(
+            "hint: the route has this event already, and one that it has makes no sends again; `serri-relay events replay` maps it anew",
         ),
         _ => {}
     }

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::asked::{Ask as _, until};
+use crate::asked::{Ask as _, texts, until};
 use crate::enrich;
 use crate::operate::{command, posted};
 use crate::vendors::{TOKEN, Vendors};
@@ -304,6 +304,53 @@ async fn a_kept_event_is_tried_with_the_rules_as_they_are_being_edited() {
     assert!(command(&world, &["forget", "9812345670", "--yes"]).0);
     let (well, said) = tried("hello", "#1");
     assert!(!well && (said.contains("was erased on") || said.contains("there is no event")), "{said}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_event_is_posted_once_more_to_this_or_another_route() {
+    let of_items = "title: Items\nbody: json\nevent: { each: orders, id: event.id }\nauth: bearer\n";
+    let other = ROUTE.replace("s3cret-for-tests", "another-s3cret");
+    let setup = Setup::new()
+        .file("sources/items.yaml", of_items)
+        .file("sources/sheet.yaml", "title: Sheet\nbody: xml\nevent: { id: event.id }\nauth: bearer\n")
+        .route("sheet", &ROUTE.replace("source: generic", "source: sheet").replace("contact.", "event."))
+        .route("hello", ROUTE)
+        .route("other", &other)
+        .route("items", &ROUTE.replace("source: generic", "source: items").replace("contact.", "event."));
+    let world = World::start(setup).await;
+    posted(&world, "e1", "welcome", "9812345670").await;
+    world.delivered(1).await;
+    let post = |route: &str, event: &str| {
+        let output =
+            typed(&world, "UTC", &["post", route, "--event", event, "--url", &world.base, "--to", "9812345671"]);
+        (output.status.success(), format!("{}{}", out(&output), err(&output)))
+    };
+    // to another route it is a new event, which messages nobody but the number that was named
+    for (number, event) in ["#1", "e1"].iter().enumerate() {
+        let (well, said) = post("other", event);
+        assert!(well, "{said}");
+        let status = if number == 0 { "accepted" } else { "duplicate" };
+        assert!(said.contains(&format!(r#""status":"{status}""#)), "{said}");
+        assert_eq!(said.contains("events replay"), number == 1, "{said}");
+    }
+    let seen = world.delivered(2).await;
+    assert_eq!(texts(&seen, "destination"), ["+919812345670", "+919812345671"]);
+    assert_eq!(events_of(&world, &["--route", "other"]).len(), 1);
+    let (well, said) = post("hello", "#1");
+    assert!(well && said.contains(r#""status":"duplicate""#) && said.contains("events replay"), "{said}");
+    // so does a part of a call that brought several, but not a route to which such things come in another form
+    let items = r#"{"orders":[{"id":"i1","phone":"9812345672"},{"id":"i2","phone":"9812345673"}]}"#;
+    let (status, answer) = world.post("items", items).await;
+    assert_eq!((status, answer["events"][1]["sends"].as_u64()), (200, Some(1)), "{answer}");
+    world.delivered(4).await;
+    let (well, said) = post("items", "i1");
+    assert!(well && said.contains(r#""status":"duplicate""#), "{said}");
+    let (well, said) = post("sheet", "#1");
+    assert!(!well && said.contains("as a call by itself") && said.contains("try sheet --event '#1'"), "{said}");
+    let (well, said) = post("other", "nobody");
+    assert!(!well && said.contains("nobody"), "{said}");
+    assert_eq!(world.delivered(4).await.len(), 4);
     world.stop().await;
 }
 

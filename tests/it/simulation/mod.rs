@@ -125,8 +125,8 @@ pub struct Simulation {
     model: Arc<Model>,
     script: Script,
     /// Where the relay that runs takes its configuration from, and what is cancelled when nothing is under way any more that
-    /// the one of now began.
-    running: Mutex<Option<(watch::Sender<Delivery>, CancellationToken)>>,
+    /// the one of now, or one before it, began.
+    running: Mutex<Option<(watch::Sender<Delivery>, Vec<CancellationToken>)>>,
     /// One in ten has retention at work: a pass each hour, however long it lasts.
     has_retention: bool,
 }
@@ -270,16 +270,19 @@ impl Simulation {
     fn reload(&self, relay: &mut JoinSet<()>, wake: &Arc<Notify>) {
         let (delivery, over) = self.delivery(wake);
         let mut running = self.running.lock().unwrap();
-        let (newest, before) = running.take().unwrap();
+        let (newest, mut all) = running.take().unwrap();
         newest.send_replace(Delivery { is_settled: false, ..delivery });
         relay.spawn({
-            let newest = newest.clone();
+            let (newest, before) = (newest.clone(), all.clone());
             async move {
-                before.cancelled().await;
+                for over in before {
+                    over.cancelled().await;
+                }
                 newest.send_modify(|delivery| delivery.is_settled = true);
             }
         });
-        *running = Some((newest, over));
+        all.push(over);
+        *running = Some((newest, all));
     }
 
     fn start(&self, wake: &Arc<Notify>) -> JoinSet<()> {
@@ -287,7 +290,7 @@ impl Simulation {
         let newest = watch::Sender::new(delivery);
         let mut relay = JoinSet::new();
         relay.spawn(deliver::run(newest.subscribe(), CancellationToken::new()));
-        *self.running.lock().unwrap() = Some((newest, over));
+        *self.running.lock().unwrap() = Some((newest, vec![over]));
         if self.has_retention {
             let (store, clock) = (Arc::clone(&self.store) as Arc<dyn Store>, self.clock.clone());
             relay.spawn(Retention { store, clock, periods: watch::channel(PERIODS).1 }.run(CancellationToken::new()));

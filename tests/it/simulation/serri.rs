@@ -173,6 +173,7 @@ impl Serri {
                 Exchange::of(&endpoint, Answer { status: 429, retry_after, body: "", payload: &sent })
             }
             Some(FaultKind::Blocked(word)) => {
+                self.model.refused(&message);
                 let said = format!("{word}: the sender {number} may not do this ({event}-{})", self.clock.now().0);
                 let (status, body) = if self.chance() {
                     (400, json!({ "message": said }))
@@ -182,6 +183,7 @@ impl Serri {
                 of(status, &body.to_string())
             }
             Some(FaultKind::Scarce) if self.is_no_place_free() => {
+                self.model.refused(&message);
                 of(400, &json!({ "message": format!("no place is free for {number}") }).to_string())
             }
             Some(FaultKind::WrongEndpoint) => {
@@ -195,7 +197,10 @@ impl Serri {
                 }
                 of(200, r#"{"hello":"world"}"#)
             }
-            Some(FaultKind::Unknown) if self.chance() => of(400, r#"{"message":"something new"}"#),
+            Some(FaultKind::Unknown) if self.chance() => {
+                self.model.refused(&message);
+                of(400, r#"{"message":"something new"}"#)
+            }
             _ if number == PEOPLE[5] => of(400, r#"{"message":"Invalid Number"}"#),
             Some(FaultKind::Hangs) if self.chance() => {
                 if self.chance() {
