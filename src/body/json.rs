@@ -270,7 +270,7 @@ mod tests {
                 assert!(error.ends_with(&format!(" at line {line} column {column}")), "{index}: {text:?}: {error}");
             }
         }
-        // what is no text at all is counted as it would be shown
+        // what is not text at all is counted as it would be shown
         let error = parse(b"{\"a\":\"\xE0\xA4\x86\xE0\xA4\",\n!}").expect_err("cut").to_string();
         assert!(error.contains(" at line 1 column "), "{error}");
     }

@@ -77,7 +77,7 @@ fn with_ampersands(text: &str) -> String {
     let (mut rest, mut in_cdata) = (text, false);
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        // what stands in CDATA is no markup
+        // what stands in CDATA is not markup
         in_cdata = match (before.rfind("<![CDATA["), before.rfind("]]>")) {
             (Some(start), end) => end.is_none_or(|end| end < start),
             (None, Some(_)) => false,
